@@ -1,0 +1,35 @@
+# Everything a fresh machine needs: Python 3.11 and make. `make demo` and `make test` do all the set-up.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+export KERAS_BACKEND ?= tensorflow
+
+.PHONY: demo test check lock clean
+
+demo: $(VENV)/installed
+	$(BIN)/tfelastic demo --workspace runs/demo
+
+test: check
+	$(BIN)/python -m pytest
+
+check: $(VENV)/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# Every package at the version and hash of the lock file, then this project itself.
+$(VENV)/installed: requirements.lock setup.cfg pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+# Resolve the extras of setup.cfg anew (needs uv).
+lock:
+	uv pip compile setup.cfg --extra dev --python-version 3.11 --generate-hashes --no-header \
+		--no-annotate --no-emit-find-links --no-emit-index-url --prerelease if-necessary-or-explicit --output-file requirements.lock
+
+clean:
+	rm -rf $(VENV) runs *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

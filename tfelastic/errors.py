@@ -1,0 +1,48 @@
+"""Every error that tfelastic raises on purpose.
+
+```
+TfelasticError
+├── GraphError      (ValueError)  the model cannot be traced, or a traced part cannot be used so
+├── PlanError       (ValueError)  a plan or ladder is malformed, or belongs to another model
+├── BudgetError     (ValueError)  a budget is malformed, or nothing fits under it
+├── CriterionError  (ValueError)  a criterion is unknown, or cannot score this model
+├── CostError       (ValueError)  a cost cannot be counted
+├── DataError       (ValueError)  data are missing, malformed, or do not fit the model
+└── TrainingError   (ValueError)  a model cannot be trained in the way asked for
+```
+
+Each is also a builtin error, so callers who know nothing of tfelastic still catch it. A message says what
+happened, what was expected, what was received and how to mend it, and names the layer, group or file.
+"""
+
+
+class TfelasticError(Exception):
+    """The base of every error that tfelastic raises on purpose."""
+
+
+class GraphError(TfelasticError, ValueError):
+    """The model cannot be traced, or a traced part cannot be used in the way asked for."""
+
+
+class PlanError(TfelasticError, ValueError):
+    """A plan or ladder is malformed, or belongs to another model."""
+
+
+class BudgetError(TfelasticError, ValueError):
+    """A budget is malformed, or nothing fits under it."""
+
+
+class CriterionError(TfelasticError, ValueError):
+    """A criterion is unknown, or cannot score this model."""
+
+
+class CostError(TfelasticError, ValueError):
+    """A cost cannot be counted."""
+
+
+class DataError(TfelasticError, ValueError):
+    """Data are missing, malformed, or do not fit the model."""
+
+
+class TrainingError(TfelasticError, ValueError):
+    """A model cannot be trained in the way asked for."""
