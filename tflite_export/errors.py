@@ -1,0 +1,49 @@
+"""Every error that the exporter raises on purpose.
+
+```
+TfliteExportError
+├── BackendError        (RuntimeError)  this process cannot convert: wrong Keras backend, or no TensorFlow
+├── SchemeError         (ValueError)    a quantization scheme is unknown
+├── CalibrationError    (ValueError)    the samples cannot calibrate this model
+├── ConversionError     (ValueError)    a model cannot become a .tflite, or the .tflite broke a guard
+├── VerificationError   (ValueError)    a .tflite does not compute what its Keras model computes
+├── ProfileError        (ValueError)    a latency table is malformed, or cannot be measured
+└── PackError           (ValueError)    variants cannot be packed into a bundle
+```
+
+Each is also a builtin error, so callers who know nothing of the exporter still catch it. A message says what
+happened, what was expected, what was received and how to mend it, and names the model, variant or file.
+Reading a damaged bundle is the runtime's matter: it raises `tfelastic_runtime.BundleError`.
+"""
+
+
+class TfliteExportError(Exception):
+    """The base of every error that the exporter raises on purpose."""
+
+
+class BackendError(TfliteExportError, RuntimeError):
+    """This process cannot convert: Keras runs on another backend, or TensorFlow is not installed."""
+
+
+class SchemeError(TfliteExportError, ValueError):
+    """A quantization scheme is unknown."""
+
+
+class CalibrationError(TfliteExportError, ValueError):
+    """The samples cannot calibrate this model."""
+
+
+class ConversionError(TfliteExportError, ValueError):
+    """A model cannot become a .tflite file, or the converted file broke a guard."""
+
+
+class VerificationError(TfliteExportError, ValueError):
+    """A .tflite file does not compute what its Keras model computes."""
+
+
+class ProfileError(TfliteExportError, ValueError):
+    """A latency table is malformed, or cannot be measured."""
+
+
+class PackError(TfliteExportError, ValueError):
+    """Variants cannot be packed into a bundle."""
