@@ -1,0 +1,1 @@
+"""The application: recipes in; a trained, exported, measured and reported elastic network out."""
