@@ -1,8 +1,9 @@
 """The registry of networks, and the frame that all of them share: pixels in, logits out.
 
 A network of the zoo is a function from pre-processed images to logits. `build` puts the frame
-around it: the input takes raw pixels, 0 to 255, and one `Rescaling` layer turns them into (pixel /
-255 - mean) / std, so whoever runs the model, a phone included, feeds what the camera gives.
+around it: the input takes raw pixels, 0 to 255, and one `Rescaling` layer turns them into
+(pixel / 255 - mean) / std, so whoever runs the model, a phone included, feeds what the camera
+gives.
 """
 
 import inspect
@@ -15,8 +16,7 @@ from tfelastic.errors import GraphError
 from tfelastic.registry import Registry
 from tfelastic.zoo.parts import Parts
 
-#: Maps (images `[batch, height, width, channels]`, classes, parts, options) to logits `[batch,
-#: classes]`.
+#: Maps images `[batch, height, width, channels]`, classes, parts and options to logits.
 Network = Callable[..., keras.KerasTensor]
 
 NETWORKS: Registry[Network] = Registry("zoo model", GraphError)

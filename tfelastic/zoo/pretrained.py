@@ -19,14 +19,13 @@ _BATCH_NORM = {
 
 
 def load_resnet_cifar(model: keras.Model, path: str | os.PathLike[str]) -> None:
-    """Load the weights of a PyTorch CIFAR ResNet into the zoo's network of that depth, shortcut "A".
+    """Load the weights of a PyTorch CIFAR ResNet into the zoo's net of that depth, shortcut "A".
 
     The file is what `numpy.savez` makes of the state dictionary of a network by Y. Idelbayev's
     pytorch_resnet_cifar10: `conv1`, `bn1`, `layer{stage}.{block}.conv{1,2}`,
-        `layer{stage}.{block}.bn{1,2}` and
-    `linear`, convolution kernels `[out, in, height, width]`, the linear kernel `[out, in]`. Those
-    networks were trained on RGB images normalised by ImageNet's mean and std, which are `build`'s
-    defaults.
+    `layer{stage}.{block}.bn{1,2}` and `linear`, convolution kernels `[out, in, height, width]`, the
+    linear kernel `[out, in]`. Those networks were trained on RGB images normalised by ImageNet's
+    mean and std, which are `build`'s defaults.
 
     Either all weights are loaded or, when anything does not fit, none.
 
@@ -49,7 +48,8 @@ def load_resnet_cifar(model: keras.Model, path: str | os.PathLike[str]) -> None:
         if value.shape != tuple(variable.shape):
             raise DataError(
                 f"{key!r} of {path} has shape {value.shape} in Keras' order, but "
-                f"{variable.path!r} has {tuple(variable.shape)}; build the network that the file was saved from"
+                f"{variable.path!r} has {tuple(variable.shape)}; "
+                "build the network that the file was saved from"
             )
         assignments.append((variable, value))
     if arrays:
