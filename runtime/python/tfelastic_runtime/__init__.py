@@ -1,0 +1,53 @@
+"""The device side of tfelastic: open a bundle, run the variant that the latency budget allows.
+
+```python
+from tfelastic_runtime import Selector
+
+with Selector.open("model.elastic", budget_ms=5.0) as selector:
+    result = selector.run(image)        # uint8 [height, width, channels], raw pixels
+    print(result.label, result.variant, result.latency_us)
+```
+
+A bundle holds several variants of one network, from wide and accurate to narrow and fast. The
+selector knows what each takes on this device, watches what the running one takes now, and predicts
+all of them from that (`runtime/SPEC.md`). It needs numpy and LiteRT; `Bundle` alone needs neither.
+"""
+
+from tfelastic_runtime.bundle import Bundle
+from tfelastic_runtime.errors import (
+    BudgetError,
+    BundleError,
+    ClosedError,
+    InputError,
+    ProfileError,
+    TfelasticRuntimeError,
+)
+from tfelastic_runtime.latency import Latency, Profile, measure
+from tfelastic_runtime.manifest import Manifest, TensorSpec, VariantInfo
+from tfelastic_runtime.policy import Choice, Row, Slowdown, choose
+from tfelastic_runtime.runner import Runner, RunnerPool
+from tfelastic_runtime.selector import Result, Selector
+
+__all__ = [
+    "BudgetError",
+    "Bundle",
+    "BundleError",
+    "Choice",
+    "ClosedError",
+    "InputError",
+    "Latency",
+    "Manifest",
+    "Profile",
+    "ProfileError",
+    "Result",
+    "Row",
+    "Runner",
+    "RunnerPool",
+    "Selector",
+    "Slowdown",
+    "TensorSpec",
+    "TfelasticRuntimeError",
+    "VariantInfo",
+    "choose",
+    "measure",
+]

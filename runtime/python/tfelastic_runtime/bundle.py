@@ -1,0 +1,153 @@
+"""Opening a bundle: one file that holds every variant of an elastic network.
+
+The layout (`tflite_export/bundle/FORMAT.md`): a header of 24 bytes, the manifest, the variants'
+.tflite files at multiples of 16 bytes, and a SHA-256 over all of it. Every length is checked
+against the file's true size before anything is read by it, so a hostile file cannot make the reader
+allocate more than its own size.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import struct
+from pathlib import Path
+
+from tfelastic_runtime.errors import BundleError
+from tfelastic_runtime.manifest import Manifest, VariantInfo, padded
+from tfelastic_runtime.schema import Schema
+
+MAGIC = b"\x89TFE\r\n\x1a\n"
+"""Not text, and changed by any transfer that converts line ends."""
+CONTAINER_VERSION = 1
+HEADER = struct.Struct("<8sIIQ")
+"""Magic, container version, the manifest's bytes, the file's bytes; little-endian."""
+DIGEST_BYTES = 32
+
+
+class Bundle:
+    """An opened bundle: its manifest and its variants.
+
+    Example:
+        >>> bundle = Bundle.open("model.elastic")  # doctest: +SKIP
+        >>> [variant.name for variant in bundle.variants]  # doctest: +SKIP
+        ['w100', 'w075', 'w050', 'w025']
+    """
+
+    def __init__(self, manifest: Manifest, payload: memoryview, *, source: str) -> None:
+        self._manifest = manifest
+        self._payload = payload
+        self._source = source
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str]) -> Bundle:
+        """Read and check a bundle.
+
+        Args:
+            path: The file.
+
+        Raises:
+            BundleError: The file is no bundle, is damaged, or is of a newer format; the message
+                names it.
+            OSError: The file cannot be opened.
+        """
+        with Path(path).open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            _check_header(file.read(HEADER.size), size, str(path))
+            file.seek(0)
+            return cls.from_bytes(file.read(size), source=str(path))
+
+    @classmethod
+    def from_bytes(cls, data: bytes, *, source: str = "the bundle") -> Bundle:
+        """Check a bundle that is in memory already.
+
+        Args:
+            data: The whole bundle.
+            source: What error messages call it.
+
+        Raises:
+            BundleError: The data are no bundle, are damaged, or are of a newer format.
+        """
+        manifest_bytes = _check_header(data[: HEADER.size], len(data), source)
+        view = memoryview(data)
+        if hashlib.sha256(view[:-DIGEST_BYTES]).digest() != view[-DIGEST_BYTES:]:
+            raise BundleError(f"{source} is damaged: its checksum does not match. Copy it anew")
+        manifest_end = HEADER.size + manifest_bytes
+        schema = Schema(BundleError)
+        try:
+            manifest = Manifest.from_json(
+                schema.parse(bytes(view[HEADER.size : manifest_end]), "the manifest")
+            )
+        except BundleError as cause:
+            raise BundleError(f"{source}: {cause}") from cause
+        payload = view[padded(manifest_end) : -DIGEST_BYTES]
+        if len(payload) != manifest.payload_bytes:
+            raise BundleError(
+                f"{source}: the manifest tells of {manifest.payload_bytes} bytes of variants, "
+                f"the file holds {len(payload)}"
+            )
+        return cls(manifest, payload, source=source)
+
+    @property
+    def manifest(self) -> Manifest:
+        """What the bundle says of itself."""
+        return self._manifest
+
+    @property
+    def variants(self) -> tuple[VariantInfo, ...]:
+        """The variants, widest first."""
+        return self._manifest.variants
+
+    def variant(self, name: str) -> VariantInfo:
+        """Return the named variant's record.
+
+        Raises:
+            BundleError: There is no such variant; the message names those there are.
+        """
+        for variant in self.variants:
+            if variant.name == name:
+                return variant
+        known = ", ".join(variant.name for variant in self.variants)
+        raise BundleError(f"{self._source} has no variant {name!r}; it has {known}")
+
+    def model(self, name: str) -> bytes:
+        """Return the named variant's .tflite, byte for byte as it was packed.
+
+        Raises:
+            BundleError: There is no such variant, or its bytes are not those its SHA-256 tells of.
+        """
+        variant = self.variant(name)
+        model = bytes(self._payload[variant.offset : variant.offset + variant.bytes])
+        if hashlib.sha256(model).hexdigest() != variant.sha256:
+            raise BundleError(
+                f"{self._source}: variant {name!r} is not the file that its sha256 tells of"
+            )
+        return model
+
+    def __repr__(self) -> str:
+        names = ", ".join(variant.name for variant in self.variants)
+        return f"Bundle({self._manifest.name!r}: {names})"
+
+
+def _check_header(header: bytes, size: int, source: str) -> int:
+    """Return the manifest's length after checking everything that the header says."""
+    if header[: len(MAGIC)] != MAGIC:
+        raise BundleError(f"{source} is not a tfelastic bundle: it begins with {header[:8]!r}")
+    if len(header) < HEADER.size:
+        raise BundleError(
+            f"{source} is cut off: it has {size} bytes, the header alone has {HEADER.size}"
+        )
+    _, version, manifest_bytes, file_bytes = HEADER.unpack(header)
+    if version != CONTAINER_VERSION:
+        raise BundleError(
+            f"{source} is of container version {version}, this reader knows version "
+            f"{CONTAINER_VERSION}: update tfelastic_runtime, or export the bundle again"
+        )
+    if file_bytes != size:
+        raise BundleError(f"{source} is damaged: it should have {file_bytes} bytes, it has {size}")
+    if padded(HEADER.size + manifest_bytes) + DIGEST_BYTES > size:
+        raise BundleError(
+            f"{source} is damaged: a manifest of {manifest_bytes} bytes does not fit into its "
+            f"{size} bytes"
+        )
+    return manifest_bytes

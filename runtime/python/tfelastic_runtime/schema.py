@@ -1,0 +1,106 @@
+"""Reading JSON data strictly: every value of its type and in its range.
+
+A manifest comes from a file that anyone may have written, so nothing in it is believed before it
+passed here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+COUNT_MAX = (1 << 53) - 1
+"""The largest integer that every JSON reader keeps exactly."""
+
+
+class Schema:
+    """Checks that return the checked value, or raise `error` with a message that names the place.
+
+    Args:
+        error: The error class to raise.
+    """
+
+    def __init__(self, error: type[ValueError]) -> None:
+        self._error = error
+
+    def parse(self, data: bytes, where: str) -> Any:
+        """Parse UTF-8 JSON; a key that occurs twice, NaN and infinities are refused."""
+
+        def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
+            found = dict(items)
+            if len(found) != len(items):
+                raise ValueError("a key occurs twice in one object")
+            return found
+
+        def constant(name: str) -> None:
+            raise ValueError(f"{name} is not a JSON number")
+
+        try:
+            return json.loads(
+                data.decode("utf-8"), object_pairs_hook=pairs, parse_constant=constant
+            )
+        except (ValueError, RecursionError) as cause:
+            raise self._error(f"{where} is not UTF-8 JSON: {cause}") from cause
+
+    def fields(self, data: object, names: tuple[str, ...], where: str) -> Mapping[str, Any]:
+        """Return an object that has all the keys `names`."""
+        if not isinstance(data, Mapping):
+            raise self._error(f"{where}: expected an object, received {_shown(data)}")
+        if missing := [name for name in names if name not in data]:
+            raise self._error(f"{where}: {', '.join(map(repr, missing))} missing")
+        return data
+
+    def exactly(self, data: object, names: tuple[str, ...], where: str) -> Mapping[str, Any]:
+        """Return an object that has all the keys `names` and no other."""
+        found = self.fields(data, names, where)
+        if unknown := sorted(str(key) for key in set(found) - set(names)):
+            known = ", ".join(names)
+            raise self._error(
+                f"{where}: unknown {', '.join(map(repr, unknown))}; known are {known}"
+            )
+        return found
+
+    def constants(self, data: object, expected: Mapping[str, object], where: str) -> None:
+        """Check that an object holds the one value that this format version knows for each key."""
+        found = self.fields(data, tuple(expected), where)
+        for key, value in expected.items():
+            if found[key] != value:
+                raise self._error(
+                    f"{where}.{key}: expected {value!r}, received {_shown(found[key])}"
+                )
+
+    def array(self, data: object, where: str) -> tuple[Any, ...]:
+        """Return an array as a tuple."""
+        if not isinstance(data, list | tuple):
+            raise self._error(f"{where}: expected an array, received {_shown(data)}")
+        return tuple(data)
+
+    def integer(self, data: object, where: str, *, low: int = 0, high: int = COUNT_MAX) -> int:
+        """Return an integer in `low .. high`; booleans and fractions are none."""
+        if isinstance(data, bool) or not isinstance(data, int) or not low <= data <= high:
+            raise self._error(
+                f"{where}: expected an integer in {low} .. {high}, received {_shown(data)}"
+            )
+        return data
+
+    def number(self, data: object, where: str, *, low: float, high: float) -> float:
+        """Return a number in `low .. high` as a float."""
+        if isinstance(data, bool) or not isinstance(data, int | float) or not low <= data <= high:
+            raise self._error(
+                f"{where}: expected a number in {low:g} .. {high:g}, received {_shown(data)}"
+            )
+        return float(data)
+
+    def text(self, data: object, where: str, *, longest: int = 200) -> str:
+        """Return a non-empty string of at most `longest` characters."""
+        if not isinstance(data, str) or not 1 <= len(data) <= longest:
+            raise self._error(
+                f"{where}: expected a text of 1 to {longest} characters, received {_shown(data)}"
+            )
+        return data
+
+
+def _shown(data: object) -> str:
+    shown = repr(data)
+    return shown if len(shown) <= 80 else f"{shown[:77]}..."

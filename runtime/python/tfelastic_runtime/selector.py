@@ -1,0 +1,237 @@
+"""Running the most accurate variant that keeps a latency budget on this device."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType, TracebackType
+
+import numpy as np
+
+from tfelastic_runtime.bundle import Bundle
+from tfelastic_runtime.errors import BudgetError, ClosedError, ProfileError
+from tfelastic_runtime.latency import Latency, Profile, measure
+from tfelastic_runtime.policy import ONE_Q16, Row, Slowdown, check_budget_us, choose
+from tfelastic_runtime.runner import RunnerPool
+
+ProfileSource = Profile | Mapping[str, Latency] | str | os.PathLike[str]
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """One inference.
+
+    Attributes:
+        outputs: float32 `[classes]`.
+        label: The most likely class's label, or None where the bundle has no labels.
+        variant: The name of the variant that ran.
+        latency_us: What it took, in microseconds, with encoding the pixels and copying the outputs.
+        predicted_us: What nine runs of ten were predicted to keep.
+        feasible: Whether the prediction kept the budget; if not, the fastest variant ran.
+    """
+
+    outputs: np.ndarray
+    label: str | None
+    variant: str
+    latency_us: int
+    predicted_us: int
+    feasible: bool
+
+
+class Selector:
+    """Runs a bundle's variants under a latency budget; `Selector.open` makes one.
+
+    Every run chooses anew: the most accurate variant whose measured latency, scaled by how slow the
+    device is now, keeps the budget. Several threads may share a selector; their runs take turns.
+
+    Args:
+        pool: Opens the variants.
+        budget_us: The latency that nine runs of ten should keep, in microseconds.
+        profile: The variants' latencies on this device; None measures them now.
+        clock: Returns a time in nanoseconds that never runs backwards.
+
+    Example:
+        >>> with Selector.open("model.elastic", budget_ms=5.0) as selector:  # doctest: +SKIP
+        ...     result = selector.run(image)
+    """
+
+    def __init__(
+        self,
+        pool: RunnerPool,
+        *,
+        budget_us: int,
+        profile: ProfileSource | None = None,
+        clock: Callable[[], int] = time.perf_counter_ns,
+    ) -> None:
+        self._budget_us = check_budget_us(budget_us)
+        self._pool = pool
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._closed = False
+        self._slowdown = Slowdown()
+        latencies = self._measured() if profile is None else _latencies(profile, pool)
+        self._latencies = MappingProxyType(latencies)
+        self._rows = tuple(
+            Row(
+                variant.accuracy_ppm, latencies[variant.name].p50_us, latencies[variant.name].p90_us
+            )
+            for variant in pool.bundle.variants
+        )
+
+    @classmethod
+    def open(
+        cls,
+        bundle: str | os.PathLike[str] | Bundle,
+        *,
+        budget_ms: float | None = None,
+        budget_us: int | None = None,
+        profile: ProfileSource | None = None,
+        threads: int = 1,
+        resident: int = 2,
+    ) -> Selector:
+        """Open a bundle for running under a budget.
+
+        Args:
+            bundle: A bundle, or its path.
+            budget_ms: The latency that nine runs of ten should keep, in milliseconds.
+            budget_us: The same in microseconds; exactly one of the two is given.
+            profile: The variants' latencies on this device: a `Profile` (one that travels in the
+                bundle is `bundle.manifest.profiles[i]`), the path of a `profile.json`, or one
+                `Latency` per variant name. None measures them now, 20 runs each.
+            threads: How many threads an interpreter may use.
+            resident: How many variants may be open at once; each costs its weights in memory.
+
+        Raises:
+            BundleError: The bundle is damaged or of a newer format.
+            BudgetError: Not exactly one budget is given, or it is out of range.
+            ProfileError: The profile is malformed, or not of this bundle and these threads.
+            OSError: A file cannot be opened.
+        """
+        budget = _microseconds(budget_ms, budget_us)
+        opened = bundle if isinstance(bundle, Bundle) else Bundle.open(bundle)
+        pool = RunnerPool(opened, threads=threads, resident=resident)
+        return cls(pool, budget_us=budget, profile=profile)
+
+    def run(self, image: np.ndarray) -> Result:
+        """Run the variant that the budget allows.
+
+        Opening a variant that is not resident comes on top of the latency that is told.
+
+        Args:
+            image: uint8 `[height, width, channels]`, raw pixels.
+
+        Raises:
+            InputError: The image has another shape or dtype than the bundle takes.
+            ClosedError: The selector is closed.
+        """
+        with self._lock:
+            self._check_open()
+            choice = choose(self._rows, budget_us=self._budget_us, slowdown=self._slowdown)
+            name = self._pool.bundle.variants[choice.index].name
+            outputs, latency_us = self._timed(name, image)
+            self._slowdown = self._slowdown.observe(self._rows[choice.index], latency_us)
+        labels = self._pool.bundle.manifest.labels
+        label = None if labels is None else labels[int(np.argmax(outputs))]
+        return Result(outputs, label, name, latency_us, choice.predicted_us, choice.feasible)
+
+    @property
+    def budget_us(self) -> int:
+        """The latency that nine runs of ten should keep, in microseconds; can be set."""
+        return self._budget_us
+
+    @budget_us.setter
+    def budget_us(self, value: int) -> None:
+        self._budget_us = check_budget_us(value)
+
+    @property
+    def slowdown(self) -> float:
+        """How much slower the device is now than when its latencies were measured."""
+        return self._slowdown.q16 / ONE_Q16
+
+    @property
+    def latencies(self) -> Mapping[str, Latency]:
+        """The table that the selector started from, by variant name."""
+        return self._latencies
+
+    def close(self) -> None:
+        """Close every open variant, after a run that is under way. Closing again does nothing."""
+        with self._lock:
+            self._closed = True
+            self._pool.close()
+
+    def __enter__(self) -> Selector:
+        self._check_open()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ClosedError("the selector is closed: open the bundle again with Selector.open")
+
+    def _timed(self, name: str, image: np.ndarray) -> tuple[np.ndarray, int]:
+        runner = self._pool.get(name, image)
+        start = self._clock()
+        outputs = runner.run(image)
+        # Rounded up, so that no latency is ever told as nothing.
+        return outputs, max(-(-(self._clock() - start) // 1000), 1)
+
+    def _measured(self) -> dict[str, Latency]:
+        bundle = self._pool.bundle
+        blank = np.zeros(bundle.manifest.input_shape, np.uint8)
+        names = [variant.name for variant in bundle.variants]
+        return measure(names, lambda name: self._timed(name, blank)[1])
+
+
+def _microseconds(budget_ms: float | None, budget_us: int | None) -> int:
+    if (budget_ms is None) == (budget_us is None):
+        raise BudgetError(
+            "give exactly one of budget_ms and budget_us, "
+            f"received budget_ms={budget_ms!r}, budget_us={budget_us!r}"
+        )
+    if budget_us is not None:
+        return check_budget_us(budget_us)
+    # A comparison is false for NaN, which therefore ends here too; the upper bound keeps round()
+    # exact.
+    if (
+        isinstance(budget_ms, bool)
+        or not isinstance(budget_ms, int | float)
+        or not 0 < budget_ms < 1e9
+    ):
+        raise BudgetError(
+            f"budget_ms must be a positive number of milliseconds, received {budget_ms!r}"
+        )
+    return check_budget_us(max(round(budget_ms * 1000), 1))
+
+
+def _latencies(profile: ProfileSource, pool: RunnerPool) -> dict[str, Latency]:
+    """Return one latency per variant of the pool's bundle, from any source."""
+    if isinstance(profile, str | os.PathLike):
+        profile = Profile.load(profile)
+    if isinstance(profile, Profile):
+        if profile.threads != pool.threads:
+            raise ProfileError(
+                f"the profile was measured with threads={profile.threads}, the selector is opened "
+                f"with threads={pool.threads}: open it with the same number, or measure anew"
+            )
+        profile = profile.latencies
+    names = [variant.name for variant in pool.bundle.variants]
+    if not isinstance(profile, Mapping) or set(profile) != set(names):
+        received = ", ".join(map(str, profile)) if isinstance(profile, Mapping) else repr(profile)
+        raise ProfileError(
+            f"the profile is not of this bundle: expected latencies of {', '.join(names)}, "
+            f"received {received}"
+        )
+    for name, latency in profile.items():
+        if not isinstance(latency, Latency):
+            raise ProfileError(f"profile[{name!r}]: expected a Latency, received {latency!r}")
+    return dict(profile)
