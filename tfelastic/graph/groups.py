@@ -1,0 +1,117 @@
+"""Forms groups out of tied channels."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from tfelastic.graph.channels import FIXED, Channels
+from tfelastic.graph.layer_graph import Group, Member
+from tfelastic.graph.site import Binding, LayerFacts, Tensor
+
+
+def form_groups(
+    channels: Channels, facts: dict[int, LayerFacts], tensors: Iterable[Tensor]
+) -> tuple[tuple[Group, ...], np.ndarray]:
+    """Gather the tied sets of channels into groups.
+
+    Tied sets that take channels from the same weight axes form one group; each set is one of its units. A layer
+    whose channels go different ways (a Concatenate followed by an Add) thus has part in several groups.
+
+    Returns:
+        The groups in order of creation, and the group and unit number of every label, `[labels, 2]`, -1 where a
+        label stands for no channel.
+    """
+    sets: dict[int, list[int]] = defaultdict(list)
+    for label in range(len(channels)):
+        sets[channels.find(label)].append(label)
+    sets.pop(FIXED)
+
+    kinds: dict[tuple[object, ...], list[list[int]]] = defaultdict(list)
+    for root, members in sets.items():
+        sources = tuple(sorted({channels.source(label) for label in members}))
+        kinds[sources, channels.reasons(root)].append(members)
+
+    unit_of = np.full((len(channels), 2), -1)
+    for number, units in enumerate(kinds.values()):
+        for unit, members in enumerate(units):
+            unit_of[members] = number, unit
+
+    bindings = [(f.path, binding) for f in facts.values() for binding in f.bindings.values()]
+    members_of = _members(bindings, unit_of)
+    broken = _unorderly([*(b.labels for _, b in bindings), *(t.labels.ravel() for t in tensors)], unit_of)
+    names = _Names()
+    groups = []
+    for number, ((_, reasons), units) in enumerate(kinds.items()):
+        members = members_of[number]
+        groups.append(
+            Group(
+                name=names.next(members[0].layer),
+                size=len(units),
+                channels=_span(members[0]) // len(units),
+                members=tuple(members),
+                frozen=tuple(reasons),  # type: ignore[arg-type]
+                permutable=number not in broken,
+            )
+        )
+    return tuple(groups), unit_of
+
+
+class _Names:
+    """Gives the second group of a layer the suffix `#2`, and so on."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, int] = defaultdict(int)
+
+    def next(self, layer: str) -> str:
+        self._seen[layer] += 1
+        return layer if self._seen[layer] == 1 else f"{layer}#{self._seen[layer]}"
+
+
+def _members(bindings: Sequence[tuple[str, Binding]], unit_of: np.ndarray) -> dict[int, list[Member]]:
+    """Return each group's members: runs of positions along weight axes."""
+    members: dict[int, list[Member]] = defaultdict(list)
+    for path, binding in bindings:
+        owner = unit_of[binding.labels, 0]
+        for number in dict.fromkeys(owner[owner >= 0].tolist()):
+            positions = np.flatnonzero(owner == number)
+            unit = unit_of[binding.labels[positions], 1]
+            breaks = np.flatnonzero((np.diff(positions) != 1) | (np.diff(unit) < 0)) + 1
+            ranges = tuple((int(run[0]), int(run[-1]) + 1) for run in np.split(positions, breaks))
+            members[number].append(Member(path, binding.variable.name, binding.axis, ranges))
+    return members
+
+
+def _span(member: Member) -> int:
+    return sum(stop - start for start, stop in member.ranges)
+
+
+def segments(owner: np.ndarray, unit: np.ndarray) -> np.ndarray:
+    """Number the maximal runs in which one group's units stand in ascending order, `[length]`."""
+    return np.concatenate([[0], np.cumsum((np.diff(owner) != 0) | (np.diff(unit) < 0))]).astype(np.int64)
+
+
+def _unorderly(axes: Iterable[np.ndarray], unit_of: np.ndarray) -> set[int]:
+    """Return the groups that cannot be re-ordered.
+
+    Re-ordering works run by run, so each run must hold all units of its group, each equally often; what reverses
+    or cuts an axis makes runs that do not.
+    """
+    sizes = {int(g): int(unit_of[unit_of[:, 0] == g, 1].max()) + 1 for g in np.unique(unit_of[:, 0]) if g >= 0}
+    broken: set[int] = set()
+    seen: set[bytes] = set()
+    for labels in axes:
+        key = labels.tobytes()
+        if key in seen:
+            continue
+        seen.add(key)
+        owner, unit = unit_of[labels].T
+        run = segments(owner, unit)
+        for number in np.unique(run):
+            group = int(owner[run == number][0])
+            if group < 0 or group in broken:
+                continue
+            counts = np.bincount(unit[run == number], minlength=sizes[group])
+            if counts.min() != counts.max():
+                broken.add(group)
+    return broken

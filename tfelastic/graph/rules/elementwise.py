@@ -1,0 +1,115 @@
+"""Layers and operations that work value by value: what goes in at a channel comes out at that channel."""
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from tfelastic.graph.rulebook import rule
+from tfelastic.graph.site import NoRule, Site, Tensor
+
+layers = keras.layers
+
+# Activations that look at one value at a time (softmax and glu, which do not, are missing on purpose).
+_POINTWISE = frozenset(
+    "celu elu exponential gelu hard_shrink hard_sigmoid hard_silu hard_swish hard_tanh leaky_relu linear "
+    "log_sigmoid mish relu relu6 selu sigmoid silu soft_shrink softplus softsign sparse_plus "
+    "sparse_sigmoid squareplus swish tanh tanh_shrink threshold".split()
+)
+
+
+def activate(site: Site, labels: np.ndarray, activation: Any) -> np.ndarray:
+    """Return the labels after a layer's own `activation`, frozen where that looks across channels."""
+    name = getattr(activation, "__name__", type(activation).__name__)
+    builtin = getattr(activation, "__module__", "").startswith("keras.")
+    if activation is not None and not (builtin and name in _POINTWISE):
+        site.freeze(labels, f"has the activation {name!r}, which may look across channels")
+    return labels
+
+
+@rule(
+    layers.ReLU,
+    layers.LeakyReLU,
+    layers.ELU,
+    layers.Dropout,
+    layers.SpatialDropout1D,
+    layers.SpatialDropout2D,
+    layers.SpatialDropout3D,
+    layers.AlphaDropout,
+    layers.GaussianDropout,
+    layers.GaussianNoise,
+    layers.ActivityRegularization,
+    layers.Identity,
+    "convnext.StochasticDepth",
+    *(
+        f"nn.{name}"
+        for name in (
+            "Celu Elu Gelu HardShrink HardSigmoid HardSilu HardTanh LeakyRelu LogSigmoid Relu Relu6 Selu Sigmoid "
+            "Silu SoftShrink Softplus Softsign SparsePlus SparseSigmoid Squareplus TanhShrink Threshold"
+        ).split()
+    ),
+    *(
+        f"numpy.{name}"
+        for name in (
+            "Abs Absolute Clip Exp Expm1 Log Log1p Negative Reciprocal Sign Sqrt Square Tanh"
+        ).split()
+    ),
+    "core.Cast",
+    "core.StopGradient",
+    "math.Rsqrt",
+)
+def pointwise(site: Site) -> np.ndarray:
+    """One value in, one value out."""
+    return site.inputs[0].labels
+
+
+@rule(layers.Activation)
+def activation(site: Site) -> np.ndarray:
+    """A named activation; softmax and unknown functions freeze their channels."""
+    return activate(site, site.inputs[0].labels, site.layer.activation)
+
+
+@rule(layers.Softmax, "nn.Softmax", "nn.LogSoftmax")
+def softmax(site: Site) -> np.ndarray:
+    """Normalises along an axis, so the channels there cannot be dropped unseen."""
+    x = site.inputs[0]
+    axes = np.atleast_1d(site.layer.axis) % len(x.shape)
+    if any(axis == 0 or x.labels.shape[axis - 1] > 1 for axis in axes) or x.labels.size == 1:
+        site.freeze(x.labels, "normalises over them")
+    return x.labels
+
+
+@rule(layers.PReLU)
+def prelu(site: Site) -> np.ndarray:
+    """One learned slope per position that is not shared."""
+    x, alpha = site.inputs[0], site.layer.alpha
+    for axis, length in enumerate(alpha.shape):
+        if length > 1 and x.labels.shape[axis] > 1:
+            site.bind(alpha, axis, site.channels_of(x, axis + 1))
+    return x.labels
+
+
+@rule(layers.Rescaling)
+def rescaling(site: Site) -> np.ndarray:
+    """One factor for all values; with a factor per channel the channels are frozen."""
+    x = site.inputs[0]
+    if np.ndim(site.layer.scale) or np.ndim(site.layer.offset):
+        site.freeze(x.labels, "has a constant factor per channel")
+    return x.labels
+
+
+@rule("convnext.LayerScale")
+def layer_scale(site: Site) -> np.ndarray:
+    """One learned factor per channel of the last axis."""
+    x = site.inputs[0]
+    labels = site.channels_of(x, -1)
+    site.bind(site.layer.gamma, 0, labels, role="scale")
+    site.resizes("projection_dim", labels)
+    return x.labels
+
+
+def constants(site: Site) -> None:
+    """Refuse a call that captures an array: it may hold a value per channel."""
+    for leaf in keras.tree.flatten((site.args, site.kwargs)):
+        if not isinstance(leaf, str | Tensor) and np.size(leaf) > 1:
+            raise NoRule("it takes a constant array, which may hold a value per channel")

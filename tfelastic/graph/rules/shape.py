@@ -1,0 +1,142 @@
+"""Layers and operations that move values without changing them: numpy does to labels what Keras does to values."""
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from tfelastic.graph.rulebook import rule
+from tfelastic.graph.site import NoRule, Site
+
+layers = keras.layers
+
+
+@rule(layers.Flatten)
+def flatten(site: Site) -> np.ndarray:
+    """All axes into one, the channel axis last."""
+    x = site.inputs[0]
+    labels = site.spread(x)
+    if site.layer.data_format == "channels_first":
+        labels = np.moveaxis(labels, 0, -1)
+    return labels.reshape(-1)
+
+
+@rule(layers.Reshape)
+def reshape(site: Site) -> np.ndarray:
+    """Another shape for the same values in the same order."""
+    return _reshape(site, "target_shape", site.layer.target_shape, offset=0)
+
+
+@rule("numpy.Reshape")
+def reshape_operation(site: Site) -> np.ndarray:
+    """`keras.ops.reshape`, whose shape starts with the batch."""
+    newshape = tuple(site.layer.newshape)
+    if newshape[0] not in (-1, None):
+        raise NoRule(f"it reshapes to {newshape}, which moves values between samples")
+    return _reshape(site, "newshape", newshape[1:], offset=1)
+
+
+def _reshape(site: Site, field: str, target: tuple[int, ...], *, offset: int) -> np.ndarray:
+    x, shape = site.inputs[0], site.outputs[0].shape[1:]
+    if None in shape or None in x.shape[1:]:
+        raise NoRule(f"it reshapes {x.shape}, which is not fully known")
+    labels = site.spread(x).reshape(shape)  # type: ignore[arg-type]
+    for axis, length in enumerate(target):
+        if length not in (-1, None):
+            first = labels[tuple(slice(None) if i == axis else 0 for i in range(labels.ndim))]
+            site.resizes(field, first, item=axis + offset)
+    return labels
+
+
+@rule(layers.Permute)
+def permute(site: Site) -> np.ndarray:
+    """Axes in another order; `dims` counts from 1 and leaves the batch out."""
+    return site.inputs[0].labels.transpose([axis - 1 for axis in site.layer.dims])
+
+
+@rule("numpy.Transpose")
+def transpose(site: Site) -> np.ndarray:
+    """`keras.ops.transpose`, whose axes include the batch."""
+    axes = site.layer.axes
+    if not axes or axes[0] != 0:
+        raise NoRule("it moves the batch axis")
+    return site.inputs[0].labels.transpose([axis - 1 for axis in axes[1:]])
+
+
+@rule("numpy.ExpandDims")
+def expand_dims(site: Site) -> np.ndarray:
+    """A new axis of length 1."""
+    rank = len(site.outputs[0].shape)
+    axes = [axis % rank - 1 for axis in np.atleast_1d(site.layer.axis)]
+    if -1 in axes:
+        raise NoRule("it adds an axis before the batch")
+    return np.expand_dims(site.inputs[0].labels, axes)
+
+
+@rule("numpy.Squeeze")
+def squeeze(site: Site) -> np.ndarray:
+    """Axes of length 1 go."""
+    x, axis = site.inputs[0], site.layer.axis
+    if axis is None:
+        raise NoRule("it squeezes every axis of length 1, which a pruned channel axis may become; name the axis")
+    return np.squeeze(x.labels, tuple(int(each) % len(x.shape) - 1 for each in np.atleast_1d(axis)))
+
+
+@rule(*(f"numpy.{name}" for name in ("Mean", "Sum", "Max", "Amax", "Min", "Amin", "Var", "Std", "Prod")))
+def reduce(site: Site) -> np.ndarray:
+    """A reduction over positions; one over channels freezes them."""
+    x, layer = site.inputs[0], site.layer
+    axes = None if layer.axis is None else [int(axis) % len(x.shape) for axis in np.atleast_1d(layer.axis)]
+    if axes is None or 0 in axes:
+        raise NoRule("it reduces over the batch")
+    if x.labels.size == 1 or any(x.labels.shape[axis - 1] > 1 for axis in axes):
+        raise NoRule("it reduces over the channels")
+    index: list[Any] = [slice(None)] * x.labels.ndim
+    for axis in axes:
+        index[axis - 1] = slice(0, 1) if layer.keepdims else 0
+    return x.labels[tuple(index)]
+
+
+@rule("numpy.GetItem")
+def get_item(site: Site) -> np.ndarray:
+    """Slicing; a slice of the channel axis names positions, so it freezes the channels."""
+    x = site.inputs[0]
+    key = site.args[1] if len(site.args) > 1 else site.kwargs["key"]
+    key = key if isinstance(key, tuple) else (key,)
+    if Ellipsis in key or None in key or len(key) > len(x.shape):
+        raise NoRule(f"it is indexed with {key}; index axis by axis")
+    key += (slice(None),) * (len(x.shape) - len(key))
+    if key[0] != slice(None):
+        raise NoRule("it slices the batch")
+    index: list[Any] = []
+    for axis, item in enumerate(key[1:]):
+        if item == slice(None):
+            index.append(item)
+        elif not isinstance(item, int | slice):
+            raise NoRule(f"it is indexed with {item!r}")
+        elif x.labels.shape[axis] == 1:
+            index.append(0 if isinstance(item, int) else slice(0, 1))
+        else:
+            site.freeze(x.labels, "slices them by position")
+            index.append(item)
+    return x.labels[tuple(index)]
+
+
+@rule("numpy.Split")
+def split(site: Site) -> list[np.ndarray]:
+    """Parts of an axis: equal parts keep equal numbers of channels, given cuts move with the channels."""
+    x, cuts = site.inputs[0], site.layer.indices_or_sections
+    axis = site.layer.axis % len(x.shape)
+    if axis == 0:
+        raise NoRule("it splits the batch")
+    if x.labels.shape[axis - 1] == 1:
+        return [x.labels] * len(site.outputs)
+    labels = site.channels_of(x, axis)
+    parts = np.split(labels, cuts)
+    if isinstance(cuts, int):
+        for part in parts[1:]:
+            site.tie(parts[0], part)
+    else:
+        for item, cut in enumerate(cuts):
+            site.resizes("indices_or_sections", labels[:cut], item=item)
+    return [site.along(part, axis, output=position) for position, part in enumerate(parts)]

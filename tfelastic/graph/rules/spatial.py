@@ -1,0 +1,55 @@
+"""Layers that work on each channel's image by itself: pooling, padding, cropping, resizing."""
+
+import keras
+import numpy as np
+
+from tfelastic.graph.rulebook import rule
+from tfelastic.graph.rules.convolution import channel_axis
+from tfelastic.graph.site import Site
+
+layers = keras.layers
+
+
+@rule(
+    layers.MaxPooling1D,
+    layers.MaxPooling2D,
+    layers.MaxPooling3D,
+    layers.AveragePooling1D,
+    layers.AveragePooling2D,
+    layers.AveragePooling3D,
+    layers.ZeroPadding2D,
+    layers.ZeroPadding3D,
+    layers.Cropping2D,
+    layers.Cropping3D,
+    layers.UpSampling2D,
+    layers.UpSampling3D,
+    layers.Resizing,
+    layers.CenterCrop,
+)
+def image_wise(site: Site) -> np.ndarray:
+    """Every channel's image is worked on alone."""
+    x = site.inputs[0]
+    axis = channel_axis(site.layer, x)
+    return site.along(site.channels_of(x, axis), axis)
+
+
+@rule(layers.ZeroPadding1D, layers.Cropping1D, layers.UpSampling1D)
+def sequence_wise(site: Site) -> np.ndarray:
+    """The one-dimensional kin, which always have their channels last."""
+    return site.along(site.channels_of(site.inputs[0], -1), -1)
+
+
+@rule(
+    layers.GlobalAveragePooling1D,
+    layers.GlobalAveragePooling2D,
+    layers.GlobalAveragePooling3D,
+    layers.GlobalMaxPooling1D,
+    layers.GlobalMaxPooling2D,
+    layers.GlobalMaxPooling3D,
+)
+def global_pooling(site: Site) -> np.ndarray:
+    """One value per channel."""
+    layer, x = site.layer, site.inputs[0]
+    axis = channel_axis(layer, x)
+    labels = site.channels_of(x, axis)
+    return site.along(labels, axis if layer.keepdims else -1)

@@ -1,0 +1,211 @@
+"""What a rule sees and what it may say: one call of one layer, told in terms of channels.
+
+A *rule* is a function that explains one kind of layer to tfelastic. It gets a `Site` and returns the channel
+labels of the layer's outputs:
+
+```python
+@te.rule(MyScale)                                        # one learned factor per channel of the last axis
+def my_scale(site):
+    labels = site.channels_of(site.inputs[0], -1)        # who stands where along the channel axis
+    site.bind(site.layer.factor, 0, labels, role="scale")  # the factor's axis 0 holds the same channels
+    return site.inputs[0].labels                         # the output carries the input's channels
+```
+
+A label array has one axis for each axis of the tensor but the batch; an axis along which the channel does not
+change has length 1, so that numpy broadcasting does with labels what the layer does with values.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import keras
+import numpy as np
+
+from tfelastic.graph.channels import FIXED, Channels
+from tfelastic.graph.trace import Call, Spec
+
+# What a weight does to its channels, and so how the widths of an elastic network treat it: kernels are shared;
+# scales are shared up to a positive factor; shifts (biases) and running statistics belong to one width alone.
+Role = Literal["kernel", "scale", "shift", "statistic"]
+
+
+class NoRule(Exception):  # noqa: N818 - a signal, not an error: the layer is left whole.
+    """Raised by a rule that cannot speak for this call; the channels it touches are frozen with the reason."""
+
+
+@dataclass(frozen=True, eq=False)
+class Tensor:
+    """A symbolic tensor of the graph.
+
+    Attributes:
+        index: Its number within the graph.
+        shape: Its shape, batch first; `None` where unknown.
+        dtype: Its data type.
+        labels: The channel at each position: one axis per axis of `shape` but the batch, each of full length or 1.
+    """
+
+    index: int
+    shape: tuple[int | None, ...]
+    dtype: str
+    labels: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Binding:
+    """Axis `axis` of `variable` holds the channels `labels`, in this order."""
+
+    variable: keras.Variable
+    axis: int
+    labels: np.ndarray
+    role: Role
+
+
+@dataclass(frozen=True, eq=False)
+class Size:
+    """The layer's config field `field` (and its item `item`, if any) counts the living channels of `labels`."""
+
+    field: str
+    item: int | None
+    labels: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Multiplications:
+    """Each element of `variable` is multiplied `times` times per sample."""
+
+    variable: keras.Variable
+    times: int
+
+
+@dataclass(eq=False)
+class LayerFacts:
+    """All that rules have said of one layer, over all of its calls."""
+
+    path: str
+    bindings: dict[tuple[int, int], Binding] = field(default_factory=dict)
+    sizes: dict[tuple[str, int | None], Size] = field(default_factory=dict)
+
+
+class Site:
+    """One call of one layer or operation.
+
+    Attributes:
+        layer: The layer or operation that is called.
+        path: Its name, led by the names of the models it is nested in.
+        args: The call's positional arguments, with a `Tensor` in the place of each tensor.
+        kwargs: Its keyword arguments, likewise.
+        inputs: The tensors among the arguments, flattened.
+        outputs: Shape and dtype of each output.
+    """
+
+    def __init__(
+        self,
+        call: Call,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        *,
+        outputs: Sequence[Spec],
+        channels: Channels,
+        facts: LayerFacts,
+    ) -> None:
+        self.layer: Any = call.op
+        self.path = facts.path
+        self.args = args
+        self.kwargs = kwargs
+        self.inputs = tuple(leaf for leaf in keras.tree.flatten((args, kwargs)) if isinstance(leaf, Tensor))
+        self.outputs = tuple(outputs)
+        self.multiplications: list[Multiplications] = []
+        self.mixed: list[int] = []
+        self._channels = channels
+        self._facts = facts
+        self._touched: list[np.ndarray] = [tensor.labels for tensor in self.inputs]
+
+    def channels_of(self, tensor: Tensor, axis: int) -> np.ndarray:
+        """Return the labels along `axis` of `tensor` (the batch is axis 0), `[length]`.
+
+        Raises:
+            NoRule: The length of the axis is unknown, or the channel also changes along another axis.
+        """
+        axis %= len(tensor.shape)
+        length = tensor.shape[axis]
+        others = [n for i, n in enumerate(tensor.labels.shape, start=1) if i != axis]
+        if axis == 0 or length is None or any(n > 1 for n in others):
+            raise NoRule(f"its channels do not lie along axis {axis} of its input alone")
+        return np.broadcast_to(tensor.labels.reshape(-1), length).copy()
+
+    def creates(self, variable: keras.Variable, axis: int, *, role: Role = "kernel") -> np.ndarray:
+        """Say that `axis` of `variable` makes channels, and return their labels, `[length]`.
+
+        A layer that is called twice makes the same channels twice.
+        """
+        axis %= len(variable.shape)
+        known = self._facts.bindings.get((id(variable), axis))
+        labels = known.labels if known else self._channels.create(variable.shape[axis])
+        return self.bind(variable, axis, labels, role=role)
+
+    def bind(
+        self, variable: keras.Variable, axis: int, labels: np.ndarray, *, role: Role = "kernel"
+    ) -> np.ndarray:
+        """Say that `axis` of `variable` holds the channels `labels`, and return them.
+
+        Raises:
+            NoRule: The axis has another length.
+        """
+        axis %= len(variable.shape)
+        if labels.shape != (variable.shape[axis],):
+            raise NoRule(f"axis {axis} of {variable.name} has {variable.shape[axis]} entries, not {labels.shape}")
+        known = self._facts.bindings.get((id(variable), axis))
+        if known:
+            self.tie(known.labels, labels)
+        else:
+            self._facts.bindings[id(variable), axis] = Binding(variable, axis, labels, role)
+        self._touched.append(labels)
+        return labels
+
+    def tie(self, first: np.ndarray, second: np.ndarray) -> None:
+        """Say that two label arrays live or die together, position by position (broadcasting like numpy)."""
+        self._channels.tie(first, second)
+
+    def freeze(self, labels: np.ndarray, reason: str) -> None:
+        """Say that no plan may drop `labels`; `reason` completes the sentence "LAYER ...", for the report."""
+        self._channels.freeze(labels, f"{self.path} {reason}")
+
+    def freeze_all(self, reason: str) -> None:
+        """Freeze every channel that this call has touched so far."""
+        for labels in self._touched:
+            self.freeze(labels, reason)
+
+    def resizes(self, config_field: str, labels: np.ndarray, *, item: int | None = None) -> None:
+        """Say that a number in the layer's config counts the living channels of `labels`."""
+        self._facts.sizes.setdefault((config_field, item), Size(config_field, item, labels))
+
+    def multiplies(self, variable: keras.Variable, times: int | None) -> None:
+        """Say that each element of `variable` is multiplied `times` times per sample (`None`: unknown)."""
+        self.multiplications.append(Multiplications(variable, times or 0))
+
+    def mixes(self, position: int = 0) -> None:
+        """Say that input number `position` is summed over its channels, so a dropped channel counts as zero."""
+        self.mixed.append(position)
+
+    def fixed(self, position: int = 0) -> np.ndarray:
+        """Return the labels of an output that carries no channels."""
+        return np.full((1,) * (len(self.outputs[position].shape) - 1), FIXED)
+
+    def along(self, labels: np.ndarray, axis: int, *, output: int = 0) -> np.ndarray:
+        """Return the label array of an output whose channels `labels` lie along tensor axis `axis`."""
+        rank = len(self.outputs[output].shape)
+        shape = [1] * (rank - 1)
+        shape[axis % rank - 1] = -1
+        return labels.reshape(shape)
+
+    def spread(self, tensor: Tensor) -> np.ndarray:
+        """Return the labels of `tensor` with every axis at its full length.
+
+        Raises:
+            NoRule: A length is unknown.
+        """
+        lengths = tensor.shape[1:]
+        if any(length is None for length in lengths):
+            raise NoRule(f"its input's shape {tensor.shape} is not fully known")
+        return np.broadcast_to(tensor.labels, lengths)

@@ -1,0 +1,84 @@
+"""A plan worked out on a graph: which positions of every axis stay, and which steps are still needed."""
+
+from functools import cached_property
+
+import numpy as np
+
+from tfelastic.graph import LayerGraph, Step, Tensor
+from tfelastic.graph.groups import segments
+from tfelastic.plan.keep_plan import KeepPlan
+
+_DROPPED = -1
+
+
+class Selection:
+    """What `plan` means for every axis of every weight and tensor of `graph`.
+
+    Args:
+        graph: The traced model.
+        plan: A plan made for it; `None` keeps everything.
+
+    Raises:
+        PlanError: The plan belongs to another model.
+    """
+
+    def __init__(self, graph: LayerGraph, plan: KeepPlan | None = None) -> None:
+        self.graph = graph
+        self.plan = plan or KeepPlan(graph.fingerprint)
+        self.plan.check(graph)
+        ranks = [np.arange(group.size) for group in graph.groups]
+        for number, group in enumerate(graph.groups):
+            if group.name in self.plan.keep:
+                units = list(self.plan.keep[group.name])
+                ranks[number] = np.full(group.size, _DROPPED)
+                ranks[number][units] = np.arange(len(units))
+        starts = np.cumsum([0, *(len(each) for each in ranks)])
+        flat = np.concatenate([*ranks, [0]])
+        group_of, unit = graph.unit_of.T
+        self._rank = np.where(group_of >= 0, flat[np.where(group_of >= 0, starts[group_of] + unit, 0)], 0)
+
+    def take(self, labels: np.ndarray) -> np.ndarray:
+        """Return the kept positions of an axis, in their new order.
+
+        Run by run: within a run of one group's units the kept ones stand in the plan's order, so an axis that
+        repeats a group (after Flatten or Concatenate) keeps a union of prefixes of a re-ordered group.
+
+        Args:
+            labels: The channels along the axis, `[length]`.
+
+        Returns:
+            Positions, `[kept]`.
+        """
+        owner, unit = self.graph.unit_of[labels].T
+        rank = self._rank[labels]
+        order = np.lexsort((rank * (owner >= 0), segments(owner, unit)))
+        return order[rank[order] != _DROPPED]
+
+    def count(self, labels: np.ndarray) -> int:
+        """Return how many positions of an axis with channels `labels` are kept."""
+        return int((self._rank[labels] != _DROPPED).sum())
+
+    def shape(self, tensor: Tensor) -> tuple[int | None, ...]:
+        """Return the shape of `tensor` in the pruned model, batch first."""
+        lengths = list(tensor.shape)
+        for axis, length in enumerate(tensor.labels.shape, start=1):
+            if length > 1:
+                lengths[axis] = self.count(tensor.labels.reshape(-1))
+        return tuple(lengths)
+
+    @cached_property
+    def steps(self) -> tuple[Step, ...]:
+        """The steps that the pruned model still takes, in execution order."""
+        shortcut = {b.end: b.start for b in self.graph.blocks if b.name in self.plan.removed}
+        maker = {tensor.index: step for step in self.graph.steps for tensor in step.outputs}
+        needed: set[Step] = set()
+        open_tensors = [tensor.index for tensor in self.graph.outputs]
+        while open_tensors:
+            index = open_tensors.pop()
+            while index in shortcut:
+                index = shortcut[index]
+            step = maker.get(index)
+            if step and step not in needed:
+                needed.add(step)
+                open_tensors.extend(tensor.index for tensor in step.inputs)
+        return tuple(step for step in self.graph.steps if step in needed)

@@ -1,0 +1,158 @@
+"""`prune`: carries a plan out, with no decisions left to make. The original model is only read."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from tfelastic.graph import LayerGraph, trace
+from tfelastic.graph.site import LayerFacts
+from tfelastic.graph.trace import Call, Structure
+from tfelastic.plan import KeepPlan, Selection
+
+
+@dataclass(frozen=True, eq=False)
+class Slice:
+    """Where a variable of a built model comes from.
+
+    Attributes:
+        variable: The variable of the built model.
+        source: The variable of the original.
+        takes: For each pruned or re-ordered axis of `source` the positions it keeps.
+        role: What the variable does to its channels (see `tfelastic.graph.site.Role`); `None` where no rule knows.
+    """
+
+    variable: keras.Variable
+    source: keras.Variable
+    takes: dict[int, np.ndarray]
+    role: str | None
+
+    def value(self) -> np.ndarray:
+        """Return what the variable should hold, in its own shape."""
+        value = keras.ops.convert_to_numpy(self.source)
+        for axis, positions in self.takes.items():
+            value = value.take(positions, axis=axis)
+        return value
+
+
+def prune(model: keras.Model, plan: KeepPlan) -> keras.Model:
+    """Return a new, smaller model that keeps what `plan` says, with the weights carried over.
+
+    Layer names, data types, regularizers and, if the model was compiled, optimizer, loss and metrics are kept;
+    the optimizer starts afresh.
+
+    Args:
+        model: The model that the plan was made for.
+        plan: What to keep; see `tfelastic.plan`.
+
+    Returns:
+        A model of the same kind (sequential or functional).
+
+    Raises:
+        GraphError: The model cannot be traced.
+        PlanError: The plan was made for another model.
+
+    Example:
+        >>> import keras, tfelastic as te
+        >>> model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4, name="hidden"), keras.layers.Dense(2)])
+        >>> plan = te.KeepPlan(te.trace(model).fingerprint, {"hidden": (3, 0)})
+        >>> te.prune(model, plan).count_params()
+        24
+    """
+    selection = Selection(trace(model), plan)
+    pruned, slices = build(selection)
+    for piece in slices:
+        piece.variable.assign(piece.value())
+    if getattr(model, "compiled", False) and model.get_compile_config():
+        pruned.compile_from_config(model.get_compile_config())
+    return pruned
+
+
+def build(selection: Selection) -> tuple[keras.Model, list[Slice]]:
+    """Return the pruned model's structure with fresh weights, and where each of its variables comes from."""
+    builder = _Builder(selection)
+    model = builder.model(selection.graph.structure)
+    return model, builder.slices(model)
+
+
+class _Builder:
+    """Clones a model layer by layer, each in its new size."""
+
+    def __init__(self, selection: Selection) -> None:
+        self._selection = selection
+        self._graph: LayerGraph = selection.graph
+        self._clones: dict[int, Any] = {}
+        self._originals: dict[int, Any] = {}
+        self._shortcut = {
+            block.name: block.shortcut for block in self._graph.blocks if block.name in selection.plan.removed
+        }
+
+    def model(self, structure: Structure) -> keras.Model:
+        original = structure.model
+        inputs = [
+            keras.Input(batch_shape=spec.shape, dtype=spec.dtype, name=tensor.name)
+            for spec, tensor in (
+                (structure.specs[ref], tensor) for ref, tensor in zip(structure.inputs, original.inputs, strict=True)
+            )
+        ]
+        if isinstance(original, keras.Sequential):
+            return keras.Sequential([*inputs, *(self._clone(call) for call in structure.calls)], name=original.name)
+        outputs = structure.run(inputs, self._apply)
+        nested = dict(zip(structure.inputs, inputs, strict=True))
+        inputs = keras.tree.map_structure(nested.get, structure.input_structure)
+        model = keras.Model(inputs, outputs, name=original.name)
+        model.trainable = original.trainable or any(layer.trainable for layer in original.layers)
+        return model
+
+    def slices(self, model: keras.Model) -> list[Slice]:
+        """Return the origin of every variable of the built model, once each."""
+        reached = {id(variable) for variable in model.variables}
+        found = []
+        for key, original in self._originals.items():
+            facts = self._graph.facts.get(key, LayerFacts(original.name))
+            for variable, source in zip(self._clones[key].variables, original.variables, strict=True):
+                if id(variable) in reached:
+                    reached.discard(id(variable))
+                    found.append(self._slice(variable, source, facts))
+        return found
+
+    def _slice(self, variable: keras.Variable, source: keras.Variable, facts: LayerFacts) -> Slice:
+        bindings = [facts.bindings[key] for key in facts.bindings if key[0] == id(source)]
+        takes = {}
+        for binding in bindings:
+            positions = self._selection.take(binding.labels)
+            if not np.array_equal(positions, np.arange(len(binding.labels))):
+                takes[binding.axis] = positions
+        return Slice(variable, source, takes, bindings[0].role if bindings else None)
+
+    def _apply(self, call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        facts = self._graph.facts.get(id(call.op))
+        if facts and facts.path in self._shortcut:
+            tensors = [leaf for leaf in keras.tree.flatten((args, kwargs)) if isinstance(leaf, keras.KerasTensor)]
+            return tensors[self._shortcut[facts.path]]
+        return self._clone(call)(*args, **kwargs)
+
+    def _clone(self, call: Call) -> Any:
+        key = id(call.op)
+        if key not in self._clones:
+            self._clones[key] = self.model(call.body) if call.body else self._resized(call.op)
+            if not call.body and isinstance(call.op, keras.Layer):
+                self._originals[key] = call.op
+        return self._clones[key]
+
+    def _resized(self, op: Any) -> Any:
+        config = op.get_config()
+        facts = self._graph.facts.get(id(op))
+        for size in facts.sizes.values() if facts else ():
+            count = self._selection.count(size.labels)
+            if size.item is None:
+                config[size.field] = count
+            else:
+                items = list(config[size.field])
+                items[size.item] = count
+                config[size.field] = tuple(items)
+        return type(op).from_config(config)
+
+
