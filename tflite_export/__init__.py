@@ -1,0 +1,50 @@
+"""Deployment: Keras models in, device artefacts out.
+
+```python
+import tflite_export as tx
+
+tflite = tx.convert(model, scheme="int8", samples=train_images)             # bytes, guarded
+found = tx.verify(model, tflite, test_images, test_labels, scheme="int8")   # Keras against LiteRT
+report = tx.export(net, "model.elastic", samples=train_images, test=test)   # every rung, packed
+table = tx.profile("model.elastic", on="host", threads=1)                   # measured latencies
+```
+
+Importing this package imports neither TensorFlow nor Keras; converting does.
+"""
+
+from tflite_export.convert import convert
+from tflite_export.errors import (
+    BackendError,
+    CalibrationError,
+    ConversionError,
+    PackError,
+    ProfileError,
+    SchemeError,
+    TfliteExportError,
+    VerificationError,
+)
+from tflite_export.profile import Latency, Profile, profile
+from tflite_export.quantize.litert import predict
+from tflite_export.quantize.scheme import SCHEMES, Scheme, Tolerance
+from tflite_export.verify import Verification, verify
+
+__all__ = [
+    "SCHEMES",
+    "BackendError",
+    "CalibrationError",
+    "ConversionError",
+    "Latency",
+    "PackError",
+    "Profile",
+    "ProfileError",
+    "Scheme",
+    "SchemeError",
+    "TfliteExportError",
+    "Tolerance",
+    "Verification",
+    "VerificationError",
+    "convert",
+    "predict",
+    "profile",
+    "verify",
+]

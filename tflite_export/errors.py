@@ -2,18 +2,19 @@
 
 ```
 TfliteExportError
-├── BackendError        (RuntimeError)  this process cannot convert: wrong Keras backend, or no TensorFlow
-├── SchemeError         (ValueError)    a quantization scheme is unknown
-├── CalibrationError    (ValueError)    the samples cannot calibrate this model
-├── ConversionError     (ValueError)    a model cannot become a .tflite, or the .tflite broke a guard
-├── VerificationError   (ValueError)    a .tflite does not compute what its Keras model computes
-├── ProfileError        (ValueError)    a latency table is malformed, or cannot be measured
-└── PackError           (ValueError)    variants cannot be packed into a bundle
+├── BackendError       (RuntimeError)  Keras runs on a backend that cannot export
+├── SchemeError        (ValueError)    a quantization scheme or tolerance is unknown or malformed
+├── CalibrationError   (ValueError)    the samples cannot calibrate this model
+├── ConversionError    (ValueError)    a model cannot become a .tflite, or that broke a guard
+├── VerificationError  (ValueError)    a .tflite does not compute what its Keras model computes
+├── ProfileError       (ValueError)    a latency table is malformed, or cannot be measured
+└── PackError          (ValueError)    variants cannot be packed into a bundle
 ```
 
-Each is also a builtin error, so callers who know nothing of the exporter still catch it. A message says what
-happened, what was expected, what was received and how to mend it, and names the model, variant or file.
-Reading a damaged bundle is the runtime's matter: it raises `tfelastic_runtime.BundleError`.
+Each is also a builtin error, so callers who know nothing of the exporter still catch it. A message
+says what happened, what was expected, what was received and how to mend it, and names the model,
+variant or file. Reading a damaged bundle is the runtime's matter: it raises
+`tfelastic_runtime.BundleError`.
 """
 
 
@@ -22,11 +23,11 @@ class TfliteExportError(Exception):
 
 
 class BackendError(TfliteExportError, RuntimeError):
-    """This process cannot convert: Keras runs on another backend, or TensorFlow is not installed."""
+    """This process cannot export: Keras does not run on TensorFlow."""
 
 
 class SchemeError(TfliteExportError, ValueError):
-    """A quantization scheme is unknown."""
+    """A quantization scheme is unknown, or a tolerance is malformed."""
 
 
 class CalibrationError(TfliteExportError, ValueError):

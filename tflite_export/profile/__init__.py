@@ -1,0 +1,50 @@
+"""Measuring how long a bundle's variants take on a device.
+
+Measuring writes a table; costing a plan that is not built yet reads one (`tfelastic/cost`).
+"""
+
+import os
+from collections.abc import Callable
+
+from tflite_export.errors import ProfileError
+from tflite_export.profile.host import Progress, profile_host
+from tflite_export.profile.measurement import Latency, Profile, describe_host
+
+__all__ = ["Latency", "Profile", "describe_host", "profile", "profile_host"]
+
+PROFILERS: dict[str, Callable[..., Profile]] = {"host": profile_host}
+"""What `on=` names: each measures a bundle on one kind of device."""
+
+
+def profile(
+    path: str | os.PathLike[str],
+    *,
+    on: str = "host",
+    threads: int = 1,
+    runs: int = 200,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Profile:
+    """Measure every variant of a bundle.
+
+    Args:
+        path: The bundle.
+        on: The kind of device: `"host"` is this machine.
+        threads: Threads that one inference may use.
+        runs: Timed runs of each variant.
+        seed: Decides the image's pixels and the order in which the variants take turns.
+        progress: Called as `progress(what, done, total)` from time to time.
+
+    Returns:
+        One latency per variant; `to_json` is what `profile.json` and a manifest's `profiles` hold.
+
+    Raises:
+        ProfileError: The kind of device is unknown, or a number is not positive.
+        BundleError: The bundle cannot be read.
+
+    Example:
+        >>> table = profile("model.elastic", on="host", threads=1)  # doctest: +SKIP
+    """
+    if on not in PROFILERS:
+        raise ProfileError(f"unknown device kind {on!r}; known: {', '.join(PROFILERS)}")
+    return PROFILERS[on](path, threads=threads, runs=runs, seed=seed, progress=progress)

@@ -1,0 +1,213 @@
+"""Keras model in, the bytes of one guarded .tflite file out.
+
+The file has a static batch of 1, one entry point, and TFLite's builtin operators only, so that it
+runs on phones and on microcontrollers alike. Every conversion ends in guards, because the
+converter's own idea of success is wider than a device's: it will, for instance, write a file
+without any weights.
+"""
+
+import math
+import tempfile
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tflite_export.errors import BackendError, ConversionError
+from tflite_export.quantize.calibration import representative
+from tflite_export.quantize.flatbuffer import Summary, summarize
+from tflite_export.quantize.litert import LiteModel
+from tflite_export.quantize.ptq import configure
+from tflite_export.quantize.quiet import quietly
+from tflite_export.quantize.scheme import RAW_PIXEL_QUANTIZATION, Scheme, get_scheme
+
+if TYPE_CHECKING:
+    import keras
+
+ENTRY_POINT = "serve"
+
+# The ways in which a network keeps its weights outside the file, or its state between runs.
+STATEFUL_OPERATORS = frozenset({"VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE", "CALL_ONCE"})
+
+# Equal constants are stored once, and a kernel that folding made zero may vanish, so a sound file
+# can hold fewer bytes than the kernels have. A file that lost its weights holds next to none.
+SMALLEST_SHARE_OF_KERNELS = 0.25
+
+
+def convert(
+    model: "keras.Model", *, scheme: str = "int8", samples: np.ndarray | None = None, seed: int = 0
+) -> bytes:
+    """Convert a Keras model into a .tflite file, and guard the result.
+
+    Args:
+        model: A built model with one input `[batch, height, width, channels]` of raw pixels 0..255
+            and one output `[batch, classes]`. How it was compiled, if at all, does not matter.
+        scheme: Name of a scheme: `"float32"`, `"float16"`, `"dynamic"`, `"int8"` or `"int16x8"`.
+        samples: Training images as raw pixels, `[count, height, width, channels]`, uint8 or float;
+            needed by the schemes with integer activations.
+        seed: Decides which of the samples calibrate.
+
+    Returns:
+        The file's bytes.
+
+    Raises:
+        BackendError: Keras does not run on TensorFlow here.
+        SchemeError: The scheme is unknown.
+        CalibrationError: The samples are missing or unfit.
+        ConversionError: The model cannot be converted, or the file broke a guard.
+
+    Example:
+        >>> tflite = convert(model, scheme="int8", samples=train_images)  # doctest: +SKIP
+    """
+    chosen = get_scheme(scheme)
+    _require_tensorflow_backend()
+    image_shape = _image_shape(model)
+    calibration = None
+    if chosen.calibrated and samples is not None:
+        calibration = representative(samples, image_shape=image_shape, seed=seed)
+    tflite = _run_converter(model, image_shape, chosen, calibration)
+    guard(tflite, scheme=chosen, image_shape=image_shape, kernel_values=_kernel_values(model))
+    return tflite
+
+
+def guard(
+    tflite: bytes, *, scheme: Scheme, image_shape: tuple[int, ...], kernel_values: int
+) -> None:
+    """Check that a converted file is one that a device can run.
+
+    Args:
+        tflite: The file's bytes.
+        scheme: The scheme it was converted by.
+        image_shape: `(height, width, channels)` of its input.
+        kernel_values: Number of values in the Keras model's kernels.
+
+    Raises:
+        ConversionError: A guard failed; the text says which, and what was found.
+    """
+    summary = summarize(tflite)
+    _guard_operators(summary)
+    _guard_input(summary, scheme, image_shape)
+    _guard_weights(summary, scheme, kernel_values)
+    black = np.zeros((1, *image_shape), np.uint8)
+    if not np.isfinite(LiteModel(tflite).logits(black)).all():
+        raise ConversionError("the converted file returns NaN or infinity for a black image")
+
+
+def _require_tensorflow_backend() -> None:
+    import keras
+
+    if keras.backend.backend() != "tensorflow":
+        raise BackendError(
+            "export needs Keras' TensorFlow backend, this process runs on "
+            f"{keras.backend.backend()!r}: save the model as .keras, then export it in a process "
+            "started with KERAS_BACKEND=tensorflow"
+        )
+
+
+def _image_shape(model: "keras.Model") -> tuple[int, ...]:
+    if not model.built or len(model.inputs or ()) != 1 or len(model.outputs or ()) != 1:
+        raise ConversionError(
+            f"model {model.name!r} must be built, with one input and one output; it has "
+            f"{len(model.inputs or ())} and {len(model.outputs or ())}"
+        )
+    shape = tuple(model.inputs[0].shape)[1:]
+    if not shape or any(size is None for size in shape):
+        raise ConversionError(
+            f"model {model.name!r} takes images of shape {shape}; a device needs every size fixed: "
+            "rebuild it with an Input of the size that it will run at"
+        )
+    return shape
+
+
+def _kernel_values(model: "keras.Model") -> int:
+    return sum(
+        math.prod(weight.shape) for weight in model.trainable_weights if len(weight.shape) > 1
+    )
+
+
+def _run_converter(
+    model: "keras.Model",
+    image_shape: tuple[int, ...],
+    scheme: Scheme,
+    calibration: np.ndarray | None,
+) -> bytes:
+    import keras
+    import tensorflow as tf
+
+    def serve(image: Any) -> Any:
+        return keras.ops.cast(model(image, training=False), "float32")
+
+    with tempfile.TemporaryDirectory(prefix="tfelastic-") as folder, quietly() as chatter:
+        # `from_keras_model` would leave the batch open. An ExportArchive takes the static signature
+        # and also tracks the weights, without which the file would be converted with none of them
+        # inside.
+        archive = keras.export.ExportArchive()
+        archive.track(model)
+        signature = [tf.TensorSpec((1, *image_shape), tf.float32, name="image")]
+        archive.add_endpoint(ENTRY_POINT, serve, input_signature=signature)
+        archive.write_out(folder, verbose=False)
+        converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=[ENTRY_POINT])
+        configure(converter, scheme, calibration=calibration)
+        try:
+            tflite: bytes = converter.convert()
+        except Exception as error:
+            raise ConversionError(
+                f"TensorFlow cannot convert model {model.name!r} by scheme {scheme.name!r} with "
+                f"builtin operators only: {error}\n{chatter.tail()}"
+            ) from error
+    return tflite
+
+
+def _guard_operators(summary: Summary) -> None:
+    stateful = sorted(STATEFUL_OPERATORS.intersection(summary.operators))
+    if stateful:
+        raise ConversionError(
+            f"the converted file keeps variables ({', '.join(stateful)}): its weights are not "
+            "inside; convert the keras.Model itself, not an object that merely refers to it"
+        )
+    custom = [name for name in summary.operators if name.startswith("CUSTOM:")]
+    if custom:
+        raise ConversionError(
+            f"the converted file needs operators that no device has built in: {', '.join(custom)}"
+        )
+    if summary.subgraphs != 1 or summary.signatures > 1:
+        raise ConversionError(
+            "expected one subgraph and one signature, the converted file has "
+            f"{summary.subgraphs} and {summary.signatures}: microcontrollers cannot run it (is "
+            "there a loop or a condition in the model?)"
+        )
+
+
+def _guard_input(summary: Summary, scheme: Scheme, image_shape: tuple[int, ...]) -> None:
+    if len(summary.inputs) != 1 or len(summary.outputs) != 1:
+        raise ConversionError(
+            f"expected one input and one output, got {len(summary.inputs)} and "
+            f"{len(summary.outputs)}"
+        )
+    source, result = summary.inputs[0], summary.outputs[0]
+    if source.shape != (1, *image_shape) or -1 in result.shape:
+        raise ConversionError(
+            f"expected a static input {(1, *image_shape)} and a static output, got {source.shape} "
+            f"and {result.shape}"
+        )
+    if (source.dtype, result.dtype) != (scheme.io_dtype, scheme.io_dtype):
+        raise ConversionError(
+            f"scheme {scheme.name!r} has {scheme.io_dtype} input and output, got {source.dtype} "
+            f"and {result.dtype}"
+        )
+    found = (source.scale, source.zero_point)
+    if scheme.integer_only and found != RAW_PIXEL_QUANTIZATION:
+        raise ConversionError(
+            f"raw pixels need input scale and zero point {RAW_PIXEL_QUANTIZATION}, the converter "
+            f"chose {found}"
+        )
+
+
+def _guard_weights(summary: Summary, scheme: Scheme, kernel_values: int) -> None:
+    if scheme.integer_only and "float32" in summary.dtypes:
+        raise ConversionError(f"scheme {scheme.name!r} is integer only, but float32 tensors remain")
+    expected = kernel_values * scheme.weight_bytes
+    if summary.constant_bytes < SMALLEST_SHARE_OF_KERNELS * expected:
+        raise ConversionError(
+            f"the converted file holds {summary.constant_bytes:,} bytes of constants, but the "
+            f"model's kernels alone take {expected:,}: weights are missing"
+        )

@@ -1,0 +1,98 @@
+"""Measures a bundle's variants on this machine, through LiteRT, the way the selector runs them."""
+
+import os
+import random
+import time
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from tfelastic_runtime.bundle import Bundle
+from tfelastic_runtime.runner import Runner
+
+from tflite_export.errors import ProfileError
+from tflite_export.profile.measurement import Latency, Profile, describe_host
+from tflite_export.quantize.quiet import quietly
+
+RUNS_PER_TURN = 10
+
+Progress = Callable[[str, int, int], None]
+"""Called as `progress(what, done, total)`."""
+
+
+def profile_host(
+    path: str | os.PathLike[str],
+    *,
+    threads: int = 1,
+    runs: int = 200,
+    warmup: int = 20,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Profile:
+    """Measure every variant of a bundle on this machine.
+
+    The variants take turns, in an order shuffled anew in every round, so that a drift of the clock
+    speed, or a neighbour who comes and goes, hits all of them alike. A turn is ten runs in a row,
+    after one that is not counted: it refills the caches that the variant before it has emptied.
+
+    A latency is what the selector tells: encoding the pixels, the inference, and decoding the
+    outputs.
+
+    Args:
+        path: The bundle.
+        threads: Threads that one inference may use.
+        runs: Timed runs of each variant, rounded up to whole turns.
+        warmup: Runs of each variant before anything is timed.
+        seed: Decides the image's pixels and the order of the turns.
+        progress: Called as `progress(what, done, total)` after each round.
+
+    Returns:
+        The latencies of all variants, and this machine's description.
+
+    Raises:
+        ProfileError: A number of runs or threads is not positive.
+        BundleError: The bundle cannot be read.
+    """
+    for name, value, least in (("threads", threads, 1), ("runs", runs, 1), ("warmup", warmup, 0)):
+        if value < least:
+            raise ProfileError(f"{name} must be at least {least}, got {value!r}")
+    bundle = Bundle.open(path)
+    shape = bundle.manifest.input_shape
+    image = np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+    with quietly():
+        runners = {
+            variant.name: Runner(bundle, variant.name, threads=threads)
+            for variant in bundle.variants
+        }
+        for runner in runners.values():
+            for _ in range(warmup):
+                runner.run(image)
+    rounds = -(-runs // RUNS_PER_TURN)
+    samples = _take_turns(runners, image, rounds=rounds, seed=seed, progress=progress)
+    latencies = {name: Latency.of(found) for name, found in samples.items()}
+    return Profile(device=describe_host(), threads=threads, latencies=latencies)
+
+
+def _take_turns(
+    runners: Mapping[str, Runner],
+    image: np.ndarray,
+    *,
+    rounds: int,
+    seed: int,
+    progress: Progress | None,
+) -> dict[str, list[int]]:
+    """Return every variant's latencies over `rounds` turns, in microseconds, rounded up."""
+    samples: dict[str, list[int]] = {name: [] for name in runners}
+    order = list(runners)
+    shuffle = random.Random(seed).shuffle
+    for done in range(1, rounds + 1):
+        shuffle(order)
+        for name in order:
+            run = runners[name].run
+            run(image)
+            for _ in range(RUNS_PER_TURN):
+                start = time.perf_counter_ns()
+                run(image)
+                samples[name].append(-(-(time.perf_counter_ns() - start) // 1000))
+        if progress is not None:
+            progress("profile", done, rounds)
+    return samples

@@ -1,0 +1,121 @@
+"""What a .tflite file says about itself: the one door to TFLite's generated schema classes.
+
+Only the tables are read, never the weights, so that a file of any size is summarized in
+milliseconds.
+"""
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from tflite_export.errors import ConversionError
+
+FILE_IDENTIFIER = b"TFL3"
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """An input or output of a .tflite file.
+
+    Attributes:
+        name: The name that the converter gave it.
+        dtype: Its type as numpy calls it: `"int8"`, `"float32"`.
+        shape: Its shape, -1 for an axis whose size is not fixed.
+        scale: Real value of one step, None where the tensor is not quantized.
+        zero_point: Integer that stands for the real value 0, None where the tensor is not
+            quantized.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    scale: float | None
+    zero_point: int | None
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The parts of a .tflite file that say whether a device can run it.
+
+    Attributes:
+        operators: Names of the operators used, each once, in alphabetical order; a custom operator
+            is `CUSTOM:` and its name, as are TensorFlow's own: `CUSTOM:FlexMatMul`.
+        inputs: Input tensors of the main subgraph.
+        outputs: Output tensors of the main subgraph.
+        dtypes: Types of all tensors, each once, in alphabetical order.
+        subgraphs: Number of subgraphs; 1 in a feed-forward network.
+        signatures: Number of entry points.
+        constant_bytes: Bytes of all weights and constants.
+    """
+
+    operators: tuple[str, ...]
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    dtypes: tuple[str, ...]
+    subgraphs: int
+    signatures: int
+    constant_bytes: int
+
+
+def summarize(tflite: bytes) -> Summary:
+    """Read the tables of a .tflite file.
+
+    Raises:
+        ConversionError: The bytes are no .tflite file.
+    """
+    if len(tflite) < 8 or tflite[4:8] != FILE_IDENTIFIER:
+        raise ConversionError(
+            f"not a .tflite file: {len(tflite)} bytes that do not carry the mark 'TFL3' at offset 4"
+        )
+    try:
+        return _summarize(tflite)
+    except (struct.error, IndexError, TypeError, ValueError, AttributeError) as error:
+        raise ConversionError(f"the .tflite file is damaged: {error}") from error
+
+
+def _summarize(tflite: bytes) -> Summary:
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.Model.GetRootAs(tflite)
+    graph = model.Subgraphs(0)
+    types = _names(schema.TensorType)
+    tensors = [graph.Tensors(index) for index in range(graph.TensorsLength())]
+    return Summary(
+        operators=tuple(sorted(_operators(model, _names(schema.BuiltinOperator)))),
+        inputs=tuple(_tensor(tensors[index], types) for index in graph.InputsAsNumpy()),
+        outputs=tuple(_tensor(tensors[index], types) for index in graph.OutputsAsNumpy()),
+        dtypes=tuple(sorted({types[tensor.Type()].lower() for tensor in tensors})),
+        subgraphs=model.SubgraphsLength(),
+        signatures=model.SignatureDefsLength(),
+        constant_bytes=sum(model.Buffers(i).DataLength() for i in range(model.BuffersLength())),
+    )
+
+
+def _names(enum: type) -> dict[int, str]:
+    return {value: name for name, value in vars(enum).items() if isinstance(value, int)}
+
+
+def _operators(model: Any, builtins: dict[int, str]) -> Iterator[str]:
+    for index in range(model.OperatorCodesLength()):
+        code = model.OperatorCodes(index)
+        if code.CustomCode() is not None:
+            yield "CUSTOM:" + code.CustomCode().decode()
+        else:
+            # Codes up to 127 stand in the older, one-byte field, later ones in the newer field.
+            yield builtins[max(code.BuiltinCode(), code.DeprecatedBuiltinCode())]
+
+
+def _tensor(tensor: Any, types: dict[int, str]) -> Tensor:
+    shape = (
+        tensor.ShapeAsNumpy() if tensor.ShapeSignatureIsNone() else tensor.ShapeSignatureAsNumpy()
+    )
+    quantization = tensor.Quantization()
+    quantized = quantization is not None and quantization.ScaleLength() == 1
+    return Tensor(
+        name=tensor.Name().decode(),
+        dtype=types[tensor.Type()].lower(),
+        shape=tuple(int(size) for size in shape) if tensor.ShapeLength() else (),
+        scale=float(quantization.Scale(0)) if quantized else None,
+        zero_point=int(quantization.ZeroPoint(0)) if quantized else None,
+    )

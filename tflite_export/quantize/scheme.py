@@ -1,0 +1,156 @@
+"""Schemes: the ways a network's numbers are stored and computed in a .tflite file, as plain data.
+
+| scheme  | weights | activations | input, output | calibration |
+|---------|---------|-------------|---------------|-------------|
+| float32 | float32 | float32     | float32       | no          |
+| float16 | float16 | float32     | float32       | no          |
+| dynamic | int8    | float32     | float32       | no          |
+| int8    | int8    | int8        | int8          | yes         |
+| int16x8 | int8    | int16       | float32       | yes         |
+
+An int8 input takes raw pixels by one subtraction, `uint8 - 128`. Symmetric int16 has no such form,
+so int16x8 converts at its borders, inside the file, and a device feeds it like a float network.
+
+`quantize/ptq.py` carries a scheme out; nothing else asks for a scheme by its name.
+"""
+
+import difflib
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from tflite_export.errors import SchemeError
+
+IoType = Literal["float32", "int8"]
+
+RAW_PIXEL_QUANTIZATION = (1.0, -128)
+"""Scale and zero point of every int8 input: the device computes `uint8 - 128` and nothing else."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tolerance:
+    """How far a .tflite may lie from its Keras model.
+
+    Differences of logits are told in units of the logits' scale: the standard deviation, over the
+    images, of what Keras computes. A constant that a classifier adds to every image does not count.
+
+    Attributes:
+        mean_difference: Largest mean absolute difference of the logits, in units of their scale.
+        max_difference: Largest absolute difference of any single logit, in the same units.
+        top1_agreement: Smallest share of images on which both choose the same class, 0 to 1.
+        accuracy_drop: Largest loss of accuracy, as a share of the images (0.01 is one point).
+    """
+
+    mean_difference: float
+    max_difference: float
+    top1_agreement: float = 0.95
+    accuracy_drop: float = 0.01
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            if not value >= 0:
+                raise SchemeError(f"the tolerance's {name} must be at least 0, got {value!r}")
+        if self.top1_agreement > 1:
+            raise SchemeError(f"top1_agreement is a share from 0 to 1, got {self.top1_agreement!r}")
+
+    def to_json(self) -> dict[str, float]:
+        """Return the four bounds as plain data."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, float]) -> "Tolerance":
+        """Read what `to_json` wrote."""
+        return cls(**data)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scheme:
+    """A quantization choice.
+
+    Attributes:
+        name: What users write: `convert(model, scheme=name)`.
+        weight_bytes: Bytes of one kernel value in the file.
+        io_dtype: Type of the file's input and output tensors.
+        ops: The only operator sets allowed, as names in `tf.lite.OpsSet`: never SELECT_TF_OPS,
+            which microcontrollers cannot run.
+        calibrated: Whether representative samples are needed to set the activations' ranges.
+        tolerance: How far the result may lie from Keras unless the caller says otherwise.
+        optimize: Whether the converter quantizes at all.
+        weight_type: Type to store the weights in, as a name in `tf`, where it is not the default.
+    """
+
+    name: str
+    weight_bytes: int
+    io_dtype: IoType
+    ops: tuple[str, ...]
+    tolerance: Tolerance
+    calibrated: bool = False
+    optimize: bool = True
+    weight_type: str | None = None
+
+    @property
+    def integer_only(self) -> bool:
+        """Whether the file holds no floating-point tensor at all."""
+        return self.io_dtype == "int8"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the scheme as plain data."""
+        return asdict(self)
+
+
+SCHEMES = {
+    scheme.name: scheme
+    for scheme in (
+        Scheme(
+            name="float32",
+            weight_bytes=4,
+            io_dtype="float32",
+            ops=("TFLITE_BUILTINS",),
+            optimize=False,
+            tolerance=Tolerance(mean_difference=1e-4, max_difference=1e-3, top1_agreement=0.99),
+        ),
+        Scheme(
+            name="float16",
+            weight_bytes=2,
+            io_dtype="float32",
+            ops=("TFLITE_BUILTINS",),
+            weight_type="float16",
+            tolerance=Tolerance(mean_difference=5e-3, max_difference=0.05, top1_agreement=0.98),
+        ),
+        Scheme(
+            name="dynamic",
+            weight_bytes=1,
+            io_dtype="float32",
+            ops=("TFLITE_BUILTINS",),
+            tolerance=Tolerance(mean_difference=0.1, max_difference=1.0),
+        ),
+        Scheme(
+            name="int8",
+            weight_bytes=1,
+            io_dtype="int8",
+            ops=("TFLITE_BUILTINS_INT8",),
+            calibrated=True,
+            tolerance=Tolerance(mean_difference=0.1, max_difference=1.0),
+        ),
+        Scheme(
+            name="int16x8",
+            weight_bytes=1,
+            io_dtype="float32",
+            ops=("EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8",),
+            calibrated=True,
+            tolerance=Tolerance(mean_difference=0.1, max_difference=1.0),
+        ),
+    )
+}
+
+
+def get_scheme(name: str) -> Scheme:
+    """Return the scheme called `name`.
+
+    Raises:
+        SchemeError: No scheme has that name; the text lists those there are.
+    """
+    if name in SCHEMES:
+        return SCHEMES[name]
+    close = difflib.get_close_matches(name, SCHEMES, n=1)
+    hint = f" (did you mean {close[0]!r}?)" if close else ""
+    raise SchemeError(f"unknown scheme {name!r}{hint}; known: {', '.join(SCHEMES)}")
