@@ -102,9 +102,11 @@ def _read(builder: Any, image_size: int | None) -> Dataset:
             f"{info.name} is no data set of images with one label each: {image_key!r} is "
             f"{info.features[image_key]} and {label_key!r} is {info.features[label_key]}"
         )
-    title = _TITLES.get(info.name, info.name)
+    name = _TITLES.get(info.name, info.name)
+    if image_size is not None and info.features[image_key].shape[:2] != (image_size, image_size):
+        name = f"{name}, at {image_size}x{image_size}"
     return Dataset(
-        name=title if image_size is None else f"{title}, at {image_size}x{image_size}",
+        name=name,
         classes=classes,
         train=_split(builder, "train", image_key, image_size),
         test=_split(builder, test_name, image_key, image_size),

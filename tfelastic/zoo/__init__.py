@@ -5,7 +5,14 @@ layers are named by their place ("stage2_block1_conv1") and export to TFLite's b
 Nothing in the library depends on the zoo: the algorithms take any functional model.
 """
 
-from tfelastic.zoo import resnet_cifar as _resnet_cifar  # noqa: F401 - fills the registry
+# Each module files its networks in the registry.
+from tfelastic.zoo import (  # noqa: F401
+    alexnet,
+    mobilenet,
+    resnet_cifar,
+    resnet_imagenet,
+    vgg,
+)
 from tfelastic.zoo.base import build, names
 from tfelastic.zoo.pretrained import load_resnet_cifar
 

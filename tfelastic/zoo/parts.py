@@ -33,10 +33,14 @@ class Parts:
         *,
         name: str,
         strides: int = 1,
+        border: int | None = None,
         use_bias: bool = False,
     ) -> keras.KerasTensor:
-        """Convolve `[batch, height, width, channels]` to `filters` channels, He-initialised."""
-        x, padding = _pad(x, kernel_size, strides, name)
+        """Convolve `[batch, height, width, channels]` to `filters` channels, He-initialised.
+
+        `border` is the zero pixels on every side, where the paper has others than usual.
+        """
+        x, padding = _pad(x, kernel_size, strides, border, name)
         return keras.layers.Conv2D(
             filters,
             kernel_size,
@@ -49,7 +53,7 @@ class Parts:
 
     def depthwise(self, x: keras.KerasTensor, *, name: str, strides: int = 1) -> keras.KerasTensor:
         """Convolve each channel with a 3x3 kernel of its own."""
-        x, padding = _pad(x, 3, strides, name)
+        x, padding = _pad(x, 3, strides, None, name)
         # Each output sees the nine taps of one channel; HeNormal would count the other channels as
         # inputs too.
         initializer = keras.initializers.RandomNormal(
@@ -111,6 +115,12 @@ class Parts:
             units, use_bias=use_bias, kernel_initializer=initializer, name=name
         )(x)
 
+    def max_pool(
+        self, x: keras.KerasTensor, size: int, *, name: str, strides: int = 2
+    ) -> keras.KerasTensor:
+        """Keep the maximum of each `size` x `size` window that lies wholly inside."""
+        return keras.layers.MaxPooling2D(size, strides=strides, name=name)(x)
+
     def dropout(self, x: keras.KerasTensor, rate: float, *, name: str) -> keras.KerasTensor:
         """Drop features in training, seeded; no layer at all where the rate is 0."""
         return keras.layers.Dropout(rate, seed=self._seed_of(name), name=name)(x) if rate else x
@@ -130,11 +140,13 @@ class Parts:
 
 
 def _pad(
-    x: keras.KerasTensor, kernel_size: int, strides: int, name: str
+    x: keras.KerasTensor, kernel_size: int, strides: int, border: int | None, name: str
 ) -> tuple[keras.KerasTensor, str]:
     """Return `x`, padded where the convolution cannot, and the convolution's own padding."""
-    if strides == 1:
+    if border is None:
+        border = kernel_size // 2
+    if strides == 1 and border == kernel_size // 2:
         return x, "same"
-    if kernel_size == 1:
+    if border == 0:
         return x, "valid"
-    return keras.layers.ZeroPadding2D(kernel_size // 2, name=f"{name}_pad")(x), "valid"
+    return keras.layers.ZeroPadding2D(border, name=f"{name}_pad")(x), "valid"
