@@ -11,7 +11,7 @@ import fcntl
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ class WorkspaceError(PipelineError, ValueError):
 
 
 class Workspace:
-    """One run's folder. Use `Workspace.open`, which locks it and checks whose it is."""
+    """One run's folder. `Workspace.open` makes one: it locks the folder and checks whose it is."""
 
     def __init__(self, path: Path, recipe: Recipe) -> None:
         self.path = path
@@ -47,6 +47,8 @@ class Workspace:
             shutil.rmtree(workspace._partial, ignore_errors=True)
             workspace._partial.mkdir()
             workspace._read_record()
+            for stage in workspace._record["stages"]:
+                workspace._clear(stage)
             yield workspace
 
     @property
@@ -104,14 +106,23 @@ class Workspace:
             raise WorkspaceError(
                 _of_another_recipe(self.path, record["recipe"], self.recipe, changed)
             )
-        self._record = {**record, "recipe": self.recipe.to_json()}
+        stages = {name: entry for name, entry in record["stages"].items() if self._holds(entry)}
+        self._record = {**self._record, "stages": stages}
+
+    def _holds(self, entry: Mapping[str, Any]) -> bool:
+        return all((self.path / name).exists() for name in entry["files"])
 
     # Stages
 
     def finished(self, stage: str) -> bool:
         """Whether the stage was finished and every file that it left is still there."""
-        record = self._record["stages"].get(stage)
-        return record is not None and all((self.path / name).exists() for name in record["files"])
+        entry = self._record["stages"].get(stage)
+        return entry is not None and self._holds(entry)
+
+    @property
+    def finished_stages(self) -> tuple[str, ...]:
+        """The stages that are finished, in the order in which they ended."""
+        return tuple(stage for stage in self._record["stages"] if self.finished(stage))
 
     def results(self, stage: str) -> dict[str, Any]:
         """Return what a finished stage reported."""
@@ -128,6 +139,20 @@ class Workspace:
         """Record that the stage is finished; from here on it is not run again."""
         entry = {"files": list(files), "results": dict(results), "seconds": round(seconds, 3)}
         self._record["stages"][stage] = entry
+        self._write_record()
+        self._clear(stage)
+
+    def forget(self, stages: Iterable[str]) -> None:
+        """Take back that these stages are finished, and drop what they had begun."""
+        for stage in stages:
+            if self._record["stages"].pop(stage, None) is not None:
+                self._write_record()
+            self._clear(stage)
+
+    def _clear(self, stage: str) -> None:
+        shutil.rmtree(self._state / stage, ignore_errors=True)
+
+    def _write_record(self) -> None:
         self.save_json(".state/run.json", self._record)
 
     # Files
@@ -137,9 +162,7 @@ class Workspace:
         target, partial = self.path / name, self._partial / Path(name).name
         target.parent.mkdir(parents=True, exist_ok=True)
         write(partial)
-        with open(partial, "rb") as file:
-            os.fsync(file.fileno())
-        os.replace(partial, target)
+        _move(partial, target)
         return target
 
     def save_bytes(self, name: str, data: bytes) -> Path:
@@ -154,9 +177,23 @@ class Workspace:
         """Put `data`, as readable JSON, at `name` in one step."""
         return self.save_text(name, json.dumps(data, indent=2, allow_nan=False) + "\n")
 
-    def discard(self, name: str) -> None:
-        """Remove a file, if it is there."""
-        (self.path / name).unlink(missing_ok=True)
+    def begun(self, stage: str, name: str) -> str:
+        """Return the name for a file that a stage keeps only until it is finished."""
+        return f".state/{stage}/{name}"
+
+
+def write_atomically(path: Path, data: bytes) -> Path:
+    """Put `data` at `path` in one step, where no workspace is open."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial.write_bytes(data)
+    _move(partial, path)
+    return path
+
+
+def _move(partial: Path, target: Path) -> None:
+    with open(partial, "rb") as file:
+        os.fsync(file.fileno())
+    os.replace(partial, target)
 
 
 def read_metrics(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -187,7 +224,7 @@ def _of_another_recipe(
     ]
     return "\n".join(
         [
-            f"{path} holds a run of another recipe ({theirs['name']!r}, not {mine.name!r}); they differ in",
+            f"{path} holds a run of another recipe ({theirs['name']!r} there, {mine.name!r} here):",
             *rows,
             "choose another --workspace, ask for the values it was made with, or delete the folder",
         ]

@@ -1,0 +1,144 @@
+"""`tfelastic doctor`: what is installed here, and whether the demo can run."""
+
+import importlib
+import json
+import os
+import platform
+from dataclasses import asdict, dataclass
+from importlib import metadata
+
+import click
+
+#: Extra of the package: the distributions and modules it brings. "base" is the plain install.
+_EXTRAS: dict[str, dict[str, str]] = {
+    "base": {
+        "keras": "keras",
+        "numpy": "numpy",
+        "click": "click",
+        "rich": "rich",
+        "PyYAML": "yaml",
+    },
+    "tensorflow": {"tensorflow": "tensorflow", "ai-edge-litert": "ai_edge_litert.interpreter"},
+    "report": {
+        "scikit-learn": "sklearn",
+        "pillow": "PIL",
+        "matplotlib": "matplotlib",
+        "jinja2": "jinja2",
+    },
+    "tfds": {"tensorflow-datasets": "tensorflow_datasets"},
+    "tfmot": {
+        "tensorflow-model-optimization": "tensorflow_model_optimization",
+        "tf_keras": "tf_keras",
+    },
+    "jax": {"jax": "jax"},
+    "tflm": {"tflite-micro": "tflite_micro"},
+}
+
+#: What the demo imports; only these are imported to see whether they work.
+_DEMO = ("base", "tensorflow", "report")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One package: its version, or None where it is missing; `problem` is why it does not work."""
+
+    extra: str
+    package: str
+    version: str | None
+    problem: str | None = None
+
+    @property
+    def blocks_demo(self) -> bool:
+        """Whether the demo cannot run for want of it."""
+        return self.extra in _DEMO and (self.version is None or self.problem is not None)
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+def command(as_json: bool) -> None:
+    """Say which packages are installed and which extras are missing.
+
+    Exit code 0 only when the demo can run.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    findings = [
+        examine(extra, package, module)
+        for extra, packages in _EXTRAS.items()
+        for package, module in packages.items()
+    ]
+    backend, obstacle = _backend()
+    ready = obstacle is None and not any(finding.blocks_demo for finding in findings)
+    if as_json:
+        click.echo(json.dumps(_as_json(findings, backend, ready), indent=2))
+    else:
+        _print(findings, backend, ready)
+        if obstacle is not None:
+            click.echo(obstacle)
+    if not ready:
+        raise click.exceptions.Exit(1)
+
+
+def examine(extra: str, package: str, module: str) -> Finding:
+    """Look a package up; where the demo needs it, import it too."""
+    try:
+        version = metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return Finding(extra, package, None)
+    problem = None
+    if extra in _DEMO:
+        try:
+            importlib.import_module(module)
+        except Exception as error:  # noqa: BLE001 (a broken install may raise anything)
+            problem = f"{type(error).__name__}: {error}"
+    return Finding(extra, package, version, problem)
+
+
+def _backend() -> tuple[str, str | None]:
+    """Return Keras' backend, and why the demo cannot run on it, if so."""
+    try:
+        import keras
+    except Exception as error:  # noqa: BLE001 (a broken install may raise anything)
+        return "none", f"Keras cannot be imported: {error}"
+    backend: str = keras.backend.backend()
+    if backend != "tensorflow":
+        return backend, f"the demo exports, so it needs KERAS_BACKEND=tensorflow, not {backend}"
+    return backend, None
+
+
+def _as_json(findings: list[Finding], backend: str, ready: bool) -> dict[str, object]:
+    return {
+        "tfelastic": metadata.version("tfelastic"),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cpus": os.cpu_count(),
+        "keras_backend": backend,
+        "packages": [asdict(finding) for finding in findings],
+        "demo_can_run": ready,
+    }
+
+
+def _print(findings: list[Finding], backend: str, ready: bool) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    console.print(
+        f"tfelastic {metadata.version('tfelastic')}, Python {platform.python_version()}, "
+        f"{os.cpu_count()} CPUs, Keras on {backend}\n{platform.platform()}"
+    )
+    table = Table(box=None, padding=(0, 3, 0, 0), header_style="dim")
+    for heading in ("extra", "package", "version"):
+        table.add_column(heading)
+    for finding in findings:
+        version = finding.version or "[yellow]missing[/]"
+        if finding.problem is not None:
+            version += f"  [red]{escape(finding.problem)}[/]"
+        table.add_row(finding.extra, finding.package, version)
+    console.print(table)
+    missing = sorted({finding.extra for finding in findings if finding.version is None} - {"base"})
+    if missing:
+        console.print(
+            escape(f"To add what is missing: pip install 'tfelastic[{','.join(missing)}]'")
+        )
+    console.print("The demo can run." if ready else "[red]The demo cannot run.[/]")

@@ -1,0 +1,83 @@
+"""The group of commands, and the one place where errors become messages and exit codes."""
+
+import importlib
+import traceback
+from collections.abc import Sequence
+from importlib import metadata
+
+import click
+
+#: Command name: what its module's `command` does. The module has the command's name.
+COMMANDS = {
+    "demo": "Run the built-in demo: train, export, measure, select, report.",
+    "run": "Run a recipe, or go on with a run that was stopped.",
+    "report": "Write a run's report.html anew from its metrics.json.",
+    "doctor": "Say what is installed and whether the demo can run here.",
+}
+
+#: Errors of these packages are raised on purpose and say all that is needed.
+_OWN = frozenset({"pipelines", "tfelastic", "tflite_export", "tfelastic_runtime"})
+
+
+class LazyGroup(click.Group):
+    """Lists commands without importing them: `--help` must not wait for TensorFlow."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order in which a newcomer meets them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the module of a command."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"pipelines.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands from the table above."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(metadata.version("tfelastic"), prog_name="tfelastic")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.pass_context
+def tfelastic(ctx: click.Context, debug: bool) -> None:
+    """Turn a Keras CNN into one elastic network that runs within a device's latency budget."""
+    ctx.meta["debug"] = debug
+
+
+def execute(arguments: Sequence[str]) -> int:
+    """Run one command line and return its exit code, with every error told on standard error."""
+    debug = False
+    try:
+        with tfelastic.make_context("tfelastic", list(arguments)) as ctx:
+            debug = "--debug" in arguments
+            ctx.meta["arguments"] = tuple(arguments)
+            tfelastic.invoke(ctx)
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("stopped", err=True)
+        return 130
+    except Exception as error:  # noqa: BLE001 (the last resort: no traceback for a user)
+        if debug:
+            traceback.print_exc()
+        else:
+            click.echo(_told(error), err=True)
+        return 1
+    return 0
+
+
+def _told(error: Exception) -> str:
+    kind = type(error)
+    if kind.__module__.partition(".")[0] in _OWN:
+        return f"error: {error}"
+    return (
+        f"error: unexpected {kind.__name__}: {error}\n"
+        "'tfelastic --debug ...' shows where it happened; please report it"
+    )

@@ -1,0 +1,163 @@
+"""The report's pictures, as SVG that takes its colours from the page around it.
+
+Every colour drawn is a stand-in that is replaced by a CSS variable, so one picture reads well on a
+light page and on a dark one.
+"""
+
+import io
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_INK, _MUTED, _GRID, _FIRST, _SECOND, _PAPER = (f"#01020{digit}" for digit in range(1, 7))
+
+_CSS = {
+    _INK: "var(--ink)",
+    _MUTED: "var(--muted)",
+    _GRID: "var(--grid)",
+    _FIRST: "var(--first)",
+    _SECOND: "var(--second)",
+    _PAPER: "var(--paper)",
+}
+
+_STYLE: dict[str, Any] = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "tfelastic",
+    "font.size": 10,
+    "axes.edgecolor": _MUTED,
+    "axes.labelcolor": _MUTED,
+    "axes.titlesize": 10,
+    "axes.titlecolor": _INK,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "xtick.color": _MUTED,
+    "ytick.color": _MUTED,
+    "grid.color": _GRID,
+    "grid.linewidth": 0.8,
+    "text.color": _INK,
+}
+
+
+def trade_off(metrics: Mapping[str, Any]) -> str:
+    """Draw accuracy against latency: a dot at each variant's median, a whisker to its p90."""
+    with _drawing():
+        return _svg(_trade_off(metrics), "trade-off", "accuracy against latency of every variant")
+
+
+def _trade_off(metrics: Mapping[str, Any]) -> "Figure":
+    figure, (axes,) = _figure(7.2, 3.6, columns=1)
+    for variant in metrics["variants"]:
+        p50, p90 = (variant["latency_us"][key] / 1000 for key in ("p50", "p90"))
+        reached = 100 * variant["accuracy_tflite"]
+        axes.plot([p50, p90], [reached, reached], color=_FIRST, linewidth=1.5, alpha=0.6)
+        axes.plot([p90], [reached], marker="|", color=_FIRST, markersize=8)
+        axes.plot([p50], [reached], marker="o", color=_FIRST, markersize=8, markeredgecolor=_PAPER)
+        axes.annotate(
+            variant["name"], (p50, reached), (0, -16), textcoords="offset points", ha="center"
+        )
+    _draw_baseline(axes, 100 * metrics["baseline"]["accuracy"])
+    _draw_budgets(axes, [row["budget_us"] / 1000 for row in metrics["selector"]])
+    axes.set_xlabel("latency of one image, ms (dot: median, bar: p90)")
+    axes.set_ylabel("accuracy, %")
+    axes.set_xlim(left=0)
+    axes.margins(y=0.22)
+    axes.grid(axis="y")
+    return figure
+
+
+def _draw_baseline(axes: "Axes", accuracy: float) -> None:
+    axes.axhline(accuracy, color=_SECOND, linewidth=1.2, linestyle=(0, (5, 3)))
+    axes.annotate(
+        "the same net, trained alone, in float",
+        (0, accuracy),
+        (4, 4),
+        xycoords=("axes fraction", "data"),
+        textcoords="offset points",
+        color=_SECOND,
+    )
+
+
+def _draw_budgets(axes: "Axes", budgets: Sequence[float]) -> None:
+    for budget in budgets:
+        axes.axvline(budget, color=_MUTED, linewidth=0.9, linestyle=(0, (1, 3)))
+        axes.annotate(
+            f"budget {budget:.3g}",
+            (budget, 0),
+            (-3, 4),
+            xycoords=("data", "axes fraction"),
+            textcoords="offset points",
+            rotation=90,
+            ha="right",
+            va="bottom",
+            color=_MUTED,
+            fontsize=8,
+        )
+
+
+def curves(metrics: Mapping[str, Any]) -> str:
+    """Draw loss and accuracy on the training images against the epoch, for both trainings."""
+    with _drawing():
+        return _svg(_curves(metrics), "curves", "loss and accuracy in training against the epoch")
+
+
+def _curves(metrics: Mapping[str, Any]) -> "Figure":
+    from matplotlib.ticker import MaxNLocator
+
+    trainings = {
+        "the net alone": metrics["baseline"]["history"],
+        "all widths together": metrics["elastic"]["history"],
+    }
+    figure, panels = _figure(7.2, 2.6, columns=2)
+    for axes, kind, scale in zip(panels, ("loss", "accuracy"), (1, 100), strict=True):
+        for color, (label, history) in zip((_SECOND, _FIRST), trainings.items(), strict=True):
+            known = [epoch for epoch in history if kind in epoch]
+            epochs = [epoch["epoch"] for epoch in known]
+            values = [scale * epoch[kind] for epoch in known]
+            axes.plot(epochs, values, color=color, linewidth=1.6, label=label)
+        axes.set_title("loss" if kind == "loss" else "accuracy in training, %")
+        axes.set_xlabel("epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(axis="y")
+    panels[1].legend(frameon=False, loc="lower right", labelcolor=_INK)
+    return figure
+
+
+def _drawing() -> AbstractContextManager[None]:
+    import matplotlib
+
+    context: AbstractContextManager[None] = matplotlib.rc_context(_STYLE)
+    return context
+
+
+def _figure(width: float, height: float, *, columns: int) -> tuple["Figure", list["Axes"]]:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    panels = figure.subplots(1, columns, squeeze=False)[0]
+    figure.patch.set_visible(False)
+    for axes in panels:
+        axes.patch.set_visible(False)
+        axes.tick_params(length=0)
+    return figure, list(panels)
+
+
+def _svg(figure: "Figure", name: str, label: str) -> str:
+    """Return the picture as an SVG element: the page's fonts and colours, ids like no other's."""
+    file = io.StringIO()
+    figure.savefig(file, format="svg", metadata={"Date": None})
+    text = file.getvalue()
+    head, body = re.search(r'viewBox="[^"]*"', text), text[text.index("<g ") :]
+    body = re.sub(r"font-family: [^;\"]*(; )?", "", body)
+    body = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{name}-", body)
+    for stand_in, css in _CSS.items():
+        body = body.replace(stand_in, css)
+    view = head[0] if head else ""
+    xlink = 'xmlns:xlink="http://www.w3.org/1999/xlink"'
+    return f'<svg {view} {xlink} role="img" aria-label="{label}">\n{body}'

@@ -1,0 +1,92 @@
+"""Build the recipe's model and train it by itself: what the elastic network is measured against."""
+
+import typing
+from pathlib import Path
+
+from pipelines.stages.base import Outcome, Run, Stage, StageError
+
+if typing.TYPE_CHECKING:
+    import keras
+
+FILE = "baseline.keras"
+
+
+def run(run: Run) -> Outcome:
+    """Train the stand-alone model."""
+    import tfelastic as te
+    from pipelines.stages.training import Checkpoint, accuracy, train
+
+    dataset = run.dataset
+    model = build(run)
+    trained = train(
+        model,
+        dataset.train,
+        training=run.recipe.baseline,
+        seed=run.recipe.seed,
+        checkpoint=Checkpoint(run.workspace, STAGE.name),
+        reporter=run.reporter,
+    )
+    run.workspace.save(FILE, model.save)
+    reached = accuracy(model, dataset.test)
+    cost = te.cost(model)
+    return Outcome(
+        f"{model.name}: {100 * reached:.2f} % on {len(dataset.test):,} test images",
+        files=(FILE,),
+        results={
+            "accuracy": reached,
+            "params": cost.params,
+            "macs": cost.macs,
+            "history": trained.history,
+        },
+        earlier_seconds=trained.earlier_seconds,
+    )
+
+
+def build(run: Run) -> "keras.Model":
+    """Return the recipe's untrained model, checked against the data.
+
+    Raises:
+        StageError: Its input or its output does not fit the images or the labels.
+    """
+    import keras
+
+    import tfelastic as te
+
+    spec, dataset = run.recipe.model, run.dataset
+    classes = len(dataset.classes)
+    image_shape = dataset.train.images.shape[1:]
+    keras.utils.set_random_seed(run.recipe.seed)
+    if spec.name.endswith(".keras"):
+        if not Path(spec.name).exists():
+            raise StageError(f"there is no model file {spec.name}; mend model.name in the recipe")
+        model = keras.saving.load_model(spec.name)
+    else:
+        options = {"classes": classes, "seed": run.recipe.seed, **spec.options}
+        model = te.zoo.build(spec.name, input_shape=image_shape, **options)
+    _require_fit(model, image_shape, classes, dataset.name)
+    return model
+
+
+def _require_fit(
+    model: "keras.Model", image_shape: tuple[int, ...], classes: int, data: str
+) -> None:
+    takes, gives = tuple(model.input_shape[1:]), tuple(model.output_shape[1:])
+    if takes != tuple(image_shape):
+        raise StageError(
+            f"the model {model.name!r} takes images of shape {takes}, and {data} has images of "
+            f"{image_shape}; set data.image_size, or choose another model"
+        )
+    if gives != (classes,):
+        raise StageError(
+            f"the model {model.name!r} gives outputs of shape {gives}, and {data} has {classes} "
+            f"classes, so it must give ({classes},)"
+        )
+    activation = getattr(model.layers[-1], "activation", None)
+    if getattr(activation, "__name__", "") == "softmax":
+        raise StageError(
+            f"the model {model.name!r} ends in a softmax, and a run trains and ships logits; "
+            f"give its last layer ({model.layers[-1].name!r}) no activation"
+        )
+
+
+STAGE = Stage("baseline", run, needs=("tensorflow",))

@@ -1,0 +1,47 @@
+"""Train all rungs in one set of weights."""
+
+import json
+
+from pipelines.stages import baseline, ladder
+from pipelines.stages.base import Outcome, Run, Stage, some_images
+
+FILE = "elastic.keras"
+
+#: BatchNorm statistics settle on a few batches; more images would not move them.
+_CALIBRATION_IMAGES = 2048
+
+
+def run(run: Run) -> Outcome:
+    """Train the ElasticModel from the baseline's weights, and recalibrate each rung."""
+    import keras
+
+    import tfelastic as te
+    from pipelines.stages.training import Checkpoint, accuracy, train
+
+    dataset, spec = run.dataset, run.recipe.elastic
+    net = te.ElasticModel(
+        keras.saving.load_model(run.path(baseline.FILE)),
+        te.Ladder.from_json(json.loads(run.path(ladder.FILE).read_text(encoding="utf-8"))),
+        distillation=te.Distillation() if spec.distillation else None,
+    )
+    trained = train(
+        net,
+        dataset.train,
+        training=spec,
+        seed=run.recipe.seed,
+        checkpoint=Checkpoint(run.workspace, STAGE.name),
+        reporter=run.reporter,
+    )
+    images = some_images(dataset.train.images, _CALIBRATION_IMAGES, seed=run.recipe.seed)
+    net.recalibrate(images.astype("float32"))
+    run.workspace.save(FILE, net.save)
+    reached = {name: accuracy(net.rung(name), dataset.test) for name in net.names}
+    return Outcome(
+        "  ".join(f"{name} {100 * share:.2f} %" for name, share in reached.items()),
+        files=(FILE,),
+        results={"accuracy": reached, "history": trained.history},
+        earlier_seconds=trained.earlier_seconds,
+    )
+
+
+STAGE = Stage("elastic", run, needs=("tensorflow",))

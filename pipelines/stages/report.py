@@ -1,0 +1,69 @@
+"""Gather what all stages found into metrics.json, and draw report.html from it."""
+
+import platform
+from importlib import metadata
+from typing import Any
+
+from pipelines.report import PAGE, render
+from pipelines.stages.base import Outcome, Run, Stage
+
+FILE = "metrics.json"
+
+_PACKAGES = ("tfelastic", "keras", "tensorflow", "ai-edge-litert", "numpy")
+
+
+def run(run: Run) -> Outcome:
+    """Write both files."""
+    metrics = collect(run)
+    page = render(metrics)
+    run.workspace.save_json(FILE, metrics)
+    run.workspace.save_text(PAGE, page)
+    return Outcome(f"{PAGE}, {FILE}", files=(FILE, PAGE))
+
+
+def collect(run: Run) -> dict[str, Any]:
+    """Return the run's metrics as JSON data."""
+    recipe, workspace = run.recipe, run.workspace
+    baseline, profile = workspace.results("baseline"), workspace.results("profile")["profile"]
+    stages = [stage for stage in workspace.finished_stages if stage != STAGE.name]
+    return {
+        "name": recipe.name,
+        "command": run.command,
+        "seed": recipe.seed,
+        "fingerprint": recipe.fingerprint,
+        "data": workspace.results("data")["description"],
+        "baseline": {key: baseline[key] for key in ("accuracy", "params", "macs", "history")},
+        "elastic": {"history": workspace.results("elastic")["history"]},
+        "variants": [
+            {**variant, "latency_us": _latency(profile["latencies"][variant["name"]])}
+            for variant in workspace.results("export")["variants"]
+        ],
+        "bundle_bytes": workspace.results("bundle")["bytes"],
+        "profile": {
+            "device": profile["device"],
+            "threads": profile["threads"],
+            "runs": recipe.profile.runs,
+        },
+        "selector": workspace.results("selector")["selector"],
+        "seconds": {stage: workspace.seconds(stage) for stage in stages},
+        "versions": versions(),
+        "recipe": recipe.to_json(),
+    }
+
+
+def _latency(measured: dict[str, Any]) -> dict[str, float]:
+    return {key.removesuffix("_us"): measured[key] for key in ("p50_us", "p90_us")}
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of what decides a run's numbers."""
+    found = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+STAGE = Stage("report", run, needs=("jinja2", "matplotlib"))

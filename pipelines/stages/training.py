@@ -1,0 +1,177 @@
+"""Trainings that a kill cannot spoil: after every epoch, all that the next one needs is put aside.
+
+Keras' `BackupAndRestore` does not serve here: it writes the weights over the old ones and then the
+epoch's number into a second file, so a kill in between leaves newer weights counted as older, or
+half a file; and it does not keep the history. `Checkpoint` writes one file and renames it.
+"""
+
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from pipelines.config import Training
+from pipelines.stages.progress import Advance, Reporter
+from pipelines.workspace import Workspace
+from tfelastic.data import Batches, Split
+
+#: One epoch's figures: `epoch` (from 1), `seconds`, `loss`, `accuracy`, and what a model adds.
+Epoch = dict[str, float]
+
+
+class Checkpoint:
+    """A training's state in one file: weights, optimizer, random seeds and the epochs so far."""
+
+    def __init__(self, workspace: Workspace, stage: str) -> None:
+        self._workspace = workspace
+        self._name = workspace.begun(stage, "checkpoint.npz")
+
+    @property
+    def path(self) -> Path:
+        """Where the file is, once an epoch has ended."""
+        return self._workspace.path / self._name
+
+    def save(self, model: keras.Model, history: list[Epoch]) -> None:
+        """Put the state aside in one step."""
+        state = _state(model)
+        arrays = {f"{i:05}": keras.ops.convert_to_numpy(v) for i, v in enumerate(state)}
+        note = json.dumps({"history": history, "variables": [v.path for v in state]})
+
+        def write(path: Path) -> None:
+            with open(path, "wb") as file:
+                np.savez(file, note=np.frombuffer(note.encode(), dtype=np.uint8), **arrays)
+
+        self._workspace.save(self._name, write)
+
+    def restore(self, model: keras.Model) -> list[Epoch]:
+        """Carry the state over into a compiled model; return the epochs so far, none at first."""
+        if not self.path.exists():
+            return []
+        state = _state(model)
+        with np.load(self.path, allow_pickle=False) as file:
+            note = json.loads(file["note"].tobytes())
+            for index, variable in enumerate(state):
+                variable.assign(file[f"{index:05}"])
+        history: list[Epoch] = note["history"]
+        return history
+
+
+def _state(model: keras.Model) -> list[Any]:
+    """Return all that changes in training; metrics start anew with each epoch and are left out."""
+    if not model.optimizer.built:
+        model.optimizer.build(model.trainable_variables)
+    return [*model.variables, *model.optimizer.variables]
+
+
+class _AfterEachEpoch(keras.callbacks.Callback):
+    """Keeps the history, puts the checkpoint aside, and moves the bar."""
+
+    def __init__(self, checkpoint: Checkpoint, history: list[Epoch], advance: Advance) -> None:
+        super().__init__()
+        self._checkpoint, self._history, self._advance = checkpoint, history, advance
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._start = time.perf_counter()
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        share = (batch + 1) / self.params["steps"]
+        self._advance(len(self._history) + share, _note(logs or {}))
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        figures = {key: float(value) for key, value in (logs or {}).items()}
+        seconds = round(time.perf_counter() - self._start, 3)
+        self._history.append({"epoch": epoch + 1, "seconds": seconds, **figures})
+        self._checkpoint.save(self.model, self._history)
+
+
+def _note(logs: dict[str, Any]) -> str:
+    parts = [f"loss {float(logs['loss']):.3f}"] if "loss" in logs else []
+    if "accuracy" in logs:
+        parts.append(f"accuracy {100 * float(logs['accuracy']):.1f} %")
+    return "  ".join(parts)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training left: its epochs, and the seconds of those that an earlier try had ended."""
+
+    history: list[Epoch]
+    earlier_seconds: float
+
+
+def train(
+    model: keras.Model,
+    split: Split,
+    *,
+    training: Training,
+    seed: int,
+    checkpoint: Checkpoint,
+    reporter: Reporter,
+) -> Trained:
+    """Compile and train a model, going on after the last epoch that the checkpoint holds.
+
+    The order and the augmentation of an epoch's images follow from the seed and the epoch's number,
+    so an interrupted training sees what an uninterrupted one sees.
+    """
+    keras.utils.set_random_seed(seed)
+    batches = Batches(
+        split, batch_size=training.batch_size, augment=training.augment, shuffle=True, seed=seed
+    )
+    compile_for(model, training, steps_per_epoch=len(batches))
+    history = checkpoint.restore(model)
+    earlier_seconds = sum(epoch["seconds"] for epoch in history)
+    batches.start_at(len(history))
+    with reporter.bar(training.epochs, "epochs") as advance:
+        model.fit(
+            batches,
+            epochs=training.epochs,
+            initial_epoch=len(history),
+            shuffle=False,
+            verbose=0,
+            callbacks=[_AfterEachEpoch(checkpoint, history, advance)],
+        )
+    return Trained(history, earlier_seconds)
+
+
+def compile_for(model: keras.Model, training: Training, *, steps_per_epoch: int) -> None:
+    """Compile a model of logits as the recipe says.
+
+    XLA makes a CPU train a CNN about twice as fast. Weight decay spares biases and BatchNorm, which
+    it would only pull off balance.
+    """
+    steps = training.epochs * steps_per_epoch
+    warmup_steps = round(training.warmup * steps)
+    rate = keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=0.0 if warmup_steps else training.learning_rate,
+        decay_steps=max(1, steps - warmup_steps),
+        warmup_target=training.learning_rate if warmup_steps else None,
+        warmup_steps=warmup_steps,
+    )
+    optimizer: keras.optimizers.Optimizer
+    if training.optimizer == "adamw":
+        optimizer = keras.optimizers.AdamW(rate, weight_decay=training.weight_decay)
+    else:
+        optimizer = keras.optimizers.SGD(
+            rate, momentum=0.9, nesterov=True, weight_decay=training.weight_decay
+        )
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    model.compile(
+        optimizer=optimizer,
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+        jit_compile=True,
+    )
+
+
+def accuracy(model: keras.Model, split: Split, *, batch_size: int = 256) -> float:
+    """Return the share of a split's images, 0 to 1, whose largest logit is their label's."""
+    hits = 0
+    for start in range(0, len(split), batch_size):
+        images = split.images[start : start + batch_size].astype("float32")
+        logits = model.predict_on_batch(images)
+        hits += int((logits.argmax(axis=-1) == split.labels[start : start + batch_size]).sum())
+    return hits / len(split)
