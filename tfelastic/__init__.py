@@ -1,9 +1,51 @@
-"""tfelastic: turn a Keras 3 CNN into one elastic network that is switched at run time."""
+"""tfelastic: turn a Keras 3 CNN into one elastic network that is switched at run time.
 
-from tfelastic.graph import rule, trace
-from tfelastic.plan import KeepPlan
+```python
+import tfelastic as te
+
+graph = te.trace(model)                      # channels that are coupled, blocks that can go
+ladder = te.ladder(model)                    # nested widths 1, .75, .5, .25, best channels first
+net = te.ElasticModel(model, ladder)         # every width in one set of weights
+net.compile(optimizer="adam", loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+net.fit(images, labels)
+half = net.cut("w050")                       # a stand-alone Keras model
+```
+"""
+
+from tfelastic import data, errors, zoo
+from tfelastic.cost import Cost, LayerCost, cost
+from tfelastic.criteria import Criterion, Magnitude
+from tfelastic.elastic import ElasticModel
+from tfelastic.graph import Block, Group, LayerGraph, NoRule, Site, rule, trace
+from tfelastic.plan import KeepPlan, Ladder, Rung
+from tfelastic.strategies import ladder
 from tfelastic.surgery import prune
+from tfelastic.training import Distillation, recalibrate
 
 __version__ = "0.1.0"
 
-__all__ = ["KeepPlan", "prune", "rule", "trace"]
+__all__ = [
+    "Block",
+    "Cost",
+    "Criterion",
+    "Distillation",
+    "ElasticModel",
+    "Group",
+    "KeepPlan",
+    "Ladder",
+    "LayerCost",
+    "LayerGraph",
+    "Magnitude",
+    "NoRule",
+    "Rung",
+    "Site",
+    "cost",
+    "data",
+    "errors",
+    "ladder",
+    "prune",
+    "recalibrate",
+    "rule",
+    "trace",
+    "zoo",
+]

@@ -53,12 +53,13 @@ class Tensor:
 
 @dataclass(frozen=True, eq=False)
 class Binding:
-    """Axis `axis` of `variable` holds the channels `labels`, in this order."""
+    """Axis `axis` of `variable` holds the channels `labels`, in this order; `creates` where it makes them."""
 
     variable: keras.Variable
     axis: int
     labels: np.ndarray
     role: Role
+    creates: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,9 +141,11 @@ class Site:
         A layer that is called twice makes the same channels twice.
         """
         axis %= len(variable.shape)
-        known = self._facts.bindings.get((id(variable), axis))
-        labels = known.labels if known else self._channels.create(variable.shape[axis])
-        return self.bind(variable, axis, labels, role=role)
+        key = (id(variable), axis)
+        if key not in self._facts.bindings:
+            labels = self._channels.create(variable.shape[axis])
+            self._facts.bindings[key] = Binding(variable, axis, labels, role, creates=True)
+        return self.bind(variable, axis, self._facts.bindings[key].labels, role=role)
 
     def bind(
         self, variable: keras.Variable, axis: int, labels: np.ndarray, *, role: Role = "kernel"

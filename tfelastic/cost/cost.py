@@ -1,0 +1,152 @@
+"""`cost`: what a model, or a plan for it, takes in parameters, multiplications and activation memory."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import keras
+
+from tfelastic.cost.memory import peak_bytes
+from tfelastic.errors import CostError
+from tfelastic.graph import LayerGraph, trace
+from tfelastic.graph.site import LayerFacts
+from tfelastic.plan import KeepPlan, Selection
+
+
+@dataclass(frozen=True)
+class LayerCost:
+    """What one layer takes.
+
+    Attributes:
+        path: The layer's name, led by the names of the models it is nested in.
+        kind: The layer's class.
+        params: Its parameters, trained or not; shared ones are counted at the layer's first call.
+        macs: Its multiply-accumulate operations per sample, over all calls.
+        activation_bytes: The size of its outputs per sample, over all calls, at one byte per value (int8).
+        output_shape: The shape of its last output, batch first.
+    """
+
+    path: str
+    kind: str
+    params: int
+    macs: int
+    activation_bytes: int
+    output_shape: tuple[int | None, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the cost as plain data."""
+        return {**self.__dict__, "output_shape": list(self.output_shape)}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "LayerCost":
+        """Return the cost that `to_json` gave."""
+        return cls(**{**data, "output_shape": tuple(data["output_shape"])})
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a model takes, in total and layer by layer.
+
+    Attributes:
+        params: Parameters, trained or not, as `keras.Model.count_params` counts them.
+        macs: Multiply-accumulate operations per sample of convolutions and dense layers, biases not counted.
+        peak_bytes: The high-water mark of activation memory per sample at one byte per value (int8), in execution
+            order.
+        peak_bytes_float: The same at four bytes per value (float32).
+        layers: The cost of every layer, in execution order.
+    """
+
+    params: int
+    macs: int
+    peak_bytes: int
+    peak_bytes_float: int
+    layers: tuple[LayerCost, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the cost as plain data."""
+        return {**self.__dict__, "layers": [layer.to_json() for layer in self.layers]}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Cost":
+        """Return the cost that `to_json` gave."""
+        return cls(**{**data, "layers": tuple(LayerCost.from_json(layer) for layer in data["layers"])})
+
+    def __str__(self) -> str:
+        return f"{self.params:,} parameters, {self.macs:,} MACs, {self.peak_bytes:,} bytes of int8 activations at the peak"
+
+
+def cost(model: keras.Model | LayerGraph, plan: KeepPlan | None = None) -> Cost:
+    """Count what a model takes, or what it would take once `plan` is carried out; nothing is built.
+
+    Args:
+        model: A functional or sequential model, or its graph.
+        plan: A plan for it; without one the model is counted as it is.
+
+    Raises:
+        CostError: The model's spatial input shape is not fully known.
+        PlanError: The plan was made for another model.
+
+    Example:
+        >>> import keras, tfelastic as te
+        >>> model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3)])
+        >>> print(te.cost(model))
+        112 parameters, 3,888 MACs, 336 bytes of int8 activations at the peak
+    """
+    graph = model if isinstance(model, LayerGraph) else trace(model)
+    return cost_of(Selection(graph, plan))
+
+
+def cost_of(selection: Selection) -> Cost:
+    """Count what remains of a graph under a plan."""
+    graph = selection.graph
+    for tensor in graph.outputs:
+        _check_known(graph, selection.shape(tensor))
+    counted: set[int] = set()
+    layers: dict[str, LayerCost] = {}
+    for step in selection.steps:
+        facts = graph.facts.get(id(step.op), LayerFacts(step.path))
+        shapes = [selection.shape(tensor) for tensor in step.outputs]
+        for shape in shapes:
+            _check_known(graph, shape)
+        before = layers.get(step.path)
+        layers[step.path] = LayerCost(
+            path=step.path,
+            kind=type(step.op).__name__,
+            params=before.params if before else _params(step.op, facts, selection, counted),
+            macs=(before.macs if before else 0)
+            + sum(m.times * _kept_size(m.variable, facts, selection) for m in step.multiplications),
+            activation_bytes=(before.activation_bytes if before else 0) + sum(prod(n or 0 for n in shape[1:]) for shape in shapes),
+            output_shape=shapes[-1],
+        )
+    return Cost(
+        params=sum(layer.params for layer in layers.values()),
+        macs=sum(layer.macs for layer in layers.values()),
+        peak_bytes=peak_bytes(selection, bytes_per_value=1),
+        peak_bytes_float=peak_bytes(selection, bytes_per_value=4),
+        layers=tuple(layers.values()),
+    )
+
+
+def _check_known(graph: LayerGraph, shape: tuple[int | None, ...]) -> None:
+    if None in shape[1:]:
+        raise CostError(
+            f"the cost of model {graph.model.name!r} depends on its input size, which it leaves open (a layer's output "
+            f"is {shape}); build the model with a fixed input shape"
+        )
+
+
+def _params(op: Any, facts: LayerFacts, selection: Selection, counted: set[int]) -> int:
+    if not isinstance(op, keras.Layer):
+        return 0
+    fresh = [weight for weight in op.weights if id(weight) not in counted]
+    counted.update(map(id, fresh))
+    return sum(_kept_size(weight, facts, selection) for weight in fresh)
+
+
+def _kept_size(variable: keras.Variable, facts: LayerFacts, selection: Selection) -> int:
+    shape = list(variable.shape)
+    for (key, axis), binding in facts.bindings.items():
+        if key == id(variable):
+            shape[axis] = selection.count(binding.labels)
+    return prod(shape)
