@@ -41,7 +41,7 @@ def encode(image: np.ndarray, spec: TensorSpec, *, shape: Sequence[int]) -> np.n
 
 
 def decode(stored: np.ndarray, spec: TensorSpec) -> np.ndarray:
-    """Return float32 `[classes]` for `[1, classes]` as stored: one subtraction, one multiplication."""
+    """Return float32 `[classes]` for a stored `[1, classes]`: one subtraction, one product."""
     if spec.dtype == "float32":
         return stored[0].copy()
     return (stored[0].astype(np.float32) - np.float32(spec.zero_point)) * np.float32(spec.scale)

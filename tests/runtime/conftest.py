@@ -1,0 +1,21 @@
+"""The conformance folder, and the golden bundle in it."""
+
+from pathlib import Path
+
+import pytest
+from tfelastic_runtime import Bundle
+
+
+@pytest.fixture(scope="session")
+def conformance() -> Path:
+    return Path(__file__).parents[2] / "runtime" / "conformance"
+
+
+@pytest.fixture(scope="session")
+def golden(conformance: Path) -> bytes:
+    return (conformance / "golden.elastic").read_bytes()
+
+
+@pytest.fixture(scope="session")
+def bundle(conformance: Path) -> Bundle:
+    return Bundle.open(conformance / "golden.elastic")

@@ -1,0 +1,147 @@
+"""Law 8, reading: no damage passes, whatever was damaged, and no length makes the reader allocate."""
+
+import hashlib
+import struct
+import tracemalloc
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tfelastic_runtime import Bundle, BundleError, Manifest
+
+GOLDEN = (Path(__file__).parents[2] / "runtime" / "conformance" / "golden.elastic").read_bytes()
+
+
+def resealed(data: bytes) -> bytes:
+    return data[:-32] + hashlib.sha256(data[:-32]).digest()
+
+
+def test_every_flipped_byte_is_refused() -> None:
+    damaged = bytearray(GOLDEN)
+    for offset in range(len(GOLDEN)):
+        damaged[offset] ^= 0xFF
+        with pytest.raises(BundleError):
+            Bundle.from_bytes(bytes(damaged))
+        damaged[offset] ^= 0xFF
+    assert damaged == GOLDEN
+
+
+@given(st.integers(0, len(GOLDEN) * 8 - 1))
+def test_every_flipped_bit_is_refused(bit: int) -> None:
+    damaged = bytearray(GOLDEN)
+    damaged[bit // 8] ^= 1 << bit % 8
+    with pytest.raises(BundleError):
+        Bundle.from_bytes(bytes(damaged))
+
+
+def test_every_truncation_is_refused() -> None:
+    for size in range(len(GOLDEN)):
+        with pytest.raises(BundleError):
+            Bundle.from_bytes(GOLDEN[:size])
+
+
+@given(st.binary(min_size=1, max_size=100))
+def test_appended_bytes_are_refused(tail: bytes) -> None:
+    for data in (GOLDEN + tail, resealed(GOLDEN + tail)):
+        with pytest.raises(BundleError):
+            Bundle.from_bytes(data)
+
+
+@given(st.binary(max_size=200))
+def test_noise_is_refused(noise: bytes) -> None:
+    for data in (noise, GOLDEN[:8] + noise, GOLDEN[:24] + noise):
+        with pytest.raises(BundleError):
+            Bundle.from_bytes(data)
+
+
+@given(
+    st.integers(0, len(GOLDEN) - 33),
+    st.integers(0, len(GOLDEN) - 33),
+    st.binary(min_size=1, max_size=40),
+)
+def test_hostile_bytes_with_a_right_checksum_raise_nothing_else(
+    start: int, stop: int, inserted: bytes
+) -> None:
+    """Whoever attacks reseals: then the parser stands alone, and may only answer or refuse."""
+    body = GOLDEN[: min(start, stop)] + inserted + GOLDEN[max(start, stop) : -32]
+    size = struct.pack("<Q", len(body) + 32)
+    data = resealed(body[:16] + size + body[24:] + bytes(32))
+    try:
+        bundle = Bundle.from_bytes(data)
+        for variant in bundle.variants:
+            bundle.model(variant.name)
+    except BundleError:
+        pass
+
+
+@given(st.integers(24, 24 + 1361), st.binary(min_size=1, max_size=6))
+def test_overwritten_manifests_raise_nothing_else(offset: int, written: bytes) -> None:
+    data = resealed(GOLDEN[:offset] + written + GOLDEN[offset + len(written) :])
+    try:
+        Bundle.from_bytes(data)
+    except BundleError:
+        pass
+
+
+@pytest.mark.parametrize("text", [b"[" * 100_000, b'{"format":' * 50_000, b"9" * 10_000])
+def test_deep_and_endless_json_is_refused(text: bytes) -> None:
+    padding = bytes(-(24 + len(text)) % 16)
+    size = 24 + len(text) + len(padding) + 32
+    data = GOLDEN[:12] + struct.pack("<IQ", len(text), size) + text + padding + bytes(32)
+    with pytest.raises(BundleError):
+        Bundle.from_bytes(resealed(data))
+
+
+@pytest.mark.parametrize("field", [(12, "<I", 2**32 - 1), (16, "<Q", 2**63)])
+def test_hostile_length_allocates_nothing(field: tuple[int, str, int], tmp_path: Path) -> None:
+    offset, code, value = field
+    data = bytearray(GOLDEN)
+    struct.pack_into(code, data, offset, value)
+    path = tmp_path / "hostile.elastic"
+    path.write_bytes(resealed(bytes(data)))
+    tracemalloc.start()
+    try:
+        with pytest.raises(BundleError):
+            Bundle.open(path)
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_newer_versions_are_named() -> None:
+    newer = resealed(GOLDEN[:8] + struct.pack("<I", 7) + GOLDEN[12:])
+    with pytest.raises(BundleError, match=r"container version 7.*knows version 1.*update"):
+        Bundle.from_bytes(newer)
+    newer = resealed(GOLDEN.replace(b'"format":1', b'"format":7'))
+    with pytest.raises(BundleError, match=r"format 7.*knows format 1.*update"):
+        Bundle.from_bytes(newer)
+
+
+def test_messages_name_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "cut.elastic"
+    path.write_bytes(GOLDEN[:-1])
+    with pytest.raises(BundleError, match=r"cut\.elastic.*8048 bytes, it has 8047"):
+        Bundle.open(path)
+    path.write_bytes(b"PK\x03\x04 and so on")
+    with pytest.raises(BundleError, match=r"cut\.elastic is not a tfelastic bundle"):
+        Bundle.open(path)
+    with pytest.raises(FileNotFoundError):
+        Bundle.open(tmp_path / "none.elastic")
+
+
+def test_unknown_variant_names_the_known(bundle: Bundle) -> None:
+    with pytest.raises(BundleError, match=r"no variant 'w075'; it has w100, w050, w025"):
+        bundle.model("w075")
+
+
+def test_open_and_from_bytes_agree(bundle: Bundle) -> None:
+    other = Bundle.from_bytes(GOLDEN)
+    assert other.manifest == bundle.manifest
+    assert repr(other) == "Bundle('golden': w100, w050, w025)"
+
+
+def test_manifest_json_is_symmetric(bundle: Bundle) -> None:
+    data = bundle.manifest.to_json()
+    assert Manifest.from_json(data) == bundle.manifest
+    assert Manifest.from_json(data).to_json() == data

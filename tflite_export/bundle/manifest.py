@@ -1,0 +1,154 @@
+"""From converted variants to the manifest that describes them, and to its canonical bytes.
+
+The manifest's types live in `tfelastic_runtime`, which reads what is written here: the two
+cannot drift apart.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tfelastic_runtime import BundleError, Manifest, Profile, TensorSpec, VariantInfo
+from tfelastic_runtime.manifest import padded
+
+from tflite_export.errors import PackError
+from tflite_export.quantize.quiet import quietly
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variant:
+    """One converted rung, ready to be packed.
+
+    Attributes:
+        name: Its name, unique in the bundle: 1 to 32 of `a-z 0-9 . _ -`.
+        width: The share of the widest variant's channels that it keeps, in (0, 1].
+        params: Parameters.
+        macs: Multiply-accumulate operations of one inference.
+        accuracy: The share of correct answers of this very .tflite on the test data, in 0 .. 1.
+        scheme: The quantization scheme it was converted by.
+        tflite: The converted file.
+    """
+
+    name: str
+    width: float
+    params: int
+    macs: int
+    accuracy: float
+    scheme: str
+    tflite: bytes = field(repr=False)
+
+
+def describe(
+    variants: Sequence[Variant],
+    *,
+    name: str,
+    labels: Sequence[str] | None = None,
+    output_kind: str = "logits",
+    profiles: Sequence[Profile] = (),
+) -> Manifest:
+    """Return the manifest of a bundle of these variants.
+
+    Shapes and quantization are read from the .tflite files themselves, not believed.
+
+    Args:
+        variants: Widest first.
+        name: The network's name.
+        labels: One text per class.
+        output_kind: `logits` or `probabilities`.
+        profiles: Latency tables that travel with the bundle.
+
+    Raises:
+        PackError: The variants do not make one bundle; the message names the variant.
+    """
+    if not variants:
+        raise PackError("expected at least one variant, received none")
+    offset, infos, shapes = 0, [], []
+    for variant in variants:
+        specs = _specs(variant)
+        shapes.append((variant.name, specs["input_shape"], specs["output_shape"]))
+        infos.append(_info(variant, offset, specs))
+        offset = padded(offset + len(variant.tflite))
+    _, input_shape, output_shape = shapes[0]
+    for other, *found in shapes[1:]:
+        if found != [input_shape, output_shape]:
+            raise PackError(
+                f"variant {other!r} maps {found[0]} to {found[1]}, variant {variants[0].name!r} "
+                f"maps {input_shape} to {output_shape}: one bundle holds variants of one network"
+            )
+    try:
+        return Manifest(
+            name=name,
+            producer=f"tfelastic {importlib.metadata.version('tfelastic')}",
+            labels=None if labels is None else tuple(labels),
+            input_shape=input_shape,
+            classes=output_shape[0],
+            output_kind=output_kind,
+            variants=tuple(infos),
+            profiles=tuple(profiles),
+        )
+    except BundleError as cause:
+        raise PackError(str(cause)) from cause
+
+
+def canonical(manifest: Manifest) -> bytes:
+    """Return the manifest's one form in bytes: sorted keys, no spaces, UTF-8."""
+    text = json.dumps(
+        manifest.to_json(),
+        sort_keys=True,
+        separators=(",", ":"),
+        ensure_ascii=False,
+        allow_nan=False,
+    )
+    return text.encode()
+
+
+def _info(variant: Variant, offset: int, specs: dict[str, Any]) -> VariantInfo:
+    try:
+        return VariantInfo(
+            name=variant.name,
+            width=variant.width,
+            params=variant.params,
+            macs=variant.macs,
+            accuracy=variant.accuracy,
+            scheme=variant.scheme,
+            offset=offset,
+            bytes=len(variant.tflite),
+            sha256=hashlib.sha256(variant.tflite).hexdigest(),
+            input=TensorSpec(*specs["input"]),
+            output=TensorSpec(*specs["output"]),
+        )
+    except BundleError as cause:
+        raise PackError(f"variant {variant.name!r}: {cause}") from cause
+
+
+def _specs(variant: Variant) -> dict[str, Any]:
+    """Read shapes, dtypes and quantization out of a .tflite."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    try:
+        with quietly():
+            interpreter = Interpreter(model_content=variant.tflite)
+        sides = {
+            "input": interpreter.get_input_details(),
+            "output": interpreter.get_output_details(),
+        }
+    except (ValueError, RuntimeError, TypeError) as cause:
+        raise PackError(f"variant {variant.name!r}: LiteRT cannot read it: {cause}") from cause
+    specs: dict[str, Any] = {}
+    for (side, found), rank in zip(sides.items(), (4, 2), strict=True):
+        shape = tuple(int(size) for size in found[0]["shape"])
+        if len(found) != 1 or len(shape) != rank or shape[0] != 1:
+            raise PackError(
+                f"variant {variant.name!r}: expected one {side} with {rank} axes and a batch of 1, "
+                f"received {[list(map(int, tensor['shape'])) for tensor in found]}"
+            )
+        scale, zero_point = found[0]["quantization"]
+        specs[f"{side}_shape"] = shape[1:]
+        # LiteRT tells scale 0 for a tensor that is not quantized.
+        specs[side] = (found[0]["dtype"].__name__, float(scale) or 1.0, int(zero_point))
+    return specs

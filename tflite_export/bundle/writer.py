@@ -1,0 +1,142 @@
+"""Writing a bundle: equal input gives equal bytes, and no half-written file is ever seen.
+
+`FORMAT.md` is the norm. A bundle is read back through the device's own reader before it gets its
+name, so a file that `write_bundle` leaves behind is one that opens.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from tfelastic_runtime import Bundle, BundleError, Manifest, Profile
+from tfelastic_runtime.bundle import CONTAINER_VERSION, DIGEST_BYTES, HEADER, MAGIC
+from tfelastic_runtime.manifest import padded
+
+from tflite_export.bundle.manifest import Variant, canonical, describe
+from tflite_export.errors import PackError
+
+
+@dataclass(frozen=True)
+class BundleReport:
+    """What was written.
+
+    Attributes:
+        path: The bundle.
+        bundle_bytes: Its size.
+        manifest_bytes: The size of its manifest.
+        variant_bytes: The size of each variant's .tflite, widest first.
+        sha256: The SHA-256 of the whole file, in hexadecimal.
+    """
+
+    path: str
+    bundle_bytes: int
+    manifest_bytes: int
+    variant_bytes: Mapping[str, int]
+    sha256: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields as plain data."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        width = max(map(len, (*self.variant_bytes, "manifest")))
+        rows = [("manifest", self.manifest_bytes), *self.variant_bytes.items()]
+        lines = [f"{self.path}: {self.bundle_bytes:,} bytes"]
+        return "\n".join(lines + [f"  {name:<{width}}  {count:>12,}" for name, count in rows])
+
+
+def write_bundle(
+    path: str | os.PathLike[str],
+    variants: Sequence[Variant],
+    *,
+    name: str,
+    labels: Sequence[str] | None = None,
+    output_kind: str = "logits",
+    profiles: Sequence[Profile] = (),
+) -> BundleReport:
+    """Pack variants into one file.
+
+    Args:
+        path: The bundle to write; an existing one is replaced.
+        variants: Widest first.
+        name: The network's name.
+        labels: One text per class.
+        output_kind: `logits` or `probabilities`.
+        profiles: Latency tables that travel with the bundle.
+
+    Raises:
+        PackError: The variants do not make one bundle, or the file did not read back as written.
+        OSError: The file cannot be written.
+    """
+    path = Path(path)
+    manifest = describe(
+        variants, name=name, labels=labels, output_kind=output_kind, profiles=profiles
+    )
+    models = [variant.tflite for variant in variants]
+    data = pack(manifest, models)
+    # The same name every time: what a killed run left behind, the next one replaces.
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        _write_through(temporary, data)
+        _read_back(temporary, manifest, models)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    _sync_folder(path.parent)
+    return BundleReport(
+        path=str(path),
+        bundle_bytes=len(data),
+        manifest_bytes=len(canonical(manifest)),
+        variant_bytes={variant.name: variant.bytes for variant in manifest.variants},
+        sha256=hashlib.sha256(data).hexdigest(),
+    )
+
+
+def pack(manifest: Manifest, models: Sequence[bytes]) -> bytes:
+    """Return the bundle of a manifest and its variants' .tflite files as bytes.
+
+    Args:
+        manifest: What `describe` returned for these models.
+        models: The .tflite files in the manifest's order.
+    """
+    text = canonical(manifest)
+    payload_start = padded(HEADER.size + len(text))
+    file_bytes = payload_start + manifest.payload_bytes + DIGEST_BYTES
+    parts = [HEADER.pack(MAGIC, CONTAINER_VERSION, len(text), file_bytes), text]
+    parts.append(bytes(payload_start - HEADER.size - len(text)))
+    for model in models:
+        parts += [model, bytes(padded(len(model)) - len(model))]
+    body = b"".join(parts)
+    return body + hashlib.sha256(body).digest()
+
+
+def _write_through(path: Path, data: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _read_back(path: Path, manifest: Manifest, models: Sequence[bytes]) -> None:
+    try:
+        bundle = Bundle.open(path)
+        found = [bundle.model(variant.name) for variant in bundle.variants]
+    except BundleError as cause:
+        raise PackError(f"the bundle did not read back: {cause}") from cause
+    if bundle.manifest != manifest or found != list(models):
+        raise PackError(f"the bundle did not read back as it was written to {path}")
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the rename itself survive a power cut, where the system can open folders."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
