@@ -22,8 +22,9 @@ class Batches(keras.utils.PyDataset):
     """Feeds a split to Keras: float32 images `[batch, height, width, channels]` and int64 labels.
 
     The order and the augmentation of an epoch depend on `seed` and the epoch's number alone, so a
-    run that stops after epoch k goes on, after `start_at(k)`, as if it had never stopped. Every
-    whole pass that Keras makes counts as an epoch.
+    run that stops after k epochs goes on, after `start_at(k)`, as if it had never stopped. Every
+    pass that Keras ends counts as an epoch. Call `fit(batches, shuffle=False)`: by default Keras
+    shuffles the batches themselves once more, and from a state that no seed here reaches.
 
     Args:
         split: The images and labels.
@@ -59,12 +60,19 @@ class Batches(keras.utils.PyDataset):
     def start_at(self, epoch: int) -> None:
         """Make `epoch`, counted from 0, the next to be fed."""
         self._epoch = epoch
+        self._begun = self._finished = False
         count = len(self._split)
         self._order = self._random(0).permutation(count) if self._shuffle else np.arange(count)
 
+    def on_epoch_begin(self) -> None:
+        """Note that a pass begins."""
+        self._begun, self._finished = True, False
+
     def on_epoch_end(self) -> None:
-        """Go on to the next epoch."""
-        self.start_at(self._epoch + 1)
+        """Go on to the next epoch, if this one was fed to its end."""
+        # Keras also calls this before the first pass, and after taking a batch only to see shapes.
+        if self._begun and self._finished:
+            self.start_at(self._epoch + 1)
 
     def __len__(self) -> int:
         return -(-len(self._split) // self._batch_size)
@@ -72,6 +80,7 @@ class Batches(keras.utils.PyDataset):
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         start = index * self._batch_size
         chosen = self._order[start : start + self._batch_size]
+        self._finished |= index == len(self) - 1
         images = self._split.images[chosen]
         if self._augment is not None:
             images = self._augment(images, self._random(index + 1))

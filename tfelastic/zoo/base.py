@@ -53,8 +53,8 @@ def build(
         **options: What the network itself takes, such as `shortcut="B"` for the CIFAR ResNets.
 
     Raises:
-        GraphError: The name or an option is unknown, or the shape, classes, mean or std make no
-            sense.
+        GraphError: The name or an option is unknown, or the network cannot be built from the values
+            given.
 
     Example:
         >>> build("resnet8", input_shape=(32, 32, 1), classes=10).output_shape
@@ -72,7 +72,15 @@ def build(
         raise GraphError(f"classes must be a positive integer, got {classes!r}")
     images = keras.Input(shape, name="image")
     pixels = preprocess(images, mean=mean, std=std)
-    logits = network(pixels, classes, Parts(seed), **options)
+    try:
+        logits = network(pixels, classes, Parts(seed), **options)
+    except GraphError:
+        raise
+    except ValueError as error:
+        # Keras' own words for an image too small for the poolings, or an option out of range.
+        raise GraphError(
+            f"zoo model {name!r} cannot be built for images {shape} with {options}: {error}"
+        ) from error
     return keras.Model(images, logits, name=name)
 
 
