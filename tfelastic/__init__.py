@@ -13,12 +13,12 @@ half = net.cut("w050")                       # a stand-alone Keras model
 """
 
 from tfelastic import data, errors, zoo
-from tfelastic.cost import Cost, LayerCost, cost
+from tfelastic.cost import Budget, Cost, LayerCost, Spending, cost, spending
 from tfelastic.criteria import Criterion, Magnitude
 from tfelastic.elastic import ElasticModel
 from tfelastic.graph import Block, Group, LayerGraph, NoRule, Site, rule, trace
 from tfelastic.plan import KeepPlan, Ladder, Rung
-from tfelastic.strategies import ladder
+from tfelastic.strategies import ladder, plan
 from tfelastic.surgery import prune
 from tfelastic.training import Distillation, recalibrate
 
@@ -26,6 +26,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Block",
+    "Budget",
     "Cost",
     "Criterion",
     "Distillation",
@@ -39,13 +40,16 @@ __all__ = [
     "NoRule",
     "Rung",
     "Site",
+    "Spending",
     "cost",
     "data",
     "errors",
     "ladder",
+    "plan",
     "prune",
     "recalibrate",
     "rule",
+    "spending",
     "trace",
     "zoo",
 ]

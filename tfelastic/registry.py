@@ -34,7 +34,9 @@ class Registry(Generic[T]):
 
         def file(entry: T) -> T:
             if name in self._entries:
-                raise self._error(f"the {self._kind} {name!r} is registered already; choose another name")
+                raise self._error(
+                    f"the {self._kind} {name!r} is registered already; choose another name"
+                )
             self._entries[name] = entry
             return entry
 

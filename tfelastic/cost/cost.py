@@ -70,10 +70,15 @@ class Cost:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Cost":
         """Return the cost that `to_json` gave."""
-        return cls(**{**data, "layers": tuple(LayerCost.from_json(layer) for layer in data["layers"])})
+        return cls(
+            **{**data, "layers": tuple(LayerCost.from_json(layer) for layer in data["layers"])}
+        )
 
     def __str__(self) -> str:
-        return f"{self.params:,} parameters, {self.macs:,} MACs, {self.peak_bytes:,} bytes of int8 activations at the peak"
+        return (
+            f"{self.params:,} parameters, {self.macs:,} MACs, "
+            f"{self.peak_bytes:,} bytes of int8 activations at the peak"
+        )
 
 
 def cost(model: keras.Model | LayerGraph, plan: KeepPlan | None = None) -> Cost:
@@ -116,7 +121,8 @@ def cost_of(selection: Selection) -> Cost:
             params=before.params if before else _params(step.op, facts, selection, counted),
             macs=(before.macs if before else 0)
             + sum(m.times * _kept_size(m.variable, facts, selection) for m in step.multiplications),
-            activation_bytes=(before.activation_bytes if before else 0) + sum(prod(n or 0 for n in shape[1:]) for shape in shapes),
+            activation_bytes=(before.activation_bytes if before else 0)
+            + sum(prod(n or 0 for n in shape[1:]) for shape in shapes),
             output_shape=shapes[-1],
         )
     return Cost(

@@ -9,9 +9,32 @@ from tfelastic.plan import Selection
 # Operations that a TFLite converter folds into a neighbour or carries out in place, by layer class: their output
 # takes no memory beside their input's.
 _IN_PLACE = frozenset(
-    "Activation ActivityRegularization AlphaDropout BatchNormalization Cast Clip Dropout Flatten GaussianDropout "
-    "GaussianNoise Identity InputLayer LeakyReLU Normalization ReLU Relu Relu6 Rescaling Reshape SpatialDropout1D "
-    "SpatialDropout2D SpatialDropout3D StochasticDepth StopGradient".split()
+    (
+        "Activation",
+        "ActivityRegularization",
+        "AlphaDropout",
+        "BatchNormalization",
+        "Cast",
+        "Clip",
+        "Dropout",
+        "Flatten",
+        "GaussianDropout",
+        "GaussianNoise",
+        "Identity",
+        "InputLayer",
+        "LeakyReLU",
+        "Normalization",
+        "ReLU",
+        "Relu",
+        "Relu6",
+        "Rescaling",
+        "Reshape",
+        "SpatialDropout1D",
+        "SpatialDropout2D",
+        "SpatialDropout3D",
+        "StochasticDepth",
+        "StopGradient",
+    )
 )
 
 
@@ -49,7 +72,9 @@ def peak_bytes(selection: Selection, *, bytes_per_value: int) -> int:
 def _homes(selection: Selection) -> dict[int, int]:
     """Return which tensor's memory each tensor shares: removed blocks pass on, in-place steps hand on."""
     home = {b.end: b.start for b in selection.graph.blocks if b.name in selection.plan.removed}
-    readers = Counter(_root(home, tensor.index) for step in selection.steps for tensor in step.inputs)
+    readers = Counter(
+        _root(home, tensor.index) for step in selection.steps for tensor in step.inputs
+    )
     for step in selection.steps:
         if _in_place(step) and readers[_root(home, step.inputs[0].index)] == 1:
             home[step.outputs[0].index] = step.inputs[0].index

@@ -64,7 +64,8 @@ class ElasticModel(keras.Model):
         self._ending = ending_of(graph)
         self.distillation = distillation
         self.narrow = [
-            RungView(self.base, Selection(graph, rung.plan), name=rung.name) for rung in self.ladder.rungs[1:]
+            RungView(self.base, Selection(graph, rung.plan), name=rung.name)
+            for rung in self.ladder.rungs[1:]
         ]
         self.built = True
 
@@ -98,11 +99,12 @@ class ElasticModel(keras.Model):
         loss = super().compute_loss(x, y, y_pred, sample_weight, training)
         if not training:
             return loss
-        share = self.distillation.weight if self.distillation else 0.0
+        distillation = self.distillation or Distillation(weight=0.0)
+        share = distillation.weight
         for view in self.narrow:
             outputs = view(x, training=True)
             if share > 0:
-                loss += share * self.distillation.loss(y_pred, outputs, ending=self._ending)
+                loss += share * distillation.loss(y_pred, outputs, ending=self._ending)
             if share < 1:
                 loss += (1 - share) * super().compute_loss(x, y, outputs, sample_weight, training)
         return loss
@@ -150,7 +152,9 @@ class ElasticModel(keras.Model):
     @classmethod
     def from_config(cls, config: Mapping[str, Any], custom_objects: Any = None) -> "ElasticModel":
         """Return the model that `get_config` described, with fresh weights."""
-        model = keras.saving.deserialize_keras_object(config["model"], custom_objects=custom_objects)
+        model = keras.saving.deserialize_keras_object(
+            config["model"], custom_objects=custom_objects
+        )
         distillation = config["distillation"]
         return cls(
             model,
@@ -165,5 +169,3 @@ class _Aside:
 
     def __init__(self, value: Any) -> None:
         self.value = value
-
-

@@ -77,7 +77,9 @@ class RungView(keras.Model):
 
     def _own(self, piece: Slice) -> keras.Variable | None:
         scales = piece.role == "scale"
-        if not scales and (piece.role not in ("shift", "statistic") and (piece.role or piece.source.trainable)):
+        if not scales and (
+            piece.role not in ("shift", "statistic") and (piece.role or piece.source.trainable)
+        ):
             return None
         own = self.add_weight(
             shape=piece.variable.shape,

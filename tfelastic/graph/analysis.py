@@ -32,10 +32,12 @@ def trace(model: keras.Model) -> LayerGraph:
 
     Example:
         >>> import keras, tfelastic as te
-        >>> model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(16, 3, name="conv"),
-        ...                           keras.layers.Flatten(), keras.layers.Dense(10, name="logits")])
-        >>> print(te.trace(model).group("conv"))
-        group conv: 16 channels, coupled in conv kernel axis 3 [0:16]; conv bias axis 0 [0:16]; logits kernel axis 0 [0:16, 16:32, 32:48, ...]
+        >>> layers = keras.layers
+        >>> model = keras.Sequential([keras.Input((8,)), layers.Dense(16, name="hidden"),
+        ...                           layers.ReLU(), layers.Dense(10, use_bias=False, name="logits")])
+        >>> print(te.trace(model).group("hidden"))  # doctest: +NORMALIZE_WHITESPACE
+        group hidden: 16 channels, coupled in hidden kernel axis 1 [0:16]; hidden bias axis 0 [0:16];
+        logits kernel axis 0 [0:16]
     """
     return _Tracer().trace(read(model))
 
@@ -68,20 +70,31 @@ class _Tracer:
             outputs=tuple(outputs),
         )
 
-    def _walk(self, structure: Structure, inputs: Sequence[Tensor], prefix: tuple[str, ...]) -> list[Tensor]:
+    def _walk(
+        self, structure: Structure, inputs: Sequence[Tensor], prefix: tuple[str, ...]
+    ) -> list[Tensor]:
         def apply(call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Tensor]:
-            tensors = [leaf for leaf in keras.tree.flatten((args, kwargs)) if isinstance(leaf, Tensor)]
+            tensors = [
+                leaf for leaf in keras.tree.flatten((args, kwargs)) if isinstance(leaf, Tensor)
+            ]
             if call.body is not None:
                 return self._walk(call.body, tensors, (*prefix, call.op.name))
             specs = _output_specs(structure, call, args, kwargs)
-            facts = self._facts.setdefault(id(call.op), LayerFacts("/".join((*prefix, call.op.name))))
+            facts = self._facts.setdefault(
+                id(call.op), LayerFacts("/".join((*prefix, call.op.name)))
+            )
             return self._step(call, args, kwargs, specs, facts)
 
         outputs = structure.run(inputs, apply)
         return [leaf for leaf in keras.tree.flatten(outputs) if isinstance(leaf, Tensor)]
 
     def _step(
-        self, call: Call, args: tuple[Any, ...], kwargs: dict[str, Any], specs: Sequence[Spec], facts: LayerFacts
+        self,
+        call: Call,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        specs: Sequence[Spec],
+        facts: LayerFacts,
     ) -> list[Tensor]:
         site = Site(call, args, kwargs, outputs=specs, channels=self._channels, facts=facts)
         rule = find_rule(call.op)
@@ -121,10 +134,16 @@ class _Tracer:
         Where it changes along several (a reshape from units to pixels, a concatenation of images side by side),
         the positions along all but the last of these axes are tied.
         """
-        varying = [axis for axis in range(labels.ndim) if labels.shape[axis] > 1 and self._varies(labels, axis)]
+        varying = [
+            axis
+            for axis in range(labels.ndim)
+            if labels.shape[axis] > 1 and self._varies(labels, axis)
+        ]
         for axis in varying[:-1]:
             self._channels.tie(labels, labels.take([0], axis=axis))
-        index = tuple(slice(None) if axis in varying[-1:] else slice(1) for axis in range(labels.ndim))
+        index = tuple(
+            slice(None) if axis in varying[-1:] else slice(1) for axis in range(labels.ndim)
+        )
         return np.ascontiguousarray(labels[index])
 
     def _varies(self, labels: np.ndarray, axis: int) -> bool:
@@ -140,10 +159,16 @@ def _output_specs(
     """Return the outputs' specs as recorded, or as the inputs at hand make them where those differ."""
     refs = [leaf for leaf in keras.tree.flatten((call.args, call.kwargs)) if isinstance(leaf, Ref)]
     tensors = [leaf for leaf in keras.tree.flatten((args, kwargs)) if isinstance(leaf, Tensor)]
-    if all(structure.specs[ref].shape == tensor.shape for ref, tensor in zip(refs, tensors, strict=True)):
+    if all(
+        structure.specs[ref].shape == tensor.shape
+        for ref, tensor in zip(refs, tensors, strict=True)
+    ):
         return [structure.specs[ref] for ref in call.outputs]
     args, kwargs = keras.tree.map_structure(
-        lambda leaf: keras.KerasTensor(leaf.shape, leaf.dtype) if isinstance(leaf, Tensor) else leaf, (args, kwargs)
+        lambda leaf: (
+            keras.KerasTensor(leaf.shape, leaf.dtype) if isinstance(leaf, Tensor) else leaf
+        ),
+        (args, kwargs),
     )
     specs = keras.tree.flatten(call.op.compute_output_spec(*args, **kwargs))
     return [Spec(tuple(spec.shape), str(spec.dtype)) for spec in specs]

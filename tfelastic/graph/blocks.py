@@ -33,7 +33,9 @@ def find_blocks(steps: Sequence[Step], outputs: Sequence[Tensor]) -> tuple[Block
             alone = _only_used_by(step, part, users, kept)
             if alone:
                 layers = tuple(s.path for s in steps if s in alone)
-                blocks.append(Block(step.path, layers, start.index, step.outputs[0].index, shortcut))
+                blocks.append(
+                    Block(step.path, layers, start.index, step.outputs[0].index, shortcut)
+                )
     return tuple(blocks)
 
 
@@ -61,7 +63,9 @@ def _between(start: Tensor, end: Tensor, maker: dict[int, Step]) -> set[Step] | 
     return part
 
 
-def _only_used_by(end: Step, part: set[Step], users: dict[int, list[Step]], kept: set[int]) -> set[Step]:
+def _only_used_by(
+    end: Step, part: set[Step], users: dict[int, list[Step]], kept: set[int]
+) -> set[Step]:
     """Return the steps of `part` that nothing needs once `end` no longer does."""
     alone = set(part)
     while True:
@@ -69,7 +73,8 @@ def _only_used_by(end: Step, part: set[Step], users: dict[int, list[Step]], kept
             step
             for step in alone
             for tensor in step.outputs
-            if tensor.index in kept or any(user not in alone and user is not end for user in users[tensor.index])
+            if tensor.index in kept
+            or any(user not in alone and user is not end for user in users[tensor.index])
         }
         if not needed:
             return alone

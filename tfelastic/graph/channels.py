@@ -74,7 +74,9 @@ class Channels:
         if one == other:
             return
         keep, drop = min(one, other), max(one, other)
-        if keep == FIXED:  # What is tied to a constant must live; it stays a channel of its own all the same.
+        if (
+            keep == FIXED
+        ):  # What is tied to a constant must live; it stays a channel of its own all the same.
             self.freeze(np.array([drop]), "tied to values that are no channels of a weight")
             return
         self._parent[drop] = keep

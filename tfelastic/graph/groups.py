@@ -27,19 +27,21 @@ def form_groups(
         sets[channels.find(label)].append(label)
     sets.pop(FIXED)
 
-    kinds: dict[tuple[object, ...], list[list[int]]] = defaultdict(list)
-    for root, members in sets.items():
-        sources = tuple(sorted({channels.source(label) for label in members}))
-        kinds[sources, channels.reasons(root)].append(members)
+    kinds: dict[tuple[tuple[int, ...], tuple[str, ...]], list[list[int]]] = defaultdict(list)
+    for root, tied in sets.items():
+        sources = tuple(sorted({channels.source(label) for label in tied}))
+        kinds[sources, channels.reasons(root)].append(tied)
 
     unit_of = np.full((len(channels), 2), -1)
     for number, units in enumerate(kinds.values()):
-        for unit, members in enumerate(units):
-            unit_of[members] = number, unit
+        for unit, tied in enumerate(units):
+            unit_of[tied] = number, unit
 
     bindings = [(f.path, binding) for f in facts.values() for binding in f.bindings.values()]
     members_of = _members(bindings, unit_of)
-    broken = _unorderly([*(b.labels for _, b in bindings), *(t.labels.ravel() for t in tensors)], unit_of)
+    broken = _unorderly(
+        [*(b.labels for _, b in bindings), *(t.labels.ravel() for t in tensors)], unit_of
+    )
     names = _Names()
     groups = []
     for number, ((_, reasons), units) in enumerate(kinds.items()):
@@ -50,7 +52,7 @@ def form_groups(
                 size=len(units),
                 channels=_span(members[0]) // len(units),
                 members=tuple(members),
-                frozen=tuple(reasons),  # type: ignore[arg-type]
+                frozen=reasons,
                 permutable=number not in broken,
             )
         )
@@ -68,7 +70,9 @@ class _Names:
         return layer if self._seen[layer] == 1 else f"{layer}#{self._seen[layer]}"
 
 
-def _members(bindings: Sequence[tuple[str, Binding]], unit_of: np.ndarray) -> dict[int, list[Member]]:
+def _members(
+    bindings: Sequence[tuple[str, Binding]], unit_of: np.ndarray
+) -> dict[int, list[Member]]:
     """Return each group's members: runs of positions along weight axes."""
     members: dict[int, list[Member]] = defaultdict(list)
     for path, binding in bindings:
@@ -88,7 +92,9 @@ def _span(member: Member) -> int:
 
 def segments(owner: np.ndarray, unit: np.ndarray) -> np.ndarray:
     """Number the maximal runs in which one group's units stand in ascending order, `[length]`."""
-    return np.concatenate([[0], np.cumsum((np.diff(owner) != 0) | (np.diff(unit) < 0))]).astype(np.int64)
+    return np.concatenate([[0], np.cumsum((np.diff(owner) != 0) | (np.diff(unit) < 0))]).astype(
+        np.int64
+    )
 
 
 def _unorderly(axes: Iterable[np.ndarray], unit_of: np.ndarray) -> set[int]:
@@ -97,7 +103,11 @@ def _unorderly(axes: Iterable[np.ndarray], unit_of: np.ndarray) -> set[int]:
     Re-ordering works run by run, so each run must hold all units of its group, each equally often; what reverses
     or cuts an axis makes runs that do not.
     """
-    sizes = {int(g): int(unit_of[unit_of[:, 0] == g, 1].max()) + 1 for g in np.unique(unit_of[:, 0]) if g >= 0}
+    sizes = {
+        int(g): int(unit_of[unit_of[:, 0] == g, 1].max()) + 1
+        for g in np.unique(unit_of[:, 0])
+        if g >= 0
+    }
     broken: set[int] = set()
     seen: set[bytes] = set()
     for labels in axes:

@@ -81,7 +81,11 @@ class Group:
     permutable: bool
 
     def __str__(self) -> str:
-        unit = f"{self.size} channels" if self.channels == 1 else f"{self.size} units of {self.channels} channels"
+        unit = (
+            f"{self.size} channels"
+            if self.channels == 1
+            else f"{self.size} units of {self.channels} channels"
+        )
         state = f"; frozen: {'; '.join(self.frozen)}" if self.frozen else ""
         return f"group {self.name}: {unit}, coupled in {'; '.join(map(str, self.members))}{state}"
 
@@ -154,7 +158,10 @@ class LayerGraph:
     def fingerprint(self) -> str:
         """A hash of what plans refer to: operations, shapes, groups and blocks, but no weight values."""
         facts: dict[str, Any] = {
-            "steps": [[s.path, type(s.op).__name__, [list(t.shape) for t in s.outputs]] for s in self.steps],
+            "steps": [
+                [s.path, type(s.op).__name__, [list(t.shape) for t in s.outputs]]
+                for s in self.steps
+            ],
             "groups": [[g.name, g.size, list(map(str, g.members))] for g in self.groups],
             "blocks": [[b.name, list(b.layers)] for b in self.blocks],
         }

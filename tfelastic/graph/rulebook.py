@@ -37,7 +37,9 @@ def rule(*kinds: type | str) -> Callable[[Rule], Rule]:
     """
     for kind in kinds:
         if not isinstance(kind, type) and not (isinstance(kind, str) and kind.count(".") == 1):
-            raise GraphError(f"a rule is for a layer class or a 'module.Class' string, not for {kind!r}")
+            raise GraphError(
+                f"a rule is for a layer class or a 'module.Class' string, not for {kind!r}"
+            )
 
     def file(function: Rule) -> Rule:
         for kind in kinds:
@@ -50,7 +52,9 @@ def rule(*kinds: type | str) -> Callable[[Rule], Rule]:
 def find_rule(op: Any) -> Rule | None:
     """Return the rule of a layer or operation; a subclass has its parent's unless it overrides `call`."""
     for kind in type(op).__mro__:
-        known = _RULES.get(kind) or _RULES.get(f"{kind.__module__.rpartition('.')[2]}.{kind.__name__}")
+        known = _RULES.get(kind) or _RULES.get(
+            f"{kind.__module__.rpartition('.')[2]}.{kind.__name__}"
+        )
         if known:
-            return known if type(op).call is kind.call else None
+            return known if type(op).call is vars(kind).get("call", type(op).call) else None
     return None

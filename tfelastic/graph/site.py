@@ -114,7 +114,9 @@ class Site:
         self.path = facts.path
         self.args = args
         self.kwargs = kwargs
-        self.inputs = tuple(leaf for leaf in keras.tree.flatten((args, kwargs)) if isinstance(leaf, Tensor))
+        self.inputs = tuple(
+            leaf for leaf in keras.tree.flatten((args, kwargs)) if isinstance(leaf, Tensor)
+        )
         self.outputs = tuple(outputs)
         self.multiplications: list[Multiplications] = []
         self.mixed: list[int] = []
@@ -157,7 +159,9 @@ class Site:
         """
         axis %= len(variable.shape)
         if labels.shape != (variable.shape[axis],):
-            raise NoRule(f"axis {axis} of {variable.name} has {variable.shape[axis]} entries, not {labels.shape}")
+            raise NoRule(
+                f"axis {axis} of {variable.name} has {variable.shape[axis]} entries, not {labels.shape}"
+            )
         known = self._facts.bindings.get((id(variable), axis))
         if known:
             self.tie(known.labels, labels)
@@ -208,7 +212,7 @@ class Site:
         Raises:
             NoRule: A length is unknown.
         """
-        lengths = tensor.shape[1:]
-        if any(length is None for length in lengths):
+        lengths = [length for length in tensor.shape[1:] if length is not None]
+        if len(lengths) < len(tensor.shape) - 1:
             raise NoRule(f"its input's shape {tensor.shape} is not fully known")
         return np.broadcast_to(tensor.labels, lengths)

@@ -68,7 +68,9 @@ class Structure:
     calls: tuple[Call, ...]
     specs: dict[Ref, Spec]
 
-    def run(self, inputs: Sequence[Any], apply: Callable[[Call, tuple[Any, ...], dict[str, Any]], Any]) -> Any:
+    def run(
+        self, inputs: Sequence[Any], apply: Callable[[Call, tuple[Any, ...], dict[str, Any]], Any]
+    ) -> Any:
         """Interpret the graph: feed `inputs`, let `apply` carry out each call, return the outputs.
 
         What a value is, is up to `apply`: arrays, symbolic tensors, channel labels.
@@ -167,7 +169,9 @@ class _Reader:
         outputs = tuple(self._ref(tensor) for tensor in node.outputs)
         op = node.operation
         nested = isinstance(op, keras.Sequential) or hasattr(op, "_nodes_by_depth")
-        return Call(op, tuple(args), dict(kwargs), outputs, _read(op, self._known) if nested else None)
+        return Call(
+            op, tuple(args), dict(kwargs), outputs, _read(op, self._known) if nested else None
+        )
 
     def _swap(self, arguments: Any) -> Any:
         return keras.tree.map_structure(

@@ -32,7 +32,9 @@ class KeepPlan:
             if not units:
                 raise PlanError(f"the plan keeps nothing of group {name!r}; keep at least one unit")
             if len(set(units)) < len(units) or min(units) < 0:
-                raise PlanError(f"the plan's units for group {name!r} must be distinct and not negative: {units}")
+                raise PlanError(
+                    f"the plan's units for group {name!r} must be distinct and not negative: {units}"
+                )
 
     def check(self, graph: LayerGraph) -> None:
         """Make sure that the plan belongs to `graph` and can be carried out on it.
@@ -50,10 +52,14 @@ class KeepPlan:
             )
         for name, units in self.keep.items():
             if name not in groups:
-                raise PlanError(f"the plan names a group {name!r}; model {graph.model.name!r} has {', '.join(groups)}")
+                raise PlanError(
+                    f"the plan names a group {name!r}; model {graph.model.name!r} has {', '.join(groups)}"
+                )
             _check_group(groups[name], units)
         if unknown := set(self.removed) - blocks:
-            raise PlanError(f"the plan removes blocks {sorted(unknown)}; the model's blocks are {sorted(blocks)}")
+            raise PlanError(
+                f"the plan removes blocks {sorted(unknown)}; the model's blocks are {sorted(blocks)}"
+            )
 
     def _first_difference(self, groups: Mapping[str, Group], blocks: set[str]) -> str:
         for name, units in self.keep.items():
@@ -76,7 +82,9 @@ class KeepPlan:
         for name, units in later.keep.items():
             before = keep.get(name)
             if before is not None and max(units) >= len(before):
-                raise PlanError(f"the later plan keeps unit {max(units)} of group {name!r}, which has {len(before)} left")
+                raise PlanError(
+                    f"the later plan keeps unit {max(units)} of group {name!r}, which has {len(before)} left"
+                )
             keep[name] = units if before is None else tuple(before[unit] for unit in units)
         return KeepPlan(self.model, keep, self.removed + later.removed)
 
@@ -92,7 +100,10 @@ class KeepPlan:
     def from_json(cls, data: Mapping[str, Any]) -> "KeepPlan":
         """Return the plan that `to_json` gave."""
         try:
-            keep = {str(name): tuple(int(unit) for unit in units) for name, units in data["keep"].items()}
+            keep = {
+                str(name): tuple(int(unit) for unit in units)
+                for name, units in data["keep"].items()
+            }
             return cls(str(data["model"]), keep, tuple(map(str, data.get("removed", ()))))
         except (KeyError, TypeError, AttributeError) as cause:
             raise PlanError(
@@ -102,9 +113,13 @@ class KeepPlan:
 
 def _check_group(group: Group, units: tuple[int, ...]) -> None:
     if max(units) >= group.size:
-        raise PlanError(f"the plan keeps unit {max(units)} of group {group.name!r}, which has {group.size}")
+        raise PlanError(
+            f"the plan keeps unit {max(units)} of group {group.name!r}, which has {group.size}"
+        )
     if group.frozen and units != tuple(range(group.size)):
-        raise PlanError(f"the plan changes group {group.name!r}, which is frozen: {'; '.join(group.frozen)}")
+        raise PlanError(
+            f"the plan changes group {group.name!r}, which is frozen: {'; '.join(group.frozen)}"
+        )
     if not group.permutable and list(units) != sorted(units):
         raise PlanError(
             f"the plan re-orders group {group.name!r}, but a layer cuts or reverses its channels by position; "

@@ -76,15 +76,24 @@ class Ladder:
 
     def to_json(self) -> dict[str, Any]:
         """Return the ladder as plain data."""
-        return {"rungs": [{"name": r.name, "width": r.width, "plan": r.plan.to_json()} for r in self.rungs]}
+        return {
+            "rungs": [
+                {"name": r.name, "width": r.width, "plan": r.plan.to_json()} for r in self.rungs
+            ]
+        }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Ladder":
         """Return the ladder that `to_json` gave."""
         try:
-            rungs = [(str(r["name"]), float(r["width"]), KeepPlan.from_json(r["plan"])) for r in data["rungs"]]
+            rungs = [
+                (str(r["name"]), float(r["width"]), KeepPlan.from_json(r["plan"]))
+                for r in data["rungs"]
+            ]
         except (KeyError, TypeError) as cause:
-            raise PlanError(f"not a ladder: expected an object with 'rungs', received {data!r:.120}") from cause
+            raise PlanError(
+                f"not a ladder: expected an object with 'rungs', received {data!r:.120}"
+            ) from cause
         return cls(tuple(Rung(*rung) for rung in rungs))
 
 
@@ -94,6 +103,10 @@ def _check_nested(wide: Rung, narrow: Rung) -> None:
     for name, units in wide.plan.keep.items():
         kept = narrow.plan.keep.get(name)
         if kept is None or units[: len(kept)] != kept:
-            raise PlanError(f"rung {narrow.name!r} is not nested in {wide.name!r}: group {name!r} keeps no prefix of it")
+            raise PlanError(
+                f"rung {narrow.name!r} is not nested in {wide.name!r}: group {name!r} keeps no prefix of it"
+            )
     if missing := set(wide.plan.removed) - set(narrow.plan.removed):
-        raise PlanError(f"rung {narrow.name!r} brings back blocks that {wide.name!r} removes: {sorted(missing)}")
+        raise PlanError(
+            f"rung {narrow.name!r} brings back blocks that {wide.name!r} removes: {sorted(missing)}"
+        )

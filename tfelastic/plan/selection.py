@@ -35,7 +35,9 @@ class Selection:
         starts = np.cumsum([0, *(len(each) for each in ranks)])
         flat = np.concatenate([*ranks, [0]])
         group_of, unit = graph.unit_of.T
-        self._rank = np.where(group_of >= 0, flat[np.where(group_of >= 0, starts[group_of] + unit, 0)], 0)
+        self._rank = np.where(
+            group_of >= 0, flat[np.where(group_of >= 0, starts[group_of] + unit, 0)], 0
+        )
 
     def take(self, labels: np.ndarray) -> np.ndarray:
         """Return the kept positions of an axis, in their new order.

@@ -1,6 +1,7 @@
 """`ladder`: nested widths for one model."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import keras
 import numpy as np
@@ -46,7 +47,7 @@ def ladder(
         [16, 12, 8, 4]
     """
     widths = tuple(float(width) for width in widths)
-    falling = all(wide > narrow > 0 for wide, narrow in zip(widths, widths[1:], strict=False))
+    falling = all(wide > narrow > 0 for wide, narrow in pairwise(widths))
     if not widths or widths[0] != 1 or not falling:
         raise PlanError(f"the widths of a ladder fall from 1 and stay above 0, received {widths}")
     graph = model if isinstance(model, LayerGraph) else trace(model)

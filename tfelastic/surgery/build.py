@@ -1,6 +1,5 @@
 """`prune`: carries a plan out, with no decisions left to make. The original model is only read."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,7 +85,9 @@ class _Builder:
         self._clones: dict[int, Any] = {}
         self._originals: dict[int, Any] = {}
         self._shortcut = {
-            block.name: block.shortcut for block in self._graph.blocks if block.name in selection.plan.removed
+            block.name: block.shortcut
+            for block in self._graph.blocks
+            if block.name in selection.plan.removed
         }
 
     def model(self, structure: Structure) -> keras.Model:
@@ -94,11 +95,14 @@ class _Builder:
         inputs = [
             keras.Input(batch_shape=spec.shape, dtype=spec.dtype, name=tensor.name)
             for spec, tensor in (
-                (structure.specs[ref], tensor) for ref, tensor in zip(structure.inputs, original.inputs, strict=True)
+                (structure.specs[ref], tensor)
+                for ref, tensor in zip(structure.inputs, original.inputs, strict=True)
             )
         ]
         if isinstance(original, keras.Sequential):
-            return keras.Sequential([*inputs, *(self._clone(call) for call in structure.calls)], name=original.name)
+            return keras.Sequential(
+                [*inputs, *(self._clone(call) for call in structure.calls)], name=original.name
+            )
         outputs = structure.run(inputs, self._apply)
         nested = dict(zip(structure.inputs, inputs, strict=True))
         inputs = keras.tree.map_structure(nested.get, structure.input_structure)
@@ -112,7 +116,9 @@ class _Builder:
         found = []
         for key, original in self._originals.items():
             facts = self._graph.facts.get(key, LayerFacts(original.name))
-            for variable, source in zip(self._clones[key].variables, original.variables, strict=True):
+            for variable, source in zip(
+                self._clones[key].variables, original.variables, strict=True
+            ):
                 if id(variable) in reached:
                     reached.discard(id(variable))
                     found.append(self._slice(variable, source, facts))
@@ -130,7 +136,11 @@ class _Builder:
     def _apply(self, call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         facts = self._graph.facts.get(id(call.op))
         if facts and facts.path in self._shortcut:
-            tensors = [leaf for leaf in keras.tree.flatten((args, kwargs)) if isinstance(leaf, keras.KerasTensor)]
+            tensors = [
+                leaf
+                for leaf in keras.tree.flatten((args, kwargs))
+                if isinstance(leaf, keras.KerasTensor)
+            ]
             return tensors[self._shortcut[facts.path]]
         return self._clone(call)(*args, **kwargs)
 
@@ -154,5 +164,3 @@ class _Builder:
                 items[size.item] = count
                 config[size.field] = tuple(items)
         return type(op).from_config(config)
-
-

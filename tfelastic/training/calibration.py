@@ -44,7 +44,9 @@ def recalibrate(
     # A running statistic moves as new = momentum * old + (1 - momentum) * batch, so starting from 0 and from 1
     # gives the momentum, and from 0 the batch's own statistic: no layer need be known.
     low = _Updates(model, statistics, 0.0).predict(whole, batch_size=batch_size, verbose=0)
-    high = _Updates(model, statistics, 1.0).predict(whole[:batch_size], batch_size=batch_size, verbose=0)
+    high = _Updates(model, statistics, 1.0).predict(
+        whole[:batch_size], batch_size=batch_size, verbose=0
+    )
     for variable, zero, one in zip(statistics, low, high, strict=True):
         momentum = float(np.mean(one[0] - zero[0]))
         if momentum < 1:
@@ -54,7 +56,9 @@ def recalibrate(
 class _Updates(keras.Model):
     """Returns what the statistics become after a training step on one batch, when they start from `start`."""
 
-    def __init__(self, model: keras.Model, statistics: Sequence[keras.Variable], start: float) -> None:
+    def __init__(
+        self, model: keras.Model, statistics: Sequence[keras.Variable], start: float
+    ) -> None:
         super().__init__(name="batch_statistics")
         self.model = model
         self._statistics = [id(variable) for variable in statistics]
@@ -63,7 +67,9 @@ class _Updates(keras.Model):
     def call(self, inputs: Any, training: bool = False) -> list[Any]:
         del training
         state = [
-            keras.ops.full(v.shape, self._start, dtype=v.dtype) if id(v) in self._statistics else v.value
+            keras.ops.full(v.shape, self._start, dtype=v.dtype)
+            if id(v) in self._statistics
+            else v.value
             for v in self.model.non_trainable_variables
         ]
         trained = [variable.value for variable in self.model.trainable_variables]

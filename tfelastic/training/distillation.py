@@ -30,9 +30,13 @@ class Distillation:
 
     def __post_init__(self) -> None:
         if not 0 <= self.weight <= 1:
-            raise TrainingError(f"the weight of a distillation lies between 0 and 1, received {self.weight}")
+            raise TrainingError(
+                f"the weight of a distillation lies between 0 and 1, received {self.weight}"
+            )
         if self.temperature <= 0:
-            raise TrainingError(f"the temperature of a distillation is positive, received {self.temperature}")
+            raise TrainingError(
+                f"the temperature of a distillation is positive, received {self.temperature}"
+            )
 
     def loss(self, teacher: Any, student: Any, *, ending: Ending) -> Any:
         """Return how far the student's outputs are from the teacher's, a scalar; no gradient reaches the teacher.
@@ -44,7 +48,10 @@ class Distillation:
                 divergence (times the squared temperature, which keeps gradients comparable), other values by
                 their mean squared difference.
         """
-        teacher, student = ops.stop_gradient(ops.cast(teacher, "float32")), ops.cast(student, "float32")
+        teacher, student = (
+            ops.stop_gradient(ops.cast(teacher, "float32")),
+            ops.cast(student, "float32"),
+        )
         if ending == "values":
             return ops.mean(ops.square(teacher - student))
         wanted = _log_distribution(teacher, ending, self.temperature)
@@ -63,10 +70,18 @@ def ending_of(graph: LayerGraph) -> Ending:
         return "values"
     activation = getattr(last.op, "activation", None)
     name = getattr(activation, "__name__", "linear" if activation is None else "")
-    if isinstance(last.op, keras.layers.Softmax) or name == "softmax" or type(last.op).__name__ == "Softmax":
+    if (
+        isinstance(last.op, keras.layers.Softmax)
+        or name == "softmax"
+        or type(last.op).__name__ == "Softmax"
+    ):
         return "probabilities"
     several = last.outputs[0].shape[-1] not in (None, 1)
-    return "logits" if name == "linear" and several and isinstance(last.op, keras.layers.Dense) else "values"
+    return (
+        "logits"
+        if name == "linear" and several and isinstance(last.op, keras.layers.Dense)
+        else "values"
+    )
 
 
 def _log_distribution(outputs: Any, ending: Ending, temperature: float) -> Any:
