@@ -113,19 +113,17 @@ class ElasticTraining(Training):
 class Export:
     """How rungs become .tflite files.
 
-    `calibration` images set the quantization ranges; a variant may lose at most `tolerance_points`
-    of accuracy (in percentage points) against its Keras model.
+    `calibration` images set the quantization ranges. `tolerance` scales the scheme's bounds on how
+    far a variant may stray from its Keras model; at 1, int8 may lose 1 point of accuracy.
     """
 
     scheme: str = "int8"
     calibration: int = 256
-    tolerance_points: float = 1.0
+    tolerance: float = 1.0
 
     def __post_init__(self) -> None:
         _require(self.calibration >= 1, "calibration", "at least 1 image", self.calibration)
-        _require(
-            self.tolerance_points >= 0, "tolerance_points", "at least 0", self.tolerance_points
-        )
+        _require(self.tolerance >= 0, "tolerance", "at least 0", self.tolerance)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,8 @@
 import functools
 import hashlib
 import importlib.util
+import logging
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +16,7 @@ import numpy as np
 from pipelines.config import PipelineError, Recipe
 from pipelines.stages.progress import Reporter
 from pipelines.workspace import Workspace
+from tflite_export.quantize.quiet import quietly
 
 if TYPE_CHECKING:
     from tfelastic.data import Dataset
@@ -127,6 +130,8 @@ def run_stages(run: Run, stages: Sequence[Stage]) -> None:
     workspace, reporter = run.workspace, run.reporter
     first = _first_unfinished(workspace, stages)
     _require_packages(stages[first:])
+    if first < len(stages):
+        _start_backend()
     for stage in stages[:first]:
         results = workspace.results(stage.name)
         reporter.done(stage.name, results["summary"], seconds=0.0, kept=True)
@@ -144,6 +149,16 @@ def run_stages(run: Run, stages: Sequence[Stage]) -> None:
 def _first_unfinished(workspace: Workspace, stages: Sequence[Stage]) -> int:
     unfinished = (i for i, stage in enumerate(stages) if not workspace.finished(stage.name))
     return next(unfinished, len(stages))
+
+
+def _start_backend() -> None:
+    """Import Keras and its backend, which greet the terminal at length, without their greetings."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    with quietly():
+        import keras
+
+        keras.ops.zeros(1)
 
 
 def _require_packages(stages: Sequence[Stage]) -> None:

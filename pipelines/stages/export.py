@@ -10,6 +10,8 @@ from pipelines.stages.base import Outcome, Run, Stage, StageError, some_images
 if TYPE_CHECKING:
     import keras
 
+    from tflite_export import Tolerance
+
 
 def run(run: Run) -> Outcome:
     """Export the variants that an earlier try has not exported yet, widest first."""
@@ -61,15 +63,12 @@ def _export(run: Run, net: "keras.Model", name: str) -> dict[str, Any]:
     model = net.cut(name)
     samples = some_images(dataset.train.images, spec.calibration, seed=seed)
     tflite = tx.convert(model, scheme=spec.scheme, samples=samples, seed=seed)
-    tolerance = dataclasses.replace(
-        tx.SCHEMES[spec.scheme].tolerance, accuracy_drop=spec.tolerance_points / 100
-    )
+    tolerance = _scaled(tx.SCHEMES[spec.scheme].tolerance, spec.tolerance)
     found = tx.verify(model, tflite, dataset.test.images, dataset.test.labels, tolerance=tolerance)
     if not found.passed:
         raise StageError(
             f"variant {name} as {spec.scheme} strays too far from its Keras model: {found}; "
-            "train longer, take more export.calibration images, or allow more by "
-            "export.tolerance_points"
+            "train longer, take more export.calibration images, or raise export.tolerance"
         )
     run.workspace.save_bytes(tflite_file(name), tflite)
     cost = te.cost(model)
@@ -81,6 +80,16 @@ def _export(run: Run, net: "keras.Model", name: str) -> dict[str, Any]:
         "accuracy_tflite": found.accuracy_tflite,
         "top1_agreement": found.top1_agreement,
     }
+
+
+def _scaled(bounds: "Tolerance", factor: float) -> "Tolerance":
+    return dataclasses.replace(
+        bounds,
+        mean_difference=factor * bounds.mean_difference,
+        max_difference=factor * bounds.max_difference,
+        top1_agreement=max(0.0, 1 - factor * (1 - bounds.top1_agreement)),
+        accuracy_drop=factor * bounds.accuracy_drop,
+    )
 
 
 STAGE = Stage("export", run, needs=("tensorflow", "ai_edge_litert"))

@@ -172,6 +172,6 @@ def accuracy(model: keras.Model, split: Split, *, batch_size: int = 256) -> floa
     hits = 0
     for start in range(0, len(split), batch_size):
         images = split.images[start : start + batch_size].astype("float32")
-        logits = model.predict_on_batch(images)
+        logits = keras.ops.convert_to_numpy(model(images, training=False))
         hits += int((logits.argmax(axis=-1) == split.labels[start : start + batch_size]).sum())
     return hits / len(split)
