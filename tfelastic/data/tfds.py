@@ -1,5 +1,6 @@
 """Data sets of TensorFlow Datasets: by name, downloaded where there is a network, or prepared."""
 
+import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,11 +42,8 @@ def load_prepared(path: Path, *, image_size: int | None = None) -> Dataset:
         DataError: The directory cannot be read, it holds no labelled images, or tfds is missing.
     """
     tfds = _tfds()
-    try:
-        builder = tfds.builder_from_directory(os.fspath(path))
-    except (OSError, ValueError, KeyError) as error:
-        raise DataError(f"{path} is no readable tfds directory: {error}") from error
-    return _read(builder, image_size)
+    with _blaming(f"{path} is no readable tfds directory"):
+        return _read(tfds.builder_from_directory(os.fspath(path)), image_size)
 
 
 def load_named(
@@ -70,15 +68,26 @@ def load_named(
             f"{name!r} is neither a data set that tfds knows nor a directory; give 'digits', a "
             f"tfds name, a prepared tfds directory or an image folder"
         ) from error
-    try:
+    with _blaming(
+        f"cannot download and read {name!r}; prepare it where there is a network and give its "
+        f"directory"
+    ):
         builder.download_and_prepare()
+        return _read(builder, image_size)
+
+
+@contextlib.contextmanager
+def _blaming(complaint: str) -> Iterator[None]:
+    """Turn every error into a DataError that begins with the complaint.
+
+    Every one, since tfds lets those of its transports, of protobuf and of TensorFlow through.
+    """
+    try:
+        yield
+    except DataError:
+        raise
     except Exception as error:
-        # tfds lets the errors of every transport and every data set's own code through.
-        raise DataError(
-            f"cannot download and prepare {name!r}: {type(error).__name__}: {error}; prepare it on "
-            f"a machine with a network and give its directory"
-        ) from error
-    return _read(builder, image_size)
+        raise DataError(f"{complaint}: {type(error).__name__}: {error}") from error
 
 
 def _tfds() -> Any:

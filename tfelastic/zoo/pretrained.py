@@ -1,6 +1,8 @@
 """Weights trained elsewhere, carried into the zoo's networks."""
 
 import os
+import re
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +19,8 @@ _BATCH_NORM = {
     "running_var": "moving_variance",
 }
 
+_PLACE = re.compile(r"stage(\d+)_block(\d+)_(conv\d+)")
+
 
 def load_resnet_cifar(model: keras.Model, path: str | os.PathLike[str]) -> None:
     """Load the weights of a PyTorch CIFAR ResNet into the zoo's net of that depth, shortcut "A".
@@ -30,8 +34,8 @@ def load_resnet_cifar(model: keras.Model, path: str | os.PathLike[str]) -> None:
     Either all weights are loaded or, when anything does not fit, none.
 
     Raises:
-        DataError: The file is missing or unreadable, lacks a weight, holds one too many, or a shape
-            differs.
+        DataError: The model is another one, or the file is missing or unreadable, lacks a weight,
+            holds one too many, or one of another shape.
 
     Example:
         ```python
@@ -54,8 +58,8 @@ def load_resnet_cifar(model: keras.Model, path: str | os.PathLike[str]) -> None:
         assignments.append((variable, value))
     if arrays:
         raise DataError(
-            f"{path} holds {len(arrays)} weights that {model.name!r} has no place for, such as "
-            f"{min(arrays)!r}; build the network that the file was saved from"
+            f"{model.name!r} has no place for {min(arrays)!r} of {path}; "
+            "build the network that the file was saved from"
         )
     for variable, value in assignments:
         variable.assign(value)
@@ -63,11 +67,11 @@ def load_resnet_cifar(model: keras.Model, path: str | os.PathLike[str]) -> None:
 
 def _read(path: Path) -> dict[str, np.ndarray]:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             return {
                 name: file[name] for name in file.files if not name.endswith("num_batches_tracked")
             }
-    except (OSError, ValueError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, zipfile.BadZipFile) as error:
         raise DataError(f"cannot read weights from {path}: {error}") from error
 
 
@@ -91,8 +95,14 @@ def _key(name: str) -> str:
     """Translate a convolution's name: "stage2_block1_conv1" into "layer2.0.conv1"."""
     if name == "stem":
         return "conv1"
-    stage, block, conv = name.split("_")
-    return f"layer{stage.removeprefix('stage')}.{int(block.removeprefix('block')) - 1}.{conv}"
+    place = _PLACE.fullmatch(name)
+    if place is None:
+        raise DataError(
+            f"the model is no CIFAR ResNet with shortcut 'A' of the zoo: "
+            f"there is no weight for its layer {name!r}"
+        )
+    stage, block, conv = place.groups()
+    return f"layer{stage}.{int(block) - 1}.{conv}"
 
 
 def _to_keras(value: np.ndarray) -> np.ndarray:
