@@ -137,7 +137,8 @@ class Spending:
 
     def __str__(self) -> str:
         parts = (
-            f"{name} {self.spent[name]:,.0f} of {limit:,.0f} allowed ({self.spent[name] / self.whole[name]:.1%} of the whole)"
+            f"{name} {self.spent[name]:,.0f} of {limit:,.0f} allowed "
+            f"({self.spent[name] / self.whole[name]:.1%} of the whole)"
             for name, limit in self.limits.items()
         )
         return f"{'; '.join(parts)}; {self.binding} binds with {self.gap:.1%} left"

@@ -56,5 +56,5 @@ def find_rule(op: Any) -> Rule | None:
             f"{kind.__module__.rpartition('.')[2]}.{kind.__name__}"
         )
         if known:
-            return known if type(op).call is vars(kind).get("call", type(op).call) else None
+            return known if type(op).call is getattr(kind, "call", None) else None
     return None
