@@ -89,7 +89,8 @@ def describe(
             classes=output_shape[0],
             output_kind=output_kind,
             variants=tuple(infos),
-            profiles=tuple(profiles),
+            # Statistics that no device reads, and the classes that carry them, stay behind.
+            profiles=tuple(Profile.from_json(profile.to_json()) for profile in profiles),
         )
     except BundleError as cause:
         raise PackError(str(cause)) from cause

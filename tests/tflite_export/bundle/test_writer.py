@@ -1,0 +1,281 @@
+"""Law 8: read is what was written, equal input gives equal bytes, nothing half-written stays."""
+
+import dataclasses
+import hashlib
+import json
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tfelastic_runtime import (
+    Bundle,
+    BundleError,
+    Latency,
+    Manifest,
+    Profile,
+    TensorSpec,
+    VariantInfo,
+)
+from tfelastic_runtime.manifest import padded
+
+from tflite_export.bundle import BundleReport, Variant, write_bundle, writer
+from tflite_export.bundle.manifest import canonical, describe
+from tflite_export.bundle.writer import pack
+from tflite_export.errors import PackError
+from tflite_export.profile import Latency as MeasuredLatency
+from tflite_export.profile import Profile as MeasuredProfile
+
+GOLDEN = Path(__file__).parents[3] / "runtime" / "conformance" / "golden.elastic"
+LABELS = ("kitten", "Möwe", "犬")
+# Time per example says how busy the machine is, not whether a law holds.
+patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+@pytest.fixture(scope="module")
+def variants() -> list[Variant]:
+    """The golden bundle's variants, as they would come from an export."""
+    bundle = Bundle.open(GOLDEN)
+    kept = ("name", "width", "params", "macs", "accuracy", "scheme")
+    return [
+        Variant(**{key: getattr(info, key) for key in kept}, tflite=bundle.model(info.name))
+        for info in bundle.variants
+    ]
+
+
+def test_writes_the_golden_bytes(variants: list[Variant]) -> None:
+    """The format cannot change unnoticed: these bytes are checked in."""
+    profile = Bundle.open(GOLDEN).manifest.profiles[0]
+    manifest = describe(variants, name="golden", labels=LABELS, profiles=[profile])
+    manifest = dataclasses.replace(manifest, producer="tfelastic golden")
+    assert pack(manifest, [variant.tflite for variant in variants]) == GOLDEN.read_bytes()
+
+
+def test_reads_back_what_was_written(variants: list[Variant], tmp_path: Path) -> None:
+    report = write_bundle(tmp_path / "model.elastic", variants, name="net", labels=LABELS)
+    bundle = Bundle.open(tmp_path / "model.elastic")
+    assert bundle.manifest == describe(variants, name="net", labels=LABELS)
+    assert bundle.manifest.producer.startswith("tfelastic ")
+    for variant, info in zip(variants, bundle.variants, strict=True):
+        assert bundle.model(variant.name) == variant.tflite
+        for key in ("name", "width", "params", "macs", "accuracy", "scheme"):
+            assert getattr(info, key) == getattr(variant, key)
+    data = (tmp_path / "model.elastic").read_bytes()
+    assert report.bundle_bytes == len(data)
+    assert report.sha256 == hashlib.sha256(data).hexdigest()
+    assert report.variant_bytes == {variant.name: len(variant.tflite) for variant in variants}
+
+
+def test_equal_input_gives_equal_bytes(variants: list[Variant], tmp_path: Path) -> None:
+    one = write_bundle(tmp_path / "one", variants, name="net", labels=LABELS)
+    other = write_bundle(tmp_path / "other", tuple(variants), name="net", labels=list(LABELS))
+    whole = [dataclasses.replace(variants[0], width=1), *variants[1:]]
+    third = write_bundle(tmp_path / "third", whole, name="net", labels=LABELS)
+    assert one.sha256 == other.sha256 == third.sha256
+
+
+def test_payloads_are_aligned(variants: list[Variant], tmp_path: Path) -> None:
+    write_bundle(tmp_path / "model.elastic", variants, name="net")
+    data = (tmp_path / "model.elastic").read_bytes()
+    for variant in variants:
+        assert data.count(variant.tflite) == 1
+        assert data.index(variant.tflite) % 16 == 0
+
+
+def texts(longest: int) -> st.SearchStrategy[str]:
+    return st.text(st.characters(codec="utf-8"), min_size=1, max_size=longest)
+
+
+LATENCIES = st.tuples(st.integers(1, 2**31 - 1), st.integers(1, 2**31 - 1)).map(
+    lambda pair: Latency(min(pair), max(pair), 200)
+)
+SPECS = st.one_of(
+    st.just(TensorSpec("float32", 1.0, 0)),
+    st.builds(
+        TensorSpec,
+        st.just("int8"),
+        st.floats(2.0**-120, 2.0**120, width=32),
+        st.integers(-128, 127),
+    ),
+)
+
+
+@st.composite
+def bundles(draw: st.DrawFn) -> tuple[Manifest, list[bytes]]:
+    """Any manifest that the format allows, over payloads that need not be .tflite files."""
+    models = draw(st.lists(st.binary(min_size=1, max_size=60), min_size=1, max_size=4))
+    widths = draw(
+        st.lists(st.floats(0.01, 1), min_size=len(models), max_size=len(models)).map(
+            lambda found: sorted(found, reverse=True)
+        )
+    )
+    offset, infos = 0, []
+    for index, (model, width) in enumerate(zip(models, widths, strict=True)):
+        infos.append(
+            VariantInfo(
+                name=f"v{index}",
+                width=width,
+                params=draw(st.integers(0, 2**53 - 1)),
+                macs=draw(st.integers(0, 2**53 - 1)),
+                accuracy=draw(st.floats(0, 1)),
+                scheme=draw(texts(32)),
+                offset=offset,
+                bytes=len(model),
+                sha256=hashlib.sha256(model).hexdigest(),
+                input=draw(
+                    st.sampled_from([TensorSpec("int8", 1.0, -128), TensorSpec("float32", 1.0, 0)])
+                ),
+                output=draw(SPECS),
+            )
+        )
+        offset = padded(offset + len(model))
+    classes = draw(st.integers(1, 5))
+    names = [info.name for info in infos]
+    profile = st.builds(
+        Profile,
+        st.dictionaries(texts(5), st.one_of(texts(5), st.integers(0, 99), st.floats(0, 9))),
+        st.integers(1, 8),
+        st.fixed_dictionaries(dict.fromkeys(names, LATENCIES)),
+    )
+    manifest = Manifest(
+        name=draw(texts(20)),
+        producer="tests",
+        labels=draw(st.none() | st.tuples(*[texts(9)] * classes)),
+        input_shape=draw(st.tuples(*[st.integers(1, 65535)] * 3)),
+        classes=classes,
+        output_kind=draw(st.sampled_from(["logits", "probabilities"])),
+        variants=tuple(infos),
+        profiles=tuple(draw(st.lists(profile, max_size=2))),
+    )
+    return manifest, models
+
+
+@patient
+@given(bundles())
+def test_any_bundle_reads_back(bundle: tuple[Manifest, list[bytes]]) -> None:
+    manifest, models = bundle
+    found = Bundle.from_bytes(pack(manifest, models))
+    assert found.manifest == manifest
+    assert [found.model(info.name) for info in found.variants] == models
+    assert pack(found.manifest, models) == pack(manifest, models)
+    assert json.loads(canonical(manifest)) == manifest.to_json()
+
+
+@patient
+@given(bundles(), st.data())
+def test_any_damaged_bundle_is_refused(
+    bundle: tuple[Manifest, list[bytes]], data: st.DataObject
+) -> None:
+    packed = bytearray(pack(*bundle))
+    packed[data.draw(st.integers(0, len(packed) - 1))] ^= data.draw(st.integers(1, 255))
+    with pytest.raises(BundleError):
+        Bundle.from_bytes(bytes(packed))
+
+
+def test_profiles_travel(variants: list[Variant], tmp_path: Path) -> None:
+    """A table that the exporter measured loses only what no device reads."""
+    measured = {variant.name: MeasuredLatency.of(range(10, 30)) for variant in variants}
+    table = MeasuredProfile({"kind": "bench"}, 2, measured)
+    write_bundle(tmp_path / "model.elastic", variants, name="net", profiles=[table])
+    (found,) = Bundle.open(tmp_path / "model.elastic").manifest.profiles
+    kept = {name: Latency(each.p50_us, each.p90_us, each.runs) for name, each in measured.items()}
+    assert found == Profile({"kind": "bench"}, 2, kept)
+
+
+def changed(variants: list[Variant], **changes: Any) -> list[Variant]:
+    return [variants[0], dataclasses.replace(variants[1], **changes), variants[2]]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"name": "w100"}, "names must be unique"),
+        ({"name": "../w050"}, r"variant '\.\./w050': name: expected 1 to 32 of"),
+        ({"width": 0.1}, "widest first"),
+        ({"width": 0.0}, "variant 'w050': width: expected a number"),
+        ({"params": -1}, "variant 'w050': params: expected an integer"),
+        ({"macs": 2.5}, "variant 'w050': macs: expected an integer"),
+        ({"accuracy": 75.0}, "variant 'w050': accuracy: expected a number in 0 .. 1"),
+        ({"accuracy": float("nan")}, "variant 'w050': accuracy"),
+        ({"scheme": ""}, "variant 'w050': scheme"),
+        ({"tflite": b""}, "variant 'w050': LiteRT cannot read it"),
+        ({"tflite": b"not a flatbuffer"}, "variant 'w050': LiteRT cannot read it"),
+    ],
+)
+def test_unfit_variant_is_named_and_nothing_is_written(
+    variants: list[Variant], changes: dict[str, Any], said: str, tmp_path: Path
+) -> None:
+    with pytest.raises(PackError, match=said):
+        write_bundle(tmp_path / "model.elastic", changed(variants, **changes), name="net")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"name": ""}, "name: expected a text"),
+        ({"name": "net", "labels": ["one"]}, "labels: expected one per class, 3, received 1"),
+        ({"name": "net", "output_kind": "boxes"}, "output kind: expected one of logits"),
+        (
+            {"name": "net", "profiles": [Profile({}, 1, {"w1": Latency(1, 1, 1)})]},
+            "expected latencies of w100, w050, w025, received w1",
+        ),
+    ],
+)
+def test_unfit_options_are_told(
+    variants: list[Variant], options: dict[str, Any], said: str, tmp_path: Path
+) -> None:
+    with pytest.raises(PackError, match=said):
+        write_bundle(tmp_path / "model.elastic", variants, **options)
+
+
+def test_no_variants_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(PackError, match="at least one"):
+        write_bundle(tmp_path / "model.elastic", [], name="net")
+
+
+def test_failure_keeps_the_bundle_that_was_there(
+    variants: list[Variant], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "model.elastic"
+    before = write_bundle(path, variants, name="before")
+    honest = writer._write_through
+
+    def failing_disk(path: Path, data: bytes) -> None:
+        honest(path, data[:-100] + bytes(100))
+
+    monkeypatch.setattr(writer, "_write_through", failing_disk)
+    with pytest.raises(PackError, match="did not read back"):
+        write_bundle(path, variants, name="after")
+    assert list(tmp_path.iterdir()) == [path]
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == before.sha256
+
+
+def test_replaces_a_bundle_and_a_killed_run_s_leftover(
+    variants: list[Variant], tmp_path: Path
+) -> None:
+    path = tmp_path / "model.elastic"
+    path.write_bytes(b"old")
+    (tmp_path / ".model.elastic.tmp").write_bytes(b"half")
+    write_bundle(path, variants, name="net")
+    assert list(tmp_path.iterdir()) == [path]
+    assert Bundle.open(path).manifest.name == "net"
+
+
+def test_file_mode_follows_the_umask(variants: list[Variant], tmp_path: Path) -> None:
+    usual = tmp_path / "usual"
+    usual.touch()
+    write_bundle(tmp_path / "model.elastic", variants, name="net")
+    modes = {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
+    assert len(modes) == 1
+
+
+def test_report_reads_well(variants: list[Variant], tmp_path: Path) -> None:
+    report = write_bundle(tmp_path / "model.elastic", variants, name="net")
+    assert isinstance(report, BundleReport)
+    assert json.loads(json.dumps(report.to_json()))["variant_bytes"]["w050"] == 2213
+    lines = str(report).splitlines()
+    assert lines[0].endswith(f"model.elastic: {report.bundle_bytes:,} bytes")
+    assert [line.split()[0] for line in lines[1:]] == ["manifest", "w100", "w050", "w025"]
