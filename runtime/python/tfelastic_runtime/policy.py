@@ -6,11 +6,11 @@ scales the whole table, so the variants that are not running are predicted too (
 USENIX ATC 2020). Here the estimator is made of comparisons, shifts and one division, so that C++
 and Kotlin reproduce it to the last bit.
 
-An observed latency is consistent with a range of slowdowns: its 90 % latency in the table would
-have been reached at the low end, its median at the high end. The slowdown moves only when it leaves
-the range that the last eight observations agree on. One slow run in eight is an outlier and changes
-nothing, as a 90 % budget allows; two are a slowdown, and it rises at once. It falls by a 32nd of
-the way per run, so that probing a wider variant again costs few misses.
+An observed latency is consistent with a range of slowdowns: its 90 % latency in the table would have
+been reached at the low end, its median at the high end. The slowdown moves only when it leaves the
+range that the last eight observations agree on. One slow run in eight is an outlier and changes
+nothing, as a 90 % budget allows; from the second on, each slow run raises it, at most to twice as
+much. It falls by a 32nd of the way per run, so that probing a wider variant again costs few misses.
 
 Example:
     >>> table = [Row(980_000, 4_000, 4_400), Row(950_000, 1_500, 1_700)]
@@ -84,7 +84,7 @@ class Slowdown:
         observed = min(max(observed_us, 1), MICROSECONDS_MAX)
         lows = (*self.lows_q16[1:], _bounded((observed << 16) // row.p90_us))
         highs = (*self.highs_q16[1:], _bounded((observed << 16) // row.p50_us))
-        low, high = sorted(lows)[-2], sorted(highs)[-2]
+        low, high = min(lows[-1], sorted(lows)[-2]), sorted(highs)[-2]
         q16 = self.q16
         if low > q16:
             q16 = min(low, 2 * q16)
