@@ -1,0 +1,133 @@
+import json
+import subprocess
+import sys
+import time
+
+import pytest
+
+from pipelines.cli import doctor, execute
+from pipelines.cli.entry import COMMANDS
+
+_START = "import sys; from pipelines.cli import main; main()"
+
+
+@pytest.mark.parametrize("arguments", [[], *([name] for name in COMMANDS)])
+def test_help_comes_at_once(arguments):
+    """Best of three: the machine may be busy with other things."""
+    taken = []
+    for _ in range(3):
+        start = time.perf_counter()
+        command = [sys.executable, "-c", _START, *arguments, "--help"]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        taken.append(time.perf_counter() - start)
+    assert "Usage: " in done.stdout
+    assert min(taken) < 0.5
+
+
+def test_help_imports_nothing_heavy():
+    program = (
+        "import sys; from pipelines.cli import execute\n"
+        f"for name in {list(COMMANDS)!r}: assert execute([name, '--help']) == 0\n"
+        "heavy = {'keras', 'tensorflow', 'numpy', 'matplotlib', 'jinja2', 'sklearn'}\n"
+        "print(sorted(heavy & set(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stderr.strip() == "[]"
+
+
+def test_the_list_of_commands_says_what_their_own_help_says(capsys):
+    assert execute(["--help"]) == 0
+    listed = capsys.readouterr().out
+    for name in COMMANDS:
+        assert name in listed
+        assert execute([name, "--help"]) == 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["nosuch"], ["run"], ["run", "demo", "--nosuch"], ["report", "no/such/folder"], ["demo", "x"]],
+)
+def test_wrong_usage_is_2_and_says_what(capsys, arguments):
+    assert execute(arguments) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "Usage: " in captured.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        (["run", "nosuch"], ["no recipe 'nosuch'", "demo"]),
+        (["run", "demo", "--set", "baseline.epoch=1"], ["'epoch'", "'epochs'", "rename"]),
+        (["run", "demo", "--set", "seed"], ["--set seed", "key=value"]),
+        (["run", "demo", "--set", "data.source=./no/data"], ["./no/data", "does not exist"]),
+        (["run", "demo", "--set", "model.name=resnet9"], ["'resnet9'", "resnet8"]),
+    ],
+)
+def test_a_failure_is_1_and_one_message(capfd, tmp_path, arguments, parts):
+    where = ["--workspace", str(tmp_path / "w"), "--quiet"]
+    assert execute([*arguments, *where]) == 1
+    captured = capfd.readouterr()
+    assert captured.out == ""
+    assert "Traceback" not in captured.err
+    assert "error: " in captured.err
+    for part in parts:
+        assert part in captured.err
+
+
+def test_debug_shows_the_traceback(capsys):
+    assert execute(["--debug", "run", "nosuch"]) == 1
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_an_unfinished_workspace_has_no_report(capsys, tmp_path):
+    assert execute(["report", str(tmp_path)]) == 1
+    assert "metrics.json" in capsys.readouterr().err
+
+
+def test_what_nobody_foresaw_is_told_as_such(capsys, monkeypatch):
+    def fail(*arguments: object, **options: object) -> None:
+        raise ZeroDivisionError("by nought")
+
+    monkeypatch.setattr("pipelines.config.load", fail)
+    assert execute(["run", "demo"]) == 1
+    assert "unexpected ZeroDivisionError: by nought" in capsys.readouterr().err
+
+
+def test_ctrl_c_is_130_and_says_what_was_kept_and_how_to_go_on(capsys, monkeypatch, tmp_path):
+    def interrupted(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pipelines.stages.run_stages", interrupted)
+    folder = str(tmp_path / "w")
+    assert execute(["run", "demo", "--workspace", folder, "--set", "ladder.widths=[1, 0.5]"]) == 130
+    error = capsys.readouterr().err
+    assert "Kept: " in error
+    assert f"tfelastic run demo --workspace {folder} --set 'ladder.widths=[1, 0.5]'" in error
+
+
+def test_the_doctor_finds_this_environment_fit(capsys):
+    assert execute(["doctor", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["demo_can_run"]
+    versions = {entry["package"]: entry["version"] for entry in found["packages"]}
+    assert versions["keras"]
+    assert versions["tensorflow"]
+
+
+def test_the_doctor_fails_where_the_demo_cannot_run(capsys, monkeypatch):
+    extras = {**doctor._EXTRAS, "report": {"nosuch-package": "nosuch_package"}}
+    monkeypatch.setattr(doctor, "_EXTRAS", extras)
+    assert execute(["doctor"]) == 1
+    out = capsys.readouterr().out
+    assert "nosuch-package" in out
+    assert "tfelastic[report]" in out
+    assert "cannot run" in out
+
+
+def test_a_broken_package_is_a_finding_and_no_crash(monkeypatch):
+    found = doctor.examine("base", "numpy", "no_such_module_of_numpy")
+    assert found.problem is not None
+    assert found.blocks_demo

@@ -1,0 +1,117 @@
+import json
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from pipelines.report import render, write_report
+
+_VOID = {"meta", "link", "br", "img", "hr", "input"}
+
+
+class Page(HTMLParser):
+    """Checks that tags nest, and gathers ids, links and text."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.text = ""
+
+    def handle_starttag(self, tag, attrs):
+        if tag not in _VOID:
+            self.open.append(tag)
+        for key, value in attrs:
+            if key == "id":
+                self.ids.append(value)
+            if key in ("href", "src", "xlink:href"):
+                self.links.append(value)
+
+    def handle_startendtag(self, tag, attrs):
+        self.handle_starttag(tag, attrs)
+        if tag not in _VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text += data
+
+
+def read(html: str) -> Page:
+    page = Page()
+    page.feed(html)
+    page.close()
+    assert page.open == []
+    return page
+
+
+def test_the_page_stands_alone(metrics):
+    html = render(metrics)
+    page = read(html)
+    assert html.count("<svg ") == 2
+    assert all(link.startswith("#") for link in page.links)
+    assert "<script" not in html
+    assert "url(http" not in html
+    assert "@import" not in html
+
+
+def test_no_id_stands_twice_and_every_reference_has_one(metrics):
+    html = render(metrics)
+    page = read(html)
+    assert len(page.ids) == len(set(page.ids))
+    assert {link[1:] for link in page.links} <= set(page.ids)
+    assert set(re.findall(r"url\(#([^)]*)\)", html)) <= set(page.ids)
+
+
+def test_the_figures_are_told_with_their_units(metrics):
+    text = re.sub(r"[ \n]+", " ", read(render(metrics)).text)
+    for part in ("98.78\u2009%", "98.60\u2009%", "78,042", "12.45", "154.3 kB", "0.400", "0.420"):
+        assert part in text
+    for part in ("seed 7", "Some CPU", "python 3.11.7", "1:01", "2:05"):
+        assert part in text
+
+
+def test_what_users_write_is_shown_and_not_obeyed(metrics):
+    html = render(metrics)
+    assert "<b>bold</b>" not in html
+    text = read(html).text
+    assert "Digits <b>bold</b>" in text
+    assert metrics["command"] in text
+
+
+def test_the_pictures_take_every_colour_from_the_page(metrics):
+    html = render(metrics)
+    pictures = html[html.index("<svg") :]
+    colours = set(re.findall(r"#[0-9a-f]{6}\b", pictures))
+    assert colours == set()
+    declared = set(re.findall(r"(--[a-z0-9-]+):", html))
+    assert set(re.findall(r"var\((--[a-z0-9-]+)\)", html)) <= declared
+
+
+def test_equal_metrics_give_an_equal_page(metrics):
+    assert render(metrics) == render(metrics)
+
+
+@pytest.mark.parametrize("count", [1, 2, 7])
+def test_any_number_of_variants_is_drawn(metrics, count):
+    template = metrics["variants"][0]
+    metrics["variants"] = [{**template, "name": f"v{i}"} for i in range(count)]
+    metrics["selector"][0]["variant_counts"] = {f"v{i}": 1 for i in range(count)}
+    assert read(render(metrics)).text.count(f"v{count - 1}") >= 2
+
+
+def test_a_model_that_came_trained_has_no_curve(metrics):
+    metrics["baseline"]["history"] = []
+    read(render(metrics))
+
+
+def test_a_written_report_replaces_the_old_one(tmp_path, metrics):
+    (tmp_path / "metrics.json").write_text(json.dumps(metrics))
+    (tmp_path / "report.html").write_text("old")
+    path = write_report(tmp_path)
+    assert path == tmp_path / "report.html"
+    assert path.read_text(encoding="utf-8") == render(metrics)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["metrics.json", "report.html"]

@@ -1,0 +1,60 @@
+import keras
+import pytest
+
+from pipelines.config import Recipe
+from pipelines.stages import Reporter, Run, StageError
+from pipelines.stages.baseline import build
+from pipelines.workspace import Workspace
+
+
+def built(tmp_path, **model) -> keras.Model:
+    recipe = Recipe.from_json({"name": "tiny", "data": {"limit": 20}, "model": model})
+    with Workspace.open(tmp_path / "w", recipe) as workspace:
+        return build(Run(recipe, workspace, Reporter(quiet=True), command="again"))
+
+
+def saved(tmp_path, *layers: keras.Layer) -> str:
+    path = tmp_path / "mine.keras"
+    keras.Sequential(list(layers)).save(path)
+    return str(path)
+
+
+def test_a_model_of_the_zoo_gets_as_many_outputs_as_there_are_classes(tmp_path):
+    assert built(tmp_path, name="resnet8").output_shape == (None, 10)
+
+
+def test_the_seed_makes_the_weights(tmp_path):
+    first, second = (built(tmp_path, name="resnet8").get_weights() for _ in range(2))
+    assert all((a == b).all() for a, b in zip(first, second, strict=True))
+
+
+def test_a_model_file_of_the_users_own_is_taken(tmp_path):
+    path = saved(tmp_path, keras.Input((32, 32, 1)), keras.layers.Flatten(), keras.layers.Dense(10))
+    assert built(tmp_path, name=path).count_params() == 10250
+
+
+def test_outputs_that_do_not_match_the_labels_are_named(tmp_path):
+    with pytest.raises(StageError, match=r"\(7,\).*10 classes.*\(10,\)"):
+        built(tmp_path, name="resnet8", options={"classes": 7})
+
+
+def test_images_of_another_shape_are_named(tmp_path):
+    path = saved(tmp_path, keras.Input((28, 28, 1)), keras.layers.Flatten(), keras.layers.Dense(10))
+    with pytest.raises(StageError, match=r"\(28, 28, 1\).*\(32, 32, 1\).*data.image_size"):
+        built(tmp_path, name=path)
+
+
+def test_a_model_that_ends_in_a_softmax_is_refused(tmp_path):
+    path = saved(
+        tmp_path,
+        keras.Input((32, 32, 1)),
+        keras.layers.Flatten(),
+        keras.layers.Dense(10, activation="softmax", name="head"),
+    )
+    with pytest.raises(StageError, match="head"):
+        built(tmp_path, name=path)
+
+
+def test_a_model_file_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(StageError, match=r"nowhere\.keras"):
+        built(tmp_path, name="nowhere.keras")

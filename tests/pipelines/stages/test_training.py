@@ -1,0 +1,140 @@
+import keras
+import numpy as np
+import pytest
+
+from pipelines.config import Recipe, Training
+from pipelines.stages.progress import Reporter
+from pipelines.stages.training import Checkpoint, accuracy, compile_for, train
+from pipelines.workspace import Workspace
+from tfelastic.data import Split
+
+RECIPE = Recipe("tiny")
+
+
+def split(count: int = 40) -> Split:
+    random = np.random.default_rng(0)
+    labels = random.integers(0, 3, count)
+    images = random.integers(0, 120, (count, 8, 8, 1), dtype=np.uint8)
+    images[..., 0] += (labels * 60).astype(np.uint8)[:, None, None]
+    return Split(images, labels)
+
+
+def net() -> keras.Model:
+    """A net with everything that an epoch changes: weights, statistics, dropout's seed."""
+    keras.utils.set_random_seed(1)
+    return keras.Sequential(
+        [
+            keras.Input((8, 8, 1)),
+            keras.layers.Rescaling(1 / 255),
+            keras.layers.Conv2D(4, 3, use_bias=False),
+            keras.layers.BatchNormalization(),
+            keras.layers.ReLU(),
+            keras.layers.Dropout(0.3, seed=2),
+            keras.layers.GlobalAveragePooling2D(),
+            keras.layers.Dense(3),
+        ]
+    )
+
+
+def trained(path, training: Training, *, stop_after: int | None, monkeypatch) -> keras.Model:
+    """Train in the workspace at `path`; with `stop_after`, die in the epoch after so many."""
+    model = net()
+    with Workspace.open(path, RECIPE) as workspace:
+        checkpoint = Checkpoint(workspace, "baseline")
+        if stop_after is not None:
+            save = checkpoint.save
+
+            def save_then_die(model, history):
+                if len(history) > stop_after:
+                    raise KeyboardInterrupt
+                save(model, history)
+
+            monkeypatch.setattr(checkpoint, "save", save_then_die)
+        result = train(
+            model,
+            split(),
+            training=training,
+            seed=3,
+            checkpoint=checkpoint,
+            reporter=Reporter(quiet=True),
+        )
+    assert [epoch["epoch"] for epoch in result.history] == list(range(1, training.epochs + 1))
+    return model
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_a_training_that_died_and_went_on_ends_in_the_same_bits(tmp_path, monkeypatch, optimizer):
+    training = Training(
+        epochs=4, batch_size=16, optimizer=optimizer, learning_rate=0.01, augment="shift"
+    )
+    whole = trained(tmp_path / "whole", training, stop_after=None, monkeypatch=monkeypatch)
+    for epochs in (1, 3):
+        with pytest.raises(KeyboardInterrupt):
+            trained(tmp_path / "parts", training, stop_after=epochs, monkeypatch=monkeypatch)
+    resumed = trained(tmp_path / "parts", training, stop_after=None, monkeypatch=monkeypatch)
+    for expected, received in zip(whole.variables, resumed.variables, strict=True):
+        np.testing.assert_array_equal(
+            keras.ops.convert_to_numpy(expected), keras.ops.convert_to_numpy(received)
+        )
+
+
+def test_a_checkpoint_that_stops_in_the_middle_of_a_write_leaves_the_one_before(
+    tmp_path, monkeypatch
+):
+    model = net()
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    with Workspace.open(tmp_path, RECIPE) as workspace:
+        checkpoint = Checkpoint(workspace, "baseline")
+        checkpoint.save(model, [{"epoch": 1}])
+        before = [keras.ops.convert_to_numpy(v).copy() for v in model.variables]
+        for variable in model.trainable_variables:
+            variable.assign(variable + 1.0)
+        monkeypatch.setattr(np, "savez", _half_written)
+        with pytest.raises(KeyboardInterrupt):
+            checkpoint.save(model, [{"epoch": 1}, {"epoch": 2}])
+        assert checkpoint.restore(model) == [{"epoch": 1}]
+    for expected, variable in zip(before, model.variables, strict=True):
+        np.testing.assert_array_equal(expected, keras.ops.convert_to_numpy(variable))
+
+
+def _half_written(file, **arrays) -> None:
+    file.write(b"PK half of a file")
+    raise KeyboardInterrupt
+
+
+def test_weight_decay_spares_biases_and_batch_norm():
+    """With no gradient to follow, only what decays can shrink."""
+    training = Training(
+        epochs=1, batch_size=40, optimizer="sgd", learning_rate=0.1, warmup=0.0, weight_decay=0.5
+    )
+    model = net()
+    compile_for(model, training, steps_per_epoch=1)
+    model.optimizer.build(model.trainable_variables)
+    before = {v.path: keras.ops.convert_to_numpy(v).copy() for v in model.trainable_variables}
+    model.optimizer.apply([keras.ops.zeros_like(v) for v in model.trainable_variables])
+    for variable in model.trainable_variables:
+        after = keras.ops.convert_to_numpy(variable)
+        factor = 0.95 if variable.path.endswith("kernel") else 1.0
+        np.testing.assert_allclose(after, factor * before[variable.path], rtol=1e-6)
+
+
+def test_the_learning_rate_rises_to_its_peak_and_falls_to_nothing():
+    model = net()
+    training = Training(epochs=10, learning_rate=0.2, warmup=0.2)
+    compile_for(model, training, steps_per_epoch=10)
+    rate = model.optimizer._learning_rate
+    rates = np.array([float(rate(step)) for step in range(101)])
+    assert rates[0] == 0
+    assert rates[20] == pytest.approx(0.2)
+    assert rates[100] == pytest.approx(0, abs=1e-8)
+    assert (np.diff(rates[:21]) > 0).all()
+    assert (np.diff(rates[20:]) < 0).all()
+
+
+def test_accuracy_counts_the_last_images_too():
+    data = split(7)
+    model = keras.Sequential(
+        [keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(3)]
+    )
+    expected = (model(data.images.astype("float32")).numpy().argmax(-1) == data.labels).mean()
+    assert accuracy(model, data, batch_size=3) == pytest.approx(expected)
