@@ -2,15 +2,8 @@
 
 from pathlib import Path
 
-import hypothesis
 import pytest
 from tfelastic_runtime import Bundle
-
-# Time per example says how busy the machine is, not whether a law holds.
-hypothesis.settings.register_profile(
-    "patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
-)
-hypothesis.settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session")
