@@ -124,33 +124,9 @@ class _Tracer:
         return outputs
 
     def _tensor(self, spec: Spec, labels: np.ndarray) -> Tensor:
-        tensor = Tensor(len(self._tensors), spec.shape, spec.dtype, self._settle(labels))
+        tensor = Tensor(len(self._tensors), spec.shape, spec.dtype, self._channels.settle(labels))
         self._tensors.append(tensor)
         return tensor
-
-    def _settle(self, labels: np.ndarray) -> np.ndarray:
-        """Let the channel change along one axis at most: a tensor can only be cut along whole axes.
-
-        Where it changes along several (a reshape from units to pixels, a concatenation of images side by side),
-        the positions along all but the last of these axes are tied.
-        """
-        varying = [
-            axis
-            for axis in range(labels.ndim)
-            if labels.shape[axis] > 1 and self._varies(labels, axis)
-        ]
-        for axis in varying[:-1]:
-            self._channels.tie(labels, labels.take([0], axis=axis))
-        index = tuple(
-            slice(None) if axis in varying[-1:] else slice(1) for axis in range(labels.ndim)
-        )
-        return np.ascontiguousarray(labels[index])
-
-    def _varies(self, labels: np.ndarray, axis: int) -> bool:
-        if (labels == labels.take([0], axis=axis)).all():
-            return False
-        roots = self._channels.roots(labels)
-        return bool((roots != roots.take([0], axis=axis)).any())
 
 
 def _output_specs(

@@ -16,8 +16,6 @@ class Channels:
     def __init__(self) -> None:
         self._parent: list[int] = [FIXED]
         self._reasons: dict[int, list[str]] = {FIXED: ["not a channel of any weight"]}
-        self._sources: list[int] = [-1]
-        self._source_count = 0
 
     def __len__(self) -> int:
         return len(self._parent)
@@ -27,8 +25,6 @@ class Channels:
         first = len(self._parent)
         labels = np.arange(first, first + count)
         self._parent.extend(labels.tolist())
-        self._sources.extend([self._source_count] * count)
-        self._source_count += 1
         return labels
 
     def find(self, label: int) -> int:
@@ -65,9 +61,29 @@ class Channels:
         """Return why the channel is frozen; nothing where it is not."""
         return tuple(self._reasons.get(self.find(label), ()))
 
-    def source(self, label: int) -> int:
-        """Return the number of the weight axis that created the channel."""
-        return self._sources[label]
+    def settle(self, labels: np.ndarray) -> np.ndarray:
+        """Let the channel change along one axis at most: a tensor can only be cut along whole axes.
+
+        Where it changes along several (a reshape from units to pixels, a concatenation of images side by side),
+        the positions along all but the last of these axes are tied.
+        """
+        varying = [
+            axis
+            for axis in range(labels.ndim)
+            if labels.shape[axis] > 1 and self._varies(labels, axis)
+        ]
+        for axis in varying[:-1]:
+            self.tie(labels, labels.take([0], axis=axis))
+        index = tuple(
+            slice(None) if axis in varying[-1:] else slice(1) for axis in range(labels.ndim)
+        )
+        return np.ascontiguousarray(labels[index])
+
+    def _varies(self, labels: np.ndarray, axis: int) -> bool:
+        if (labels == labels.take([0], axis=axis)).all():
+            return False
+        roots = self.roots(labels)
+        return bool((roots != roots.take([0], axis=axis)).any())
 
     def _union(self, one: int, other: int) -> None:
         one, other = self.find(one), self.find(other)

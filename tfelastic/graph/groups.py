@@ -15,33 +15,38 @@ def form_groups(
 ) -> tuple[tuple[Group, ...], np.ndarray]:
     """Gather the tied sets of channels into groups.
 
-    Tied sets that take channels from the same weight axes form one group; each set is one of its units. A layer
-    whose channels go different ways (a Concatenate followed by an Add) thus has part in several groups.
+    Tied sets that stand on the same axes, of weights and of tensors, form one group; each set is one of its
+    units. A layer whose channels go different ways (a Concatenate followed by an Add, a split) thus has part in
+    several groups; and as every group keeps a unit, no axis is ever left without channels.
 
     Returns:
         The groups in order of creation, and the group and unit number of every label, `[labels, 2]`, -1 where a
         label stands for no channel.
     """
-    sets: dict[int, list[int]] = defaultdict(list)
-    for label in range(len(channels)):
-        sets[channels.find(label)].append(label)
-    sets.pop(FIXED)
+    bindings = [(f.path, binding) for f in facts.values() for binding in f.bindings.values()]
+    arrays = [*(b.labels for _, b in bindings), *(tensor.labels.ravel() for tensor in tensors)]
+    axes = list({labels.tobytes(): labels for labels in arrays}.values())
+    root_of = channels.roots(np.arange(len(channels)))
+    places: dict[int, list[int]] = defaultdict(list)
+    for number, labels in enumerate(axes):
+        for root in np.unique(root_of[labels]).tolist():
+            places[root].append(number)
 
+    sets: dict[int, list[int]] = defaultdict(list)
+    for label, root in enumerate(root_of.tolist()):
+        sets[root].append(label)
+    sets.pop(FIXED)
     kinds: dict[tuple[tuple[int, ...], tuple[str, ...]], list[list[int]]] = defaultdict(list)
     for root, tied in sets.items():
-        sources = tuple(sorted({channels.source(label) for label in tied}))
-        kinds[sources, channels.reasons(root)].append(tied)
+        kinds[tuple(places[root]), channels.reasons(root)].append(tied)
 
     unit_of = np.full((len(channels), 2), -1)
     for number, units in enumerate(kinds.values()):
         for unit, tied in enumerate(units):
             unit_of[tied] = number, unit
 
-    bindings = [(f.path, binding) for f in facts.values() for binding in f.bindings.values()]
     members_of = _members(bindings, unit_of)
-    broken = _unorderly(
-        [*(b.labels for _, b in bindings), *(t.labels.ravel() for t in tensors)], unit_of
-    )
+    broken = _unorderly(axes, unit_of)
     names = _Names()
     groups = []
     for number, ((_, reasons), units) in enumerate(kinds.items()):
@@ -109,12 +114,7 @@ def _unorderly(axes: Iterable[np.ndarray], unit_of: np.ndarray) -> set[int]:
         if g >= 0
     }
     broken: set[int] = set()
-    seen: set[bytes] = set()
     for labels in axes:
-        key = labels.tobytes()
-        if key in seen:
-            continue
-        seen.add(key)
         owner, unit = unit_of[labels].T
         run = segments(owner, unit)
         for number in np.unique(run):

@@ -174,6 +174,10 @@ class Site:
         """Say that two label arrays live or die together, position by position (broadcasting like numpy)."""
         self._channels.tie(first, second)
 
+    def settle(self, labels: np.ndarray) -> np.ndarray:
+        """Return an output's labels with one axis at most longer than 1, and tie what that leaves out."""
+        return self._channels.settle(labels)
+
     def freeze(self, labels: np.ndarray, reason: str) -> None:
         """Say that no plan may drop `labels`; `reason` completes the sentence "LAYER ...", for the report."""
         self._channels.freeze(labels, f"{self.path} {reason}")

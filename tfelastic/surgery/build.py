@@ -1,7 +1,8 @@
 """`prune`: carries a plan out, with no decisions left to make. The original model is only read."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import keras
 import numpy as np
@@ -10,6 +11,8 @@ from tfelastic.graph import LayerGraph, trace
 from tfelastic.graph.site import LayerFacts
 from tfelastic.graph.trace import Call, Structure
 from tfelastic.plan import KeepPlan, Selection
+
+Shape: TypeAlias = tuple[int | None, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +75,8 @@ def prune(model: keras.Model, plan: KeepPlan) -> keras.Model:
 def build(selection: Selection) -> tuple[keras.Model, list[Slice]]:
     """Return the pruned model's structure with fresh weights, and where each of its variables comes from."""
     builder = _Builder(selection)
-    model = builder.model(selection.graph.structure)
+    structure = selection.graph.structure
+    model = builder.model(structure, [structure.specs[ref].shape for ref in structure.inputs])
     return model, builder.slices(model)
 
 
@@ -90,20 +94,17 @@ class _Builder:
             if block.name in selection.plan.removed
         }
 
-    def model(self, structure: Structure) -> keras.Model:
+    def model(self, structure: Structure, shapes: Sequence[Shape]) -> keras.Model:
+        """Return the model of `structure` in its new size; `shapes` are its inputs', batch first."""
         original = structure.model
         inputs = [
-            keras.Input(batch_shape=spec.shape, dtype=spec.dtype, name=tensor.name)
-            for spec, tensor in (
-                (structure.specs[ref], tensor)
-                for ref, tensor in zip(structure.inputs, original.inputs, strict=True)
-            )
+            keras.Input(batch_shape=shape, dtype=structure.specs[ref].dtype, name=tensor.name)
+            for shape, ref, tensor in zip(shapes, structure.inputs, original.inputs, strict=True)
         ]
-        if isinstance(original, keras.Sequential):
-            return keras.Sequential(
-                [*inputs, *(self._clone(call) for call in structure.calls)], name=original.name
-            )
         outputs = structure.run(inputs, self._apply)
+        if isinstance(original, keras.Sequential):
+            clones = [self._clones[id(call.op)] for call in structure.calls]
+            return keras.Sequential([*inputs, *clones], name=original.name)
         nested = dict(zip(structure.inputs, inputs, strict=True))
         inputs = keras.tree.map_structure(nested.get, structure.input_structure)
         model = keras.Model(inputs, outputs, name=original.name)
@@ -135,21 +136,21 @@ class _Builder:
 
     def _apply(self, call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         facts = self._graph.facts.get(id(call.op))
+        leaves = keras.tree.flatten((args, kwargs))
+        tensors = [leaf for leaf in leaves if isinstance(leaf, keras.KerasTensor)]
         if facts and facts.path in self._shortcut:
-            tensors = [
-                leaf
-                for leaf in keras.tree.flatten((args, kwargs))
-                if isinstance(leaf, keras.KerasTensor)
-            ]
             return tensors[self._shortcut[facts.path]]
-        return self._clone(call)(*args, **kwargs)
+        return self._clone(call, tensors)(*args, **kwargs)
 
-    def _clone(self, call: Call) -> Any:
+    def _clone(self, call: Call, tensors: Sequence[keras.KerasTensor]) -> Any:
         key = id(call.op)
         if key not in self._clones:
-            self._clones[key] = self.model(call.body) if call.body else self._resized(call.op)
-            if not call.body and isinstance(call.op, keras.Layer):
-                self._originals[key] = call.op
+            if call.body:
+                self._clones[key] = self.model(call.body, _input_shapes(call.body, tensors))
+            else:
+                self._clones[key] = self._resized(call.op)
+                if isinstance(call.op, keras.Layer):
+                    self._originals[key] = call.op
         return self._clones[key]
 
     def _resized(self, op: Any) -> Any:
@@ -164,3 +165,12 @@ class _Builder:
                 items[size.item] = count
                 config[size.field] = tuple(items)
         return type(op).from_config(config)
+
+
+def _input_shapes(structure: Structure, tensors: Sequence[keras.KerasTensor]) -> list[Shape]:
+    """Return the input shapes of a nested model called on `tensors`; what it leaves open stays open."""
+    before = [structure.specs[ref].shape for ref in structure.inputs]
+    return [
+        tuple(None if old is None else new for old, new in zip(shape, tensor.shape, strict=True))
+        for shape, tensor in zip(before, tensors, strict=True)
+    ]

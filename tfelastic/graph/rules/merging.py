@@ -22,7 +22,9 @@ layers = keras.layers
 )
 def merge(site: Site) -> np.ndarray:
     """Value by value; a tensor of lower rank is repeated over the missing inner axes."""
-    return _combine(site, [_raise_rank(tensor, len(site.outputs[0].shape)) for tensor in site.inputs])
+    return _combine(
+        site, [_raise_rank(tensor, len(site.outputs[0].shape)) for tensor in site.inputs]
+    )
 
 
 @rule(
@@ -39,7 +41,9 @@ def arithmetic(site: Site) -> np.ndarray:
     """Operators such as `x + y` and `x * 0.5`; a constant array may hold a value per channel, so it is refused."""
     constants(site)
     if len({len(tensor.shape) for tensor in site.inputs}) > 1:
-        raise NoRule("it broadcasts tensors of different ranks, which lines their batch up with other axes")
+        raise NoRule(
+            "it broadcasts tensors of different ranks, which lines their batch up with other axes"
+        )
     return _combine(site, [(tensor.labels, tensor.shape[1:]) for tensor in site.inputs])
 
 
@@ -54,10 +58,15 @@ def concatenate(site: Site) -> np.ndarray:
         length = tensor.shape[axis + 1]
         if length is None:
             raise NoRule(f"the length of axis {axis + 1} of its input is unknown")
-        parts.append(tensor.labels if tensor.labels.shape[axis] == length else _repeat(tensor.labels, axis, length))
+        parts.append(
+            tensor.labels
+            if tensor.labels.shape[axis] == length
+            else _repeat(tensor.labels, axis, length)
+        )
     common = [max(part.shape[i] for part in parts) for i in range(parts[0].ndim)]
     return np.concatenate(
-        [np.broadcast_to(p, [*common[:axis], p.shape[axis], *common[axis + 1 :]]) for p in parts], axis=axis
+        [np.broadcast_to(p, [*common[:axis], p.shape[axis], *common[axis + 1 :]]) for p in parts],
+        axis=axis,
     )
 
 

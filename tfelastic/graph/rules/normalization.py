@@ -58,4 +58,6 @@ def normalization(site: Site) -> np.ndarray:
 
 def _covers_channels(x: Tensor, axes: int | tuple[int, ...]) -> bool:
     normalised = np.atleast_1d(axes) % len(x.shape)
-    return x.labels.size == 1 or any(axis == 0 or x.labels.shape[axis - 1] > 1 for axis in normalised)
+    return x.labels.size == 1 or any(
+        axis == 0 or x.labels.shape[axis - 1] > 1 for axis in normalised
+    )

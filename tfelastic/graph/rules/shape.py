@@ -40,11 +40,10 @@ def _reshape(site: Site, field: str, target: tuple[int, ...], *, offset: int) ->
     x, shape = site.inputs[0], site.outputs[0].shape[1:]
     if None in shape or None in x.shape[1:]:
         raise NoRule(f"it reshapes {x.shape}, which is not fully known")
-    labels = site.spread(x).reshape(shape)  # type: ignore[arg-type]
+    labels = site.settle(site.spread(x).reshape(shape))  # type: ignore[arg-type]
     for axis, length in enumerate(target):
-        if length not in (-1, None):
-            first = labels[tuple(slice(None) if i == axis else 0 for i in range(labels.ndim))]
-            site.resizes(field, first, item=axis + offset)
+        if length not in (-1, None) and labels.shape[axis] > 1:
+            site.resizes(field, labels.reshape(-1), item=axis + offset)
     return labels
 
 
@@ -78,15 +77,26 @@ def squeeze(site: Site) -> np.ndarray:
     """Axes of length 1 go."""
     x, axis = site.inputs[0], site.layer.axis
     if axis is None:
-        raise NoRule("it squeezes every axis of length 1, which a pruned channel axis may become; name the axis")
+        raise NoRule(
+            "it squeezes every axis of length 1, which a pruned channel axis may become; name the axis"
+        )
     return np.squeeze(x.labels, tuple(int(each) % len(x.shape) - 1 for each in np.atleast_1d(axis)))
 
 
-@rule(*(f"numpy.{name}" for name in ("Mean", "Sum", "Max", "Amax", "Min", "Amin", "Var", "Std", "Prod")))
+@rule(
+    *(
+        f"numpy.{name}"
+        for name in ("Mean", "Sum", "Max", "Amax", "Min", "Amin", "Var", "Std", "Prod")
+    )
+)
 def reduce(site: Site) -> np.ndarray:
     """A reduction over positions; one over channels freezes them."""
     x, layer = site.inputs[0], site.layer
-    axes = None if layer.axis is None else [int(axis) % len(x.shape) for axis in np.atleast_1d(layer.axis)]
+    axes = (
+        None
+        if layer.axis is None
+        else [int(axis) % len(x.shape) for axis in np.atleast_1d(layer.axis)]
+    )
     if axes is None or 0 in axes:
         raise NoRule("it reduces over the batch")
     if x.labels.size == 1 or any(x.labels.shape[axis - 1] > 1 for axis in axes):

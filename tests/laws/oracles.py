@@ -1,0 +1,104 @@
+"""What the laws are judged by, written without surgery: the original layers, run call by call."""
+
+from collections.abc import Callable, Iterator, Sequence
+from math import prod
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+import tfelastic as te
+from tfelastic.graph import Step
+from tfelastic.graph.trace import Call, Structure
+
+Apply = Callable[[Step, tuple[Any, ...], dict[str, Any]], Any]
+
+
+def interpret(graph: te.LayerGraph, inputs: Sequence[Any], apply: Apply) -> list[np.ndarray]:
+    """Run the traced model on arrays, each call carried out by `apply`; return its outputs, flattened."""
+    steps: Iterator[Step] = iter(graph.steps)
+
+    def walk(structure: Structure, values: Sequence[Any]) -> Any:
+        def visit(call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+            if call.body is not None:
+                return walk(call.body, [leaf for leaf in keras.tree.flatten((args, kwargs)) if is_array(leaf)])
+            step = next(steps)
+            assert step.op is call.op
+            return apply(step, args, kwargs)
+
+        return structure.run(values, visit)
+
+    outputs = keras.tree.flatten(walk(graph.structure, [ops.convert_to_tensor(x) for x in inputs]))
+    return [ops.convert_to_numpy(output) for output in outputs]
+
+
+def masked(graph: te.LayerGraph, plan: te.KeepPlan, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Return the original's outputs with dropped channels at zero wherever channels are summed.
+
+    A removed block's addition returns its shortcut.
+    """
+    shortcuts = {block.name: block.shortcut for block in graph.blocks if block.name in plan.removed}
+
+    def apply(step: Step, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if step.path in shortcuts:
+            return [leaf for leaf in keras.tree.flatten((args, kwargs)) if is_array(leaf)][shortcuts[step.path]]
+        position = iter(range(len(step.inputs)))
+
+        def mask(leaf: Any) -> Any:
+            if not is_array(leaf):
+                return leaf
+            number = next(position)
+            if number not in step.mixed:
+                return leaf
+            return leaf * ops.cast(kept(graph, plan, step.inputs[number].labels), leaf.dtype)
+
+        args, kwargs = keras.tree.map_structure(mask, (args, kwargs))
+        return step.op(*args, **kwargs)
+
+    return interpret(graph, inputs, apply)
+
+
+def kept(graph: te.LayerGraph, plan: te.KeepPlan, labels: np.ndarray) -> np.ndarray:
+    """Return 1 where the plan keeps a channel and 0 where it drops it, in the shape of `labels`."""
+    group, unit = graph.unit_of[labels.reshape(-1)].T
+    alive = [
+        g < 0 or graph.groups[g].name not in plan.keep or u in plan.keep[graph.groups[g].name]
+        for g, u in zip(group.tolist(), unit.tolist(), strict=True)
+    ]
+    return np.array(alive, dtype="float64").reshape(labels.shape)
+
+
+def counted_macs(model: keras.Model) -> int:
+    """Return a model's multiply-accumulate operations, from the kernels and images that one run really meets."""
+    total = 0
+
+    def apply(step: Step, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        nonlocal total
+        result = step.op(*args, **kwargs)
+        name = type(step.op).__name__
+        axis = len(result.shape) - 1 if ops.is_tensor(result) else None
+        if name.endswith("Transpose") and "Conv" in name:
+            total += prod(step.op.kernel.shape) * prod(args[0].shape[1:axis])
+        elif name.startswith("SeparableConv"):
+            kernels = prod(step.op.depthwise_kernel.shape) + prod(step.op.pointwise_kernel.shape)
+            total += kernels * prod(result.shape[1:axis])
+        elif name == "Dense" or "Conv" in name:
+            total += prod(step.op.kernel.shape) * prod(result.shape[1:axis])
+        return result
+
+    zeros = [np.zeros((1, *tensor.shape[1:]), tensor.dtype) for tensor in model.inputs]
+    interpret(te.trace(model), zeros, apply)
+    return total
+
+
+def difference(one: Sequence[np.ndarray], other: Sequence[np.ndarray]) -> float:
+    """Return how far two lists of outputs are apart, relative to the norm of the first."""
+    assert [x.shape for x in one] == [x.shape for x in other]
+    norm = sum(np.sum(np.square(x, dtype=np.float64)) for x in one)
+    apart = sum(np.sum(np.square(np.subtract(x, y, dtype=np.float64))) for x, y in zip(one, other, strict=True))
+    return float(np.sqrt(apart / max(norm, 1e-30)))
+
+
+def is_array(leaf: Any) -> bool:
+    return ops.is_tensor(leaf) or isinstance(leaf, np.ndarray)
