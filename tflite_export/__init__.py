@@ -12,6 +12,7 @@ table = tx.profile("model.elastic", on="host", threads=1)                   # me
 Importing this package imports neither TensorFlow nor Keras; converting does.
 """
 
+from tflite_export.bundle import BundleReport, Variant, write_bundle
 from tflite_export.convert import convert
 from tflite_export.errors import (
     BackendError,
@@ -23,6 +24,7 @@ from tflite_export.errors import (
     TfliteExportError,
     VerificationError,
 )
+from tflite_export.export import ExportReport, VariantReport, export, export_variant
 from tflite_export.profile import Latency, Profile, profile
 from tflite_export.quantize.litert import predict
 from tflite_export.quantize.scheme import SCHEMES, Scheme, Tolerance
@@ -31,8 +33,10 @@ from tflite_export.verify import Verification, verify
 __all__ = [
     "SCHEMES",
     "BackendError",
+    "BundleReport",
     "CalibrationError",
     "ConversionError",
+    "ExportReport",
     "Latency",
     "PackError",
     "Profile",
@@ -41,10 +45,15 @@ __all__ = [
     "SchemeError",
     "TfliteExportError",
     "Tolerance",
+    "Variant",
+    "VariantReport",
     "Verification",
     "VerificationError",
     "convert",
+    "export",
+    "export_variant",
     "predict",
     "profile",
     "verify",
+    "write_bundle",
 ]

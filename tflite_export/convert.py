@@ -104,10 +104,15 @@ def _require_tensorflow_backend() -> None:
 
 
 def _image_shape(model: "keras.Model") -> tuple[int, ...]:
-    if not model.built or len(model.inputs or ()) != 1 or len(model.outputs or ()) != 1:
+    if not model.built or not hasattr(model, "inputs"):
         raise ConversionError(
-            f"model {model.name!r} must be built, with one input and one output; it has "
-            f"{len(model.inputs or ())} and {len(model.outputs or ())}"
+            f"model {model.name!r} has no input of its own: build it as a Functional model, or give a "
+            "Sequential an Input of the images' size"
+        )
+    if len(model.inputs) != 1 or len(model.outputs) != 1:
+        raise ConversionError(
+            f"model {model.name!r} must have one input and one output, it has {len(model.inputs)} and "
+            f"{len(model.outputs)}"
         )
     shape = tuple(model.inputs[0].shape)[1:]
     if not shape or any(size is None for size in shape):

@@ -30,8 +30,8 @@ RAW_PIXEL_QUANTIZATION = (1.0, -128)
 class Tolerance:
     """How far a .tflite may lie from its Keras model.
 
-    Differences of logits are told in units of the logits' scale: the standard deviation, over the
-    images, of what Keras computes. A constant that a classifier adds to every image does not count.
+    Differences of logits are told in units of the logits' scale: the standard deviation of all that
+    Keras computes, over images and classes, which is the size of the gaps between classes.
 
     Attributes:
         mean_difference: Largest mean absolute difference of the logits, in units of their scale.

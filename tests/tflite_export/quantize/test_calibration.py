@@ -1,0 +1,64 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from tflite_export.errors import CalibrationError
+from tflite_export.quantize.calibration import cover_raw_range, representative
+
+SHAPE = (4, 4, 1)
+
+pixels = arrays(np.uint8, st.tuples(st.integers(1, 5), *map(st.just, SHAPE)))
+
+
+@given(pixels)
+def test_the_range_is_exactly_0_to_255_and_at_most_two_values_changed(samples):
+    before = samples.copy()
+    covered = cover_raw_range(samples)
+    assert covered.dtype == np.float32
+    assert (covered.min(), covered.max()) == (0, 255)
+    assert (covered != before).sum() <= 2
+    np.testing.assert_array_equal(samples, before)
+
+
+@given(pixels)
+def test_no_two_other_values_could_have_changed_less(samples):
+    change = np.abs(cover_raw_range(samples) - samples).sum()
+    assert change == int(samples.min()) + 255 - int(samples.max())
+
+
+def test_a_draw_has_no_repetition_and_follows_the_seed():
+    samples = np.arange(1, 101, dtype=np.uint8)[:, None, None, None] * np.ones(
+        (1, *SHAPE), np.uint8
+    )
+    first = representative(samples, image_shape=SHAPE, count=10, seed=1)
+    again = representative(samples, image_shape=SHAPE, count=10, seed=1)
+    other = representative(samples, image_shape=SHAPE, count=10, seed=2)
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).any()
+    # Each sample is one grey; only its first value may have been set to 0 or 255.
+    assert len(np.unique(first[:, 1, 1, 0])) == 10
+
+
+def test_a_small_set_is_used_whole():
+    samples = np.full((3, *SHAPE), 9, np.uint8)
+    assert len(representative(samples, image_shape=SHAPE, count=10)) == 3
+
+
+@pytest.mark.parametrize(
+    ("samples", "told"),
+    [
+        (np.zeros((0, *SHAPE), np.uint8), "at least one sample"),
+        (np.zeros((2, 5, 4, 1), np.uint8), r"\[2, 5, 4, 1\]"),
+        (np.uint8(3), "shape"),
+        (np.random.default_rng(0).random((2, *SHAPE)), "Rescaling"),
+        (np.full((2, *SHAPE), -1.0), "raw pixels"),
+        (np.full((2, *SHAPE), 300.0), "raw pixels"),
+        (np.full((2, *SHAPE), np.nan), "raw pixels"),
+        (np.zeros((2, *SHAPE), np.int64), "int64"),
+    ],
+)
+def test_unfit_samples_are_refused(samples, told):
+    with pytest.raises(CalibrationError, match=told):
+        representative(samples, image_shape=SHAPE)

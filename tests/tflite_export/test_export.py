@@ -1,0 +1,162 @@
+import dataclasses
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from tfelastic_runtime import Bundle, Selector
+
+import tfelastic as te
+import tflite_export as tx
+from tflite_export.export import ExportReport, VariantReport, export, export_variant
+from tflite_export.quantize.scheme import SCHEMES
+from tflite_export.verify import Verification
+
+NAMES = ("w100", "w050")
+
+
+@pytest.fixture(scope="module")
+def net(build, images) -> te.ElasticModel:
+    model = build("residual")
+    net = te.ElasticModel(model, te.ladder(model, widths=(1, 0.5)))
+    net.recalibrate(images)
+    return net
+
+
+@pytest.fixture(scope="module")
+def test_split(net, images) -> SimpleNamespace:
+    # The widest rung's own answers, so that its accuracy is 100 %.
+    labels = np.asarray(net.cut("w100")(images.astype(np.float32))).argmax(axis=1)
+    return SimpleNamespace(images=images, labels=labels)
+
+
+@pytest.fixture(scope="module")
+def tolerance():
+    # An untrained net sees many near ties between classes; its logits are held to the usual bounds.
+    return dataclasses.replace(SCHEMES["int8"].tolerance, top1_agreement=0.9, accuracy_drop=0.05)
+
+
+@pytest.fixture(scope="module")
+def exported(net, images, test_split, tolerance, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("export")
+    calls = []
+    report = export(
+        net,
+        folder / "model.elastic",
+        samples=images,
+        test=test_split,
+        labels=list("abcde"),
+        variants_dir=folder / "variants",
+        tolerance=tolerance,
+        progress=lambda *call: calls.append(call),
+    )
+    return SimpleNamespace(folder=folder, report=report, calls=calls)
+
+
+def test_the_bundle_holds_every_rung_as_it_was_converted(exported):
+    bundle = Bundle.open(exported.folder / "model.elastic")
+    assert tuple(variant.name for variant in bundle.variants) == NAMES
+    for variant in exported.report.variants:
+        file = exported.folder / "variants" / f"{variant.name}.tflite"
+        assert bundle.model(variant.name) == file.read_bytes()
+        assert bundle.variant(variant.name).accuracy == variant.verification.accuracy_tflite
+    assert sorted(path.name for path in exported.folder.rglob("*")) == sorted(
+        ["model.elastic", "variants", *(f"{name}.tflite" for name in NAMES)]
+    )
+
+
+def test_the_report_tells_each_rungs_true_costs(exported, net):
+    for variant in exported.report.variants:
+        model = net.cut(variant.name)
+        assert variant.params == model.count_params()
+        assert variant.macs == te.cost(model).macs
+        assert variant.width == net.ladder.rung(variant.name).width
+        assert variant.tflite_bytes > variant.verification.count
+    wide, narrow = exported.report.variants
+    assert narrow.macs < wide.macs
+    assert narrow.tflite_bytes < wide.tflite_bytes
+
+
+def test_progress_is_told_after_each_variant(exported):
+    assert exported.calls == [("w100", 1, 2), ("w050", 2, 2)]
+
+
+def test_a_report_comes_back_from_json_and_prints_as_a_table(exported):
+    data = json.loads(json.dumps(exported.report.to_json()))
+    assert ExportReport.from_json(data) == exported.report
+    lines = str(exported.report).splitlines()
+    assert [line.split()[0] for line in lines[1:3]] == list(NAMES)
+    assert "model.elastic" in lines[-1]
+
+
+def test_the_selector_answers_raw_pixels_as_keras_does(exported, net, images):
+    profile = tx.profile(exported.folder / "model.elastic", runs=20)
+    keras_choice = np.asarray(net.cut("w100")(images.astype(np.float32))).argmax(axis=1)
+    with Selector.open(
+        exported.folder / "model.elastic", budget_us=10_000_000, profile=profile
+    ) as selector:
+        results = [selector.run(image) for image in images[:50]]
+    best = max(exported.report.variants, key=lambda variant: variant.verification.accuracy_tflite)
+    assert {result.variant for result in results} == {best.name} == {"w100"}
+    choices = [int(result.outputs.argmax()) for result in results]
+    assert np.mean(np.array(choices) == keras_choice[:50]) >= 0.9
+
+
+def test_a_kept_report_and_file_pack_as_if_never_interrupted(exported, tmp_path):
+    kept = [
+        (
+            VariantReport.from_json(json.loads(json.dumps(variant.to_json()))),
+            (exported.folder / "variants" / f"{variant.name}.tflite").read_bytes(),
+        )
+        for variant in exported.report.variants
+    ]
+    again = tx.write_bundle(
+        tmp_path / "model.elastic",
+        [report.packable(tflite) for report, tflite in kept],
+        name="model",
+        labels=list("abcde"),
+    )
+    assert again.sha256 == exported.report.sha256
+    with pytest.raises(tx.ConversionError, match="export the variant again"):
+        kept[0][0].packable(kept[1][1])
+
+
+def test_a_variant_that_strays_fails_the_export_and_leaves_no_bundle(
+    net, images, test_split, tolerance, tmp_path
+):
+    strict = dataclasses.replace(tolerance, max_difference=1e-6)
+    with pytest.raises(tx.VerificationError, match=r"'w100'.*largest difference.*samples="):
+        export(net, tmp_path / "model.elastic", samples=images, test=test_split, tolerance=strict)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_file_verified_is_the_rung_asked_for(net, images, test_split):
+    report, tflite = export_variant(net, "w050", samples=images, test=test_split, scheme="float32")
+    assert isinstance(report.verification, Verification)
+    found = tx.verify(net.cut("w100"), tflite, images, test_split.labels, scheme="float32")
+    assert not found.passed
+
+
+def test_public_names_are_exactly_these():
+    assert sorted(tx.__all__, key=str.lower) == sorted(
+        [
+            "SCHEMES", "BackendError", "BundleReport", "CalibrationError", "ConversionError",
+            "ExportReport", "Latency", "PackError", "Profile", "ProfileError", "Scheme",
+            "SchemeError", "TfliteExportError", "Tolerance", "Variant", "VariantReport",
+            "Verification", "VerificationError", "convert", "export", "export_variant", "predict",
+            "profile", "verify", "write_bundle",
+        ],
+        key=str.lower,
+    )  # fmt: skip
+    assert callable(tx.convert)
+    assert callable(tx.profile)
+    assert callable(tx.verify)
+    assert callable(tx.export)
+
+
+def test_every_error_is_the_exporters_and_a_builtin_one():
+    errors = [getattr(tx, name) for name in tx.__all__ if name.endswith("Error")]
+    for error in set(errors) - {tx.TfliteExportError}:
+        assert issubclass(error, tx.TfliteExportError)
+        assert issubclass(error, ValueError | RuntimeError)
+        assert error.__name__ in (tx.errors.__doc__ or "")

@@ -1,0 +1,115 @@
+"""Law 10: Keras and TFLite agree within the stated tolerance, per variant; and a wrong net does not."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from tflite_export.convert import convert
+from tflite_export.errors import VerificationError
+from tflite_export.quantize.scheme import SCHEMES, Tolerance
+from tflite_export.verify import Verification, compare, verify
+
+LOOSE = Tolerance(mean_difference=10, max_difference=10, top1_agreement=0, accuracy_drop=1)
+
+
+@pytest.mark.parametrize(
+    ("kind", "scheme"),
+    [*[("residual", scheme) for scheme in SCHEMES], ("plain", "int8"), ("flatten", "int8")],
+)
+def test_law_10_keras_and_tflite_agree(nets, converted, images, labels, kind, scheme):
+    tflite = converted(kind, scheme)
+    found = verify(nets[kind], tflite, images, labels[kind], scheme=scheme)
+    assert found.passed, str(found)
+    assert found.accuracy_keras > 0.6
+    assert found.mean_difference < found.max_difference
+
+
+def test_one_wrong_kernel_value_fails_a_float_file(build, converted, images, labels):
+    wrong = build("residual")
+    kernel = wrong.get_layer("first").kernel
+    changed = kernel.numpy()
+    changed[1, 1, 0, 0] *= 1.05
+    kernel.assign(changed)
+    found = verify(
+        wrong, converted("residual", "float32"), images, labels["residual"], scheme="float32"
+    )
+    assert not found.passed
+    assert "of the logits' scale" in found.reasons[0]
+
+
+@pytest.mark.parametrize("kind", ["plain", "residual", "flatten"])
+def test_one_wrong_channel_fails_an_int8_file(build, converted, images, labels, kind):
+    wrong = build(kind)
+    kernel = wrong.get_layer("first").kernel
+    channels = np.arange(kernel.shape[-1])
+    channels[[0, 1]] = [1, 0]
+    kernel.assign(kernel.numpy()[..., channels])
+    found = verify(wrong, converted(kind), images, labels[kind], scheme="int8")
+    assert not found.passed, str(found)
+
+
+def test_figures_worked_by_hand():
+    expected = np.array([[0, 1], [2, 1], [4, 1], [6, 1]], np.float32)
+    received = expected + np.array([[0, 0], [0, 0], [0, 0], [-6, 0]], np.float32)
+    found = compare(expected, received, np.array([1, 0, 1, 1]), tolerance=LOOSE)
+    # The mean is 2; the deviations -2, 0, 2, 4 and four times -1 have the mean square 28 / 8.
+    assert found.logits_scale == pytest.approx(3.5**0.5)
+    assert found.max_difference == pytest.approx(6 / 3.5**0.5)
+    assert found.mean_difference == pytest.approx(6 / 8 / 3.5**0.5)
+    assert (found.top1_agreement, found.accuracy_keras, found.accuracy_tflite) == (0.75, 0.5, 0.75)
+    assert found.passed
+
+
+@pytest.mark.parametrize(
+    ("bound", "told"),
+    [
+        ({"mean_difference": 0.1}, "mean difference"),
+        ({"max_difference": 0.1}, "largest difference"),
+        ({"top1_agreement": 0.9}, "same class on 50.00%"),
+        ({"accuracy_drop": 0.1}, "accuracy 50.00%"),
+    ],
+)
+def test_each_bound_alone_can_fail(bound, told):
+    expected = np.array([[0, 1], [1, 0]], np.float32)
+    received = np.array([[1, 0], [1, 0]], np.float32)
+    tolerance = Tolerance(**{**LOOSE.to_json(), **bound})
+    found = compare(expected, received, np.array([1, 0]), tolerance=tolerance)
+    assert len(found.reasons) == 1
+    assert told in found.reasons[0]
+    assert "FAILED" in str(found)
+
+
+def test_a_verification_comes_back_from_json():
+    logits = np.array([[0.0, 1.0], [1.0, 0.5]], np.float32)
+    found = compare(logits, logits, np.array([1, 1]), tolerance=LOOSE)
+    data = json.loads(json.dumps(found.to_json()))
+    assert data["passed"] is True
+    assert Verification.from_json(data) == found
+
+
+def test_what_cannot_be_compared_is_an_error():
+    logits = np.eye(2, dtype=np.float32)
+    labels = np.array([0, 1])
+    with pytest.raises(VerificationError, match="dead"):
+        compare(np.ones((2, 2), np.float32), logits, labels, tolerance=LOOSE)
+    with pytest.raises(VerificationError, match="NaN"):
+        compare(logits, logits * np.nan, labels, tolerance=LOOSE)
+    with pytest.raises(VerificationError, match=r"\(2, 2\)"):
+        compare(logits, logits[:, :1], labels, tolerance=LOOSE)
+
+
+def test_images_and_labels_must_fit(nets, converted, images, labels):
+    with pytest.raises(VerificationError, match="200 images and 3 labels"):
+        verify(nets["plain"], converted("plain"), images, labels["plain"][:3])
+
+
+def test_a_compiled_model_is_left_as_it_is(images):
+    image = keras.Input((16, 16, 3))
+    model = keras.Model(image, layers.Dense(2)(layers.Flatten()(image)))
+    model.compile(optimizer="sgd", loss="mse")
+    tflite = convert(model, scheme="float32")
+    assert verify(model, tflite, images[:20], np.zeros(20), scheme="float32").count == 20
+    assert model.predict_function is None

@@ -1,0 +1,282 @@
+"""An elastic network in, one bundle out: every rung is cut, converted, verified and packed.
+
+A variant that strays from its Keras model stops the export, and no bundle is written. A caller that
+must survive being killed exports rung by rung (`export_variant`), keeps each report and file, and packs
+them in the end: `write_bundle(path, [report.packable(tflite), ...], name=...)`.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from tflite_export.bundle import Variant, write_bundle
+from tflite_export.convert import convert
+from tflite_export.errors import ConversionError, VerificationError
+from tflite_export.quantize.scheme import Tolerance
+from tflite_export.verify import Verification, verify
+
+if TYPE_CHECKING:
+    import keras
+
+Progress = Callable[[str, int, int], None]
+"""Called as `progress(what, done, total)`."""
+
+
+class Rung(Protocol):
+    """What export asks of a ladder's rung."""
+
+    @property
+    def width(self) -> float:
+        """Share of the channels that was asked for, in (0, 1]."""
+
+
+class Ladder(Protocol):
+    """What export asks of an elastic network's ladder."""
+
+    def rung(self, name: str) -> Rung:
+        """Return a rung by its name."""
+
+
+class Elastic(Protocol):
+    """What export asks of an elastic network; `tfelastic.ElasticModel` answers it."""
+
+    @property
+    def ladder(self) -> Ladder:
+        """The rungs."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The rungs' names, widest first."""
+
+    def cut(self, name: str) -> "keras.Model":
+        """Return one rung as a stand-alone model."""
+
+
+class Labelled(Protocol):
+    """Test data: images of raw pixels `[count, height, width, channels]` and their classes `[count]`."""
+
+    @property
+    def images(self) -> np.ndarray:
+        """uint8 `[count, height, width, channels]`."""
+
+    @property
+    def labels(self) -> np.ndarray:
+        """Classes, `[count]`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class VariantReport:
+    """What became of one rung.
+
+    Attributes:
+        name: The rung's name.
+        width: Its share of the channels, in (0, 1].
+        scheme: The scheme it was converted by.
+        params: Weights of its Keras model.
+        macs: Multiply-accumulate operations of one inference.
+        tflite_bytes: Size of its .tflite file.
+        verification: How the file compares with the Keras model on the test data.
+    """
+
+    name: str
+    width: float
+    scheme: str
+    params: int
+    macs: int
+    tflite_bytes: int
+    verification: Verification
+
+    def packable(self, tflite: bytes) -> Variant:
+        """Return what a bundle takes: this report with its file.
+
+        Raises:
+            ConversionError: The file is not of the size that was reported.
+        """
+        if len(tflite) != self.tflite_bytes:
+            raise ConversionError(
+                f"variant {self.name!r} was exported with {self.tflite_bytes:,} bytes, the file given has "
+                f"{len(tflite):,}: export the variant again"
+            )
+        return Variant(
+            name=self.name,
+            width=self.width,
+            params=self.params,
+            macs=self.macs,
+            accuracy=self.verification.accuracy_tflite,
+            scheme=self.scheme,
+            tflite=tflite,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as plain data."""
+        return {**asdict(self), "verification": self.verification.to_json()}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> "VariantReport":
+        """Read what `to_json` wrote."""
+        return cls(**{**data, "verification": Verification.from_json(data["verification"])})
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportReport:
+    """What an export wrote; `print` shows it as a table.
+
+    Attributes:
+        path: The bundle.
+        bundle_bytes: Its size.
+        sha256: The SHA-256 of the whole bundle, in hexadecimal.
+        variants: One report per rung, widest first.
+    """
+
+    path: str
+    bundle_bytes: int
+    sha256: str
+    variants: tuple[VariantReport, ...]
+
+    def __str__(self) -> str:
+        head = f"{'variant':<10}{'width':>7}{'params':>13}{'MACs':>15}{'bytes':>13}"
+        lines = [head + f"{'Keras':>9}{'LiteRT':>9}{'same':>9}{'differs':>9}"]
+        for variant in self.variants:
+            found = variant.verification
+            lines.append(
+                f"{variant.name:<10}{variant.width:>7.3g}{variant.params:>13,}{variant.macs:>15,}"
+                f"{variant.tflite_bytes:>13,}{found.accuracy_keras:>9.2%}{found.accuracy_tflite:>9.2%}"
+                f"{found.top1_agreement:>9.2%}{found.mean_difference:>9.2g}"
+            )
+        return "\n".join([*lines, f"{self.path}: {self.bundle_bytes:,} bytes"])
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as plain data."""
+        return {**asdict(self), "variants": [variant.to_json() for variant in self.variants]}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> "ExportReport":
+        """Read what `to_json` wrote."""
+        variants = tuple(VariantReport.from_json(variant) for variant in data["variants"])
+        return cls(**{**data, "variants": variants})
+
+
+def export(
+    net: Elastic,
+    path: str | os.PathLike[str],
+    *,
+    samples: np.ndarray,
+    test: Labelled,
+    scheme: str = "int8",
+    labels: Sequence[str] | None = None,
+    variants_dir: str | os.PathLike[str] | None = None,
+    tolerance: Tolerance | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> ExportReport:
+    """Export every rung of an elastic network into one bundle.
+
+    Args:
+        net: The elastic network.
+        path: The bundle to write, in an existing folder; its name without the suffix names the network.
+        samples: Training images as raw pixels, `[count, height, width, channels]`, for calibration.
+        test: Images and labels to verify every variant on.
+        scheme: Name of a scheme.
+        labels: One text per class, for the bundle.
+        variants_dir: Folder that also gets each variant as `NAME.tflite`; none unless given.
+        tolerance: Bounds to use instead of the scheme's.
+        seed: Decides which samples calibrate.
+        progress: Called as `progress(name, done, total)` after each variant.
+
+    Returns:
+        What was written, with each variant's costs, size and verification.
+
+    Raises:
+        VerificationError: A variant strays from its Keras model by more than the tolerance.
+        ConversionError: A rung cannot be converted.
+        PackError: The variants cannot be packed.
+        OSError: A file cannot be written.
+
+    Example:
+        >>> report = export(net, "model.elastic", samples=images, test=data.test)  # doctest: +SKIP
+    """
+    reports, packables = [], []
+    for done, name in enumerate(net.names, start=1):
+        report, tflite = export_variant(
+            net, name, samples=samples, test=test, scheme=scheme, tolerance=tolerance, seed=seed
+        )
+        if variants_dir is not None:
+            _write(Path(variants_dir) / f"{name}.tflite", tflite)
+        reports.append(report)
+        packables.append(report.packable(tflite))
+        if progress is not None:
+            progress(name, done, len(net.names))
+    written = write_bundle(path, packables, name=Path(path).stem, labels=labels)
+    return ExportReport(
+        path=str(path),
+        bundle_bytes=written.bundle_bytes,
+        sha256=written.sha256,
+        variants=tuple(reports),
+    )
+
+
+def export_variant(
+    net: Elastic,
+    name: str,
+    *,
+    samples: np.ndarray,
+    test: Labelled,
+    scheme: str = "int8",
+    tolerance: Tolerance | None = None,
+    seed: int = 0,
+) -> tuple[VariantReport, bytes]:
+    """Cut one rung out, convert it and verify it on the test data.
+
+    Args:
+        net: The elastic network.
+        name: The rung's name.
+        samples: Training images as raw pixels, `[count, height, width, channels]`, for calibration.
+        test: Images and labels to verify on.
+        scheme: Name of a scheme.
+        tolerance: Bounds to use instead of the scheme's.
+        seed: Decides which samples calibrate.
+
+    Returns:
+        The report, and the .tflite file's bytes.
+
+    Raises:
+        VerificationError: The file strays from the Keras model by more than the tolerance.
+        ConversionError: The rung cannot be converted.
+    """
+    from tfelastic import cost
+
+    model = net.cut(name)
+    tflite = convert(model, scheme=scheme, samples=samples, seed=seed)
+    found = verify(model, tflite, test.images, test.labels, scheme=scheme, tolerance=tolerance)
+    if not found.passed:
+        raise VerificationError(
+            f"variant {name!r}, converted by scheme {scheme!r}, strays from its Keras model. On {found}. "
+            "Pass more or more typical samples=, recalibrate BatchNorm before exporting, train longer, "
+            "try scheme 'int16x8' or 'dynamic', or accept it with a wider tolerance="
+        )
+    spent = cost(model)
+    report = VariantReport(
+        name=name,
+        width=net.ladder.rung(name).width,
+        scheme=scheme,
+        params=spent.params,
+        macs=spent.macs,
+        tflite_bytes=len(tflite),
+        verification=found,
+    )
+    return report, tflite
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Write a file under a temporary name, then give it its own."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        temporary.write_bytes(data)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
