@@ -1,0 +1,87 @@
+"""`tfelastic inspect`: what a model is made of, and what can be taken out of it."""
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pipelines.cli import model_file
+
+if TYPE_CHECKING:
+    import tfelastic as te
+
+_WIDTH = 160
+
+
+@click.command()
+@click.argument("model", metavar="MODEL.keras")
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
+def command(model: str, as_json: bool) -> None:
+    """Print the layers, groups, blocks and cost of MODEL.keras, and what is frozen and why."""
+    loaded = model_file.load(model)
+    import tfelastic as te
+
+    graph = te.trace(loaded)
+    cost = te.cost(graph)
+    if as_json:
+        click.echo(json.dumps(_as_json(graph, cost), indent=2))
+    else:
+        _print(graph, cost)
+
+
+def _as_json(graph: "te.LayerGraph", cost: "te.Cost") -> dict[str, Any]:
+    return {
+        "model": graph.model.name,
+        "fingerprint": graph.fingerprint,
+        "cost": cost.to_json(),
+        "groups": [asdict(group) for group in graph.groups],
+        "blocks": [asdict(block) for block in graph.blocks],
+        "left_whole": {step.path: step.whole for step in graph.steps if step.whole},
+    }
+
+
+def _print(graph: "te.LayerGraph", cost: "te.Cost") -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    console = Console(highlight=False, soft_wrap=True)
+    # Names are for searching and copying, so a narrow terminal wraps lines but cuts nothing off.
+    width = max(console.width, _WIDTH)
+
+    def table(*headings: str, left: int) -> Table:
+        made = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
+        for position, heading in enumerate(headings):
+            made.add_column(heading, justify="left" if position < left else "right", no_wrap=True)
+        return made
+
+    console.print(f"[bold]{escape(graph.model.name)}[/]: {cost}\n")
+    layers = table("layer", "kind", "output", "params", "MACs", "activations", left=2)
+    for layer in cost.layers:
+        shape = " x ".join(str(length) for length in layer.output_shape[1:])
+        layers.add_row(
+            escape(layer.path),
+            layer.kind,
+            shape,
+            f"{layer.params:,}",
+            f"{layer.macs:,}",
+            f"{layer.activation_bytes:,} B",
+        )
+    console.print(layers, width=width)
+    groups = table("group", "coupled layers", "state", "units", "channels a unit", left=3)
+    for group in graph.groups:
+        coupled = list(dict.fromkeys(member.layer for member in group.members))
+        shown = ", ".join(coupled[:4]) + (f" and {len(coupled) - 4} more" if coupled[4:] else "")
+        state = f"frozen: {'; '.join(group.frozen)}" if group.frozen else "prunable"
+        groups.add_row(
+            escape(group.name), escape(shown), escape(state), str(group.size), str(group.channels)
+        )
+    console.print()
+    console.print(groups, width=width)
+    console.print()
+    for block in graph.blocks:
+        console.print(escape(str(block)))
+    for step in graph.steps:
+        if step.whole:
+            console.print(f"left whole: {escape(step.path)} ({escape(step.whole)})")
