@@ -46,9 +46,8 @@ def _print(graph: "te.LayerGraph", cost: "te.Cost") -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    console = Console(highlight=False, soft_wrap=True)
-    # Names are for searching and copying, so a narrow terminal wraps lines but cuts nothing off.
-    width = max(console.width, _WIDTH)
+    # Names are for searching and copying: a narrow terminal wraps lines, but nothing is cut off.
+    console = Console(highlight=False, soft_wrap=True, width=max(Console().width, _WIDTH))
 
     def table(*headings: str, left: int) -> Table:
         made = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
@@ -68,17 +67,17 @@ def _print(graph: "te.LayerGraph", cost: "te.Cost") -> None:
             f"{layer.macs:,}",
             f"{layer.activation_bytes:,} B",
         )
-    console.print(layers, width=width)
+    console.print(layers)
     groups = table("group", "coupled layers", "state", "units", "channels a unit", left=3)
     for group in graph.groups:
         coupled = list(dict.fromkeys(member.layer for member in group.members))
-        shown = ", ".join(coupled[:4]) + (f" and {len(coupled) - 4} more" if coupled[4:] else "")
+        shown = ", ".join(coupled[:3]) + (f" and {len(coupled) - 3} more" if coupled[3:] else "")
         state = f"frozen: {'; '.join(group.frozen)}" if group.frozen else "prunable"
         groups.add_row(
             escape(group.name), escape(shown), escape(state), str(group.size), str(group.channels)
         )
     console.print()
-    console.print(groups, width=width)
+    console.print(groups)
     console.print()
     for block in graph.blocks:
         console.print(escape(str(block)))
