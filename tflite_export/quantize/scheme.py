@@ -42,7 +42,7 @@ class Tolerance:
 
     mean_difference: float
     max_difference: float
-    top1_agreement: float = 0.95
+    top1_agreement: float
     accuracy_drop: float = 0.01
 
     def __post_init__(self) -> None:
@@ -97,6 +97,10 @@ class Scheme:
         return asdict(self)
 
 
+# The default tolerances are two to four times what pretrained CIFAR-10 nets show over 500 test images
+# (ResNet-20: mean difference 0.036 in int8, 0.013 in dynamic, 0.012 in int16x8; ResNet-56 in int8: mean
+# 0.044, largest 0.43), so that briefly trained and narrow variants pass too. They catch a wrong file;
+# one wrong channel may be seen in float32 alone.
 SCHEMES = {
     scheme.name: scheme
     for scheme in (
@@ -121,7 +125,7 @@ SCHEMES = {
             weight_bytes=1,
             io_dtype="float32",
             ops=("TFLITE_BUILTINS",),
-            tolerance=Tolerance(mean_difference=0.1, max_difference=1.0),
+            tolerance=Tolerance(mean_difference=0.05, max_difference=0.5, top1_agreement=0.95),
         ),
         Scheme(
             name="int8",
@@ -129,7 +133,7 @@ SCHEMES = {
             io_dtype="int8",
             ops=("TFLITE_BUILTINS_INT8",),
             calibrated=True,
-            tolerance=Tolerance(mean_difference=0.1, max_difference=1.0),
+            tolerance=Tolerance(mean_difference=0.1, max_difference=1.0, top1_agreement=0.9),
         ),
         Scheme(
             name="int16x8",
@@ -137,7 +141,7 @@ SCHEMES = {
             io_dtype="float32",
             ops=("EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8",),
             calibrated=True,
-            tolerance=Tolerance(mean_difference=0.1, max_difference=1.0),
+            tolerance=Tolerance(mean_difference=0.05, max_difference=0.5, top1_agreement=0.95),
         ),
     )
 }

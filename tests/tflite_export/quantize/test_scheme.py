@@ -21,7 +21,7 @@ def test_an_unknown_name_is_told_with_the_nearest_and_all_known_ones():
 
 
 def test_a_tolerance_comes_back_from_json():
-    tolerance = Tolerance(mean_difference=0.1, max_difference=0.5, accuracy_drop=0.02)
+    tolerance = Tolerance(mean_difference=0.1, max_difference=0.5, top1_agreement=0.9)
     assert Tolerance.from_json(tolerance.to_json()) == tolerance
 
 
