@@ -8,6 +8,8 @@ from pipelines.stages.base import Outcome, Run, Stage, StageError
 if typing.TYPE_CHECKING:
     import keras
 
+    from tfelastic import Ladder
+
 FILE = "baseline.keras"
 
 
@@ -18,6 +20,7 @@ def run(run: Run) -> Outcome:
 
     dataset = run.dataset
     model = build(run)
+    _rehearse(run, model)
     trained = train(
         model,
         dataset.train,
@@ -65,6 +68,22 @@ def build(run: Run) -> "keras.Model":
         model = te.zoo.build(spec.name, input_shape=image_shape, **options)
     _require_fit(model, image_shape, classes, dataset.name)
     return model
+
+
+def plan_ladder(run: Run, model: "keras.Model") -> "Ladder":
+    """Plan the recipe's ladder for a model."""
+    import tfelastic as te
+
+    spec = run.recipe.ladder
+    return te.ladder(model, widths=spec.widths, criterion=spec.criterion, round_to=spec.round_to)
+
+
+def _rehearse(run: Run, model: "keras.Model") -> None:
+    """Let what cannot work fail now, and not after hours of training."""
+    from tflite_export.quantize.scheme import get_scheme
+
+    plan_ladder(run, model)
+    get_scheme(run.recipe.export.scheme)
 
 
 def _require_fit(

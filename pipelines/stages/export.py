@@ -4,36 +4,31 @@ import dataclasses
 import json
 from typing import TYPE_CHECKING, Any
 
-from pipelines.stages import elastic, ladder
+from pipelines.stages import elastic
 from pipelines.stages.base import Outcome, Run, Stage, StageError, some_images
 
 if TYPE_CHECKING:
-    import keras
-
-    from tflite_export import Tolerance
+    from tfelastic import ElasticModel
+    from tflite_export import Tolerance, VariantReport
 
 
 def run(run: Run) -> Outcome:
     """Export the variants that an earlier try has not exported yet, widest first."""
     import keras
 
-    import tfelastic as te
+    import tfelastic as te  # noqa: F401 (registers ElasticModel for loading)
 
     net = keras.saving.load_model(run.path(elastic.FILE))
-    plan = te.Ladder.from_json(json.loads(run.path(ladder.FILE).read_text(encoding="utf-8")))
-    variants = []
-    with run.reporter.bar(len(plan.rungs), "variants") as advance:
-        for rung in plan.rungs:
-            done = _begun(run, rung.name)
-            if done is None:
-                done = {"name": rung.name, "width": rung.width, **_export(run, net, rung.name)}
-                run.workspace.save_json(_record(run, rung.name), done)
-            variants.append(done)
-            advance(len(variants), rung.name)
+    reports: list[VariantReport] = []
+    with run.reporter.bar(len(net.names), "variants") as advance:
+        for name in net.names:
+            reports.append(_begun(run, name) or _export(run, net, name))
+            advance(len(reports), name)
+    reached = (f"{each.name} {100 * each.verification.accuracy_tflite:.2f} %" for each in reports)
     return Outcome(
-        "  ".join(f"{each['name']} {100 * each['accuracy_tflite']:.2f} %" for each in variants),
-        files=tuple(tflite_file(each["name"]) for each in variants),
-        results={"variants": variants},
+        "  ".join(reached),
+        files=tuple(tflite_file(each.name) for each in reports),
+        results={"variants": [each.to_json() for each in reports]},
     )
 
 
@@ -46,40 +41,40 @@ def _record(run: Run, name: str) -> str:
     return run.workspace.begun(STAGE.name, f"{name}.json")
 
 
-def _begun(run: Run, name: str) -> dict[str, Any] | None:
+def _begun(run: Run, name: str) -> "VariantReport | None":
     """Return what an earlier try found of this variant, if it got so far."""
+    from tflite_export import VariantReport
+
     record = run.path(_record(run, name))
     if not record.exists() or not run.path(tflite_file(name)).exists():
         return None
     found: dict[str, Any] = json.loads(record.read_text(encoding="utf-8"))
-    return found
+    return VariantReport.from_json(found)
 
 
-def _export(run: Run, net: "keras.Model", name: str) -> dict[str, Any]:
-    import tfelastic as te
+def _export(run: Run, net: "ElasticModel", name: str) -> "VariantReport":
     import tflite_export as tx
+    from tflite_export.quantize.scheme import get_scheme
 
     spec, dataset, seed = run.recipe.export, run.dataset, run.recipe.seed
-    model = net.cut(name)
-    samples = some_images(dataset.train.images, spec.calibration, seed=seed)
-    tflite = tx.convert(model, scheme=spec.scheme, samples=samples, seed=seed)
-    tolerance = _scaled(tx.SCHEMES[spec.scheme].tolerance, spec.tolerance)
-    found = tx.verify(model, tflite, dataset.test.images, dataset.test.labels, tolerance=tolerance)
-    if not found.passed:
-        raise StageError(
-            f"variant {name} as {spec.scheme} strays too far from its Keras model: {found}; "
-            "train longer, take more export.calibration images, or raise export.tolerance"
+    try:
+        report, tflite = tx.export_variant(
+            net,
+            name,
+            samples=some_images(dataset.train.images, spec.calibration, seed=seed),
+            test=dataset.test,
+            scheme=spec.scheme,
+            tolerance=_scaled(get_scheme(spec.scheme).tolerance, spec.tolerance),
+            seed=seed,
         )
+    except tx.VerificationError as error:
+        raise StageError(
+            f"{error}. In the recipe these are export.calibration, elastic.epochs, export.scheme "
+            "and export.tolerance"
+        ) from error
     run.workspace.save_bytes(tflite_file(name), tflite)
-    cost = te.cost(model)
-    return {
-        "params": cost.params,
-        "macs": cost.macs,
-        "tflite_bytes": len(tflite),
-        "accuracy_keras": found.accuracy_keras,
-        "accuracy_tflite": found.accuracy_tflite,
-        "top1_agreement": found.top1_agreement,
-    }
+    run.workspace.save_json(_record(run, name), report.to_json())
+    return report
 
 
 def _scaled(bounds: "Tolerance", factor: float) -> "Tolerance":

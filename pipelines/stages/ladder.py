@@ -12,16 +12,10 @@ def run(run: Run) -> Outcome:
 
     import tfelastic as te
 
-    spec = run.recipe.ladder
     model = keras.saving.load_model(run.path(baseline.FILE))
-    ladder = te.ladder(
-        model,
-        widths=spec.widths,
-        criterion=spec.criterion,
-        round_to=spec.round_to,
-    )
-    run.workspace.save_json(FILE, ladder.to_json())
-    names = ", ".join(ladder.names)
+    planned = baseline.plan_ladder(run, model)
+    run.workspace.save_json(FILE, planned.to_json())
+    names = ", ".join(planned.names)
     groups = len(te.trace(model).groups)
     return Outcome(f"{names} over {groups} channel groups", files=(FILE,))
 

@@ -27,7 +27,7 @@ class Reporter:
 
     def say(self, text: str) -> None:
         """Write one line."""
-        self._console.print(escape(text))
+        self._console.print(escape(text), soft_wrap=True)
 
     @contextlib.contextmanager
     def stage(self, label: str) -> Iterator[None]:

@@ -35,7 +35,7 @@ def collect(run: Run) -> dict[str, Any]:
         "baseline": {key: baseline[key] for key in ("accuracy", "params", "macs", "history")},
         "elastic": {"history": workspace.results("elastic")["history"]},
         "variants": [
-            {**variant, "latency_us": _latency(profile["latencies"][variant["name"]])}
+            _variant(variant, profile["latencies"][variant["name"]])
             for variant in workspace.results("export")["variants"]
         ],
         "bundle_bytes": workspace.results("bundle")["bytes"],
@@ -51,8 +51,14 @@ def collect(run: Run) -> dict[str, Any]:
     }
 
 
-def _latency(measured: dict[str, Any]) -> dict[str, float]:
-    return {key.removesuffix("_us"): measured[key] for key in ("p50_us", "p90_us")}
+def _variant(exported: dict[str, Any], measured: dict[str, Any]) -> dict[str, Any]:
+    copied = ("name", "width", "params", "macs", "tflite_bytes")
+    verified = ("accuracy_keras", "accuracy_tflite", "top1_agreement")
+    return {
+        **{key: exported[key] for key in copied},
+        **{key: exported["verification"][key] for key in verified},
+        "latency_us": {"p50": measured["p50_us"], "p90": measured["p90_us"]},
+    }
 
 
 def versions() -> dict[str, str]:

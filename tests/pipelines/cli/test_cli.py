@@ -64,6 +64,8 @@ def test_wrong_usage_is_2_and_says_what(capsys, arguments):
         (["run", "demo", "--set", "seed"], ["--set seed", "key=value"]),
         (["run", "demo", "--set", "data.source=./no/data"], ["./no/data", "does not exist"]),
         (["run", "demo", "--set", "model.name=resnet9"], ["'resnet9'", "resnet8"]),
+        (["run", "demo", "--set", "ladder.criterion=magnetude"], ["magnetude", "magnitude"]),
+        (["run", "demo", "--set", "export.scheme=int4"], ["int4", "int8"]),
     ],
 )
 def test_a_failure_is_1_and_one_message(capfd, tmp_path, arguments, parts):
