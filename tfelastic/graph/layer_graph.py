@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from tfelastic.errors import GraphError
+from tfelastic.graph.describe import describe
 from tfelastic.graph.site import LayerFacts, Multiplications, Tensor
 from tfelastic.graph.trace import Structure
 
@@ -109,7 +110,8 @@ class Block:
     shortcut: int
 
     def __str__(self) -> str:
-        return f"block {self.name}: {len(self.layers)} layers ({', '.join(self.layers)})"
+        count = "1 layer" if len(self.layers) == 1 else f"{len(self.layers)} layers"
+        return f"block {self.name}: {count} ({', '.join(self.layers)})"
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,6 +137,9 @@ class LayerGraph:
     blocks: tuple[Block, ...]
     unit_of: np.ndarray
     outputs: tuple[Tensor, ...]
+
+    def __str__(self) -> str:
+        return describe(self)
 
     @property
     def model(self) -> keras.Model:

@@ -49,6 +49,11 @@ def rule(*kinds: type | str) -> Callable[[Rule], Rule]:
     return file
 
 
+def operations(module: str, names: str) -> list[str]:
+    """Return the kinds of the operations `names`, set apart by spaces, of the Keras module `module`."""
+    return [f"{module}.{name}" for name in names.split()]
+
+
 def find_rule(op: Any) -> Rule | None:
     """Return the rule of a layer or operation; a subclass has its parent's unless it overrides `call`."""
     for kind in type(op).__mro__:

@@ -55,6 +55,7 @@ class Structure:
     Attributes:
         model: The model that was read.
         inputs: The model's inputs, flattened.
+        input_names: The names of their input layers.
         input_structure: The nesting (list, dict) in which the model takes its inputs.
         outputs: The model's outputs in the nesting in which it returns them.
         calls: Every call, in execution order.
@@ -63,6 +64,7 @@ class Structure:
 
     model: keras.Model
     inputs: tuple[Ref, ...]
+    input_names: tuple[str, ...]
     input_structure: Any
     outputs: Any
     calls: tuple[Call, ...]
@@ -157,6 +159,7 @@ class _Reader:
         return Structure(
             model=self._model,
             inputs=inputs,
+            input_names=tuple(t._keras_history.operation.name for t in self._functional.inputs),
             input_structure=self._swap(self._functional._inputs_struct),
             outputs=self._swap(self._functional._outputs_struct),
             calls=calls,

@@ -19,6 +19,7 @@ def convolution(site: Site) -> np.ndarray:
     layer, x = site.layer, site.inputs[0]
     kernel = plain(layer, "kernel")
     axis = channel_axis(layer, x)
+    site.multiplies(kernel, positions(site.outputs[0].shape, axis))
     inputs = site.channels_of(x, axis)
     outputs = site.creates(kernel, -1)
     if layer.groups == 1:
@@ -30,7 +31,6 @@ def convolution(site: Site) -> np.ndarray:
         site.resizes("groups", units_in[:, 0])
     site.resizes("filters", outputs)
     site.mixes()
-    site.multiplies(kernel, positions(site.outputs[0].shape, axis))
     return _finish(site, outputs, axis)
 
 
@@ -40,11 +40,11 @@ def transposed_convolution(site: Site) -> np.ndarray:
     layer, x = site.layer, site.inputs[0]
     kernel = plain(layer, "kernel")
     axis = channel_axis(layer, x)
+    site.multiplies(kernel, positions(x.shape, axis))
     site.bind(kernel, -1, site.channels_of(x, axis))
     outputs = site.creates(kernel, -2)
     site.resizes("filters", outputs)
     site.mixes()
-    site.multiplies(kernel, positions(x.shape, axis))
     return _finish(site, outputs, axis)
 
 
@@ -53,8 +53,8 @@ def depthwise_convolution(site: Site) -> np.ndarray:
     """Kernel `[*window, inputs, multiplier]`; output channel `i * multiplier + j` belongs to input channel `i`."""
     layer, x = site.layer, site.inputs[0]
     axis = channel_axis(layer, x)
-    inputs = site.bind(layer.kernel, -2, site.channels_of(x, axis))
     site.multiplies(layer.kernel, positions(site.outputs[0].shape, axis))
+    inputs = site.bind(layer.kernel, -2, site.channels_of(x, axis))
     return _finish(site, np.repeat(inputs, layer.depth_multiplier), axis)
 
 
@@ -63,14 +63,14 @@ def separable_convolution(site: Site) -> np.ndarray:
     """A depthwise convolution and a pointwise one, `[1, ..., inputs * multiplier, filters]`."""
     layer, x = site.layer, site.inputs[0]
     axis = channel_axis(layer, x)
+    times = positions(site.outputs[0].shape, axis)
+    site.multiplies(layer.depthwise_kernel, times)
+    site.multiplies(layer.pointwise_kernel, times)
     inputs = site.bind(layer.depthwise_kernel, -2, site.channels_of(x, axis))
     site.bind(layer.pointwise_kernel, -2, np.repeat(inputs, layer.depth_multiplier))
     outputs = site.creates(layer.pointwise_kernel, -1)
     site.resizes("filters", outputs)
     site.mixes()
-    times = positions(site.outputs[0].shape, axis)
-    site.multiplies(layer.depthwise_kernel, times)
-    site.multiplies(layer.pointwise_kernel, times)
     return _finish(site, outputs, axis)
 
 

@@ -14,11 +14,11 @@ def dense(site: Site) -> np.ndarray:
     """Kernel `[inputs, units]` along the last axis, at every position of the axes between."""
     layer, x = site.layer, site.inputs[0]
     kernel = plain(layer, "kernel")
+    site.multiplies(kernel, positions(site.outputs[0].shape, len(x.shape) - 1))
     site.bind(kernel, 0, site.channels_of(x, -1))
     outputs = site.creates(kernel, 1)
     if layer.use_bias:
         site.bind(layer.bias, 0, outputs, role="shift")
     site.resizes("units", outputs)
     site.mixes()
-    site.multiplies(kernel, positions(site.outputs[0].shape, len(x.shape) - 1))
     return activate(site, site.along(outputs, -1), layer.activation)

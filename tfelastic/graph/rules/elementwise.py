@@ -5,23 +5,24 @@ from typing import Any
 import keras
 import numpy as np
 
-from tfelastic.graph.rulebook import rule
+from tfelastic.graph.rulebook import operations, rule
 from tfelastic.graph.site import NoRule, Site, Tensor
 
 layers = keras.layers
 
 # Activations that look at one value at a time (softmax and glu, which do not, are missing on purpose).
-_POINTWISE = frozenset(
-    "celu elu exponential gelu hard_shrink hard_sigmoid hard_silu hard_swish hard_tanh leaky_relu linear "
-    "log_sigmoid mish relu relu6 selu sigmoid silu soft_shrink softplus softsign sparse_plus "
-    "sparse_sigmoid squareplus swish tanh tanh_shrink threshold".split()
-)
+_NAMES = """
+celu elu exponential gelu hard_shrink hard_sigmoid hard_silu hard_swish hard_tanh leaky_relu linear log_sigmoid
+mish relu relu6 selu sigmoid silu soft_shrink softplus softsign sparse_plus sparse_sigmoid squareplus swish tanh
+tanh_shrink threshold
+"""
+_POINTWISE = frozenset(_NAMES.split())
 
 
 def activate(site: Site, labels: np.ndarray, activation: Any) -> np.ndarray:
     """Return the labels after a layer's own `activation`, frozen where that looks across channels."""
     name = getattr(activation, "__name__", type(activation).__name__)
-    builtin = getattr(activation, "__module__", "").startswith("keras.")
+    builtin = getattr(activation, "__module__", "").startswith(("keras.", "tensorflow.", "jax."))
     if activation is not None and not (builtin and name in _POINTWISE):
         site.freeze(labels, f"has the activation {name!r}, which may look across channels")
     return labels
@@ -41,25 +42,33 @@ def activate(site: Site, labels: np.ndarray, activation: Any) -> np.ndarray:
     layers.ActivityRegularization,
     layers.Identity,
     "convnext.StochasticDepth",
-    *(
-        f"nn.{name}"
-        for name in (
-            "Celu Elu Gelu HardShrink HardSigmoid HardSilu HardTanh LeakyRelu LogSigmoid Relu Relu6 Selu Sigmoid "
-            "Silu SoftShrink Softplus Softsign SparsePlus SparseSigmoid Squareplus TanhShrink Threshold"
-        ).split()
+    *operations(
+        "nn",
+        "Celu Elu Gelu HardShrink HardSigmoid HardSilu HardTanh LeakyRelu LogSigmoid Relu Relu6 Selu "
+        "Sigmoid Silu SoftShrink Softplus Softsign SparsePlus SparseSigmoid Squareplus TanhShrink "
+        "Threshold",
     ),
-    *(
-        f"numpy.{name}"
-        for name in (
-            "Abs Absolute Clip Exp Expm1 Log Log1p Negative Reciprocal Sign Sqrt Square Tanh"
-        ).split()
+    *operations(
+        "numpy",
+        "Abs Absolute Ceil Cos Exp Exp2 Expm1 Fabs Floor Log Log10 Log1p Log2 LogicalNot Negative "
+        "Reciprocal Round Sign Sin Sqrt Square Tanh Trunc",
     ),
     "core.Cast",
     "core.StopGradient",
+    "core.SaturateCast",
+    "math.Erf",
     "math.Rsqrt",
 )
 def pointwise(site: Site) -> np.ndarray:
     """One value in, one value out."""
+    return site.inputs[0].labels
+
+
+@rule("numpy.Clip")
+def clip(site: Site) -> np.ndarray:
+    """The same limits for all values."""
+    if np.size(site.layer.x_min) > 1 or np.size(site.layer.x_max) > 1:
+        raise NoRule("it clips to an array, which may hold a limit per channel")
     return site.inputs[0].labels
 
 

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 
 from tfelastic.graph.channels import FIXED
-from tfelastic.graph.rulebook import rule
+from tfelastic.graph.rulebook import operations, rule
 from tfelastic.graph.rules.elementwise import constants
 from tfelastic.graph.site import NoRule, Site, Tensor
 
@@ -28,14 +28,11 @@ def merge(site: Site) -> np.ndarray:
 
 
 @rule(
-    "numpy.Add",
-    "numpy.Subtract",
-    "numpy.Multiply",
-    "numpy.Divide",
-    "numpy.TrueDivide",
-    "numpy.Maximum",
-    "numpy.Minimum",
-    "numpy.Power",
+    *operations(
+        "numpy",
+        "Add Divide DivideNoNan Equal Greater GreaterEqual Less LessEqual LogicalAnd LogicalOr "
+        "Maximum Minimum Multiply NotEqual Power Subtract TrueDivide Where",
+    )
 )
 def arithmetic(site: Site) -> np.ndarray:
     """Operators such as `x + y` and `x * 0.5`; a constant array may hold a value per channel, so it is refused."""

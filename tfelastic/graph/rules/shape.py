@@ -5,7 +5,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from tfelastic.graph.rulebook import rule
+from tfelastic.graph.channels import FIXED
+from tfelastic.graph.rulebook import operations, rule
 from tfelastic.graph.site import NoRule, Site
 
 layers = keras.layers
@@ -62,6 +63,53 @@ def transpose(site: Site) -> np.ndarray:
     return site.inputs[0].labels.transpose([axis - 1 for axis in axes[1:]])
 
 
+@rule("numpy.Moveaxis", "numpy.Swapaxes")
+def move_axes(site: Site) -> np.ndarray:
+    """Axes in another order: a dry run on an empty array whose lengths number its axes tells which."""
+    x, layer = site.inputs[0], site.layer
+    numbered = np.empty(tuple(range(len(x.shape))))
+    if hasattr(layer, "source"):
+        order = np.moveaxis(numbered, layer.source, layer.destination).shape
+    else:
+        order = np.swapaxes(numbered, layer.axis1, layer.axis2).shape
+    if order[0] != 0:
+        raise NoRule("it moves the batch axis")
+    return x.labels.transpose([axis - 1 for axis in order[1:]])
+
+
+@rule("numpy.Flip")
+def flip(site: Site) -> np.ndarray:
+    """Axes reversed."""
+    x, axis = site.inputs[0], site.layer.axis
+    axes = [] if axis is None else [int(each) % len(x.shape) for each in np.atleast_1d(axis)]
+    if 0 in axes or not axes:
+        raise NoRule("it reverses the batch")
+    return np.flip(x.labels, tuple(each - 1 for each in axes))
+
+
+@rule("numpy.Pad")
+def pad(site: Site) -> np.ndarray:
+    """Padded positions carry the channels on; places padded to the channel axis are no channels."""
+    x, layer = site.inputs[0], site.layer
+    widths = np.broadcast_to(np.asarray(layer.pad_width), (len(x.shape), 2))
+    if widths[0].any():
+        raise NoRule("it pads the batch")
+    if x.labels.size == 1:
+        site.freeze(x.labels, "pads it")
+        return x.labels
+    wide = np.array(x.labels.shape)[:, np.newaxis] > 1
+    channel = np.where(wide, widths[1:], 0)
+    if channel.any() and layer.mode != "constant":
+        raise NoRule(f"it pads the channels in mode {layer.mode!r}, which repeats some by position")
+    return np.pad(x.labels, channel, constant_values=FIXED)
+
+
+@rule(layers.RepeatVector)
+def repeat_vector(site: Site) -> np.ndarray:
+    """A new axis of positions, before the channels."""
+    return site.inputs[0].labels[np.newaxis]
+
+
 @rule("numpy.ExpandDims")
 def expand_dims(site: Site) -> np.ndarray:
     """A new axis of length 1."""
@@ -83,12 +131,7 @@ def squeeze(site: Site) -> np.ndarray:
     return np.squeeze(x.labels, tuple(int(each) % len(x.shape) - 1 for each in np.atleast_1d(axis)))
 
 
-@rule(
-    *(
-        f"numpy.{name}"
-        for name in ("Mean", "Sum", "Max", "Amax", "Min", "Amin", "Var", "Std", "Prod")
-    )
-)
+@rule(*operations("numpy", "Amax Amin Max Mean Min Prod Std Sum Var"))
 def reduce(site: Site) -> np.ndarray:
     """A reduction over positions; one over channels freezes them."""
     x, layer = site.inputs[0], site.layer

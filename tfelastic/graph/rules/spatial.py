@@ -17,6 +17,13 @@ layers = keras.layers
     layers.AveragePooling1D,
     layers.AveragePooling2D,
     layers.AveragePooling3D,
+    layers.AdaptiveAveragePooling1D,
+    layers.AdaptiveAveragePooling2D,
+    layers.AdaptiveAveragePooling3D,
+    layers.AdaptiveMaxPooling1D,
+    layers.AdaptiveMaxPooling2D,
+    layers.AdaptiveMaxPooling3D,
+    layers.ZeroPadding1D,
     layers.ZeroPadding2D,
     layers.ZeroPadding3D,
     layers.Cropping2D,
@@ -25,6 +32,11 @@ layers = keras.layers
     layers.UpSampling3D,
     layers.Resizing,
     layers.CenterCrop,
+    "nn.MaxPool",
+    "nn.AveragePool",
+    "nn.AdaptiveMaxPool",
+    "nn.AdaptiveAveragePool",
+    "image.Resize",
 )
 def image_wise(site: Site) -> np.ndarray:
     """Every channel's image is worked on alone."""
@@ -33,7 +45,7 @@ def image_wise(site: Site) -> np.ndarray:
     return site.along(site.channels_of(x, axis), axis)
 
 
-@rule(layers.ZeroPadding1D, layers.Cropping1D, layers.UpSampling1D)
+@rule(layers.Cropping1D, layers.UpSampling1D)
 def sequence_wise(site: Site) -> np.ndarray:
     """The one-dimensional kin, which always have their channels last."""
     return site.along(site.channels_of(site.inputs[0], -1), -1)
