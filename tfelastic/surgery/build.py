@@ -98,8 +98,10 @@ class _Builder:
         """Return the model of `structure` in its new size; `shapes` are its inputs', batch first."""
         original = structure.model
         inputs = [
-            keras.Input(batch_shape=shape, dtype=structure.specs[ref].dtype, name=tensor.name)
-            for shape, ref, tensor in zip(shapes, structure.inputs, original.inputs, strict=True)
+            keras.Input(batch_shape=shape, dtype=structure.specs[ref].dtype, name=name)
+            for shape, ref, name in zip(
+                shapes, structure.inputs, structure.input_names, strict=True
+            )
         ]
         outputs = structure.run(inputs, self._apply)
         if isinstance(original, keras.Sequential):
@@ -108,7 +110,8 @@ class _Builder:
         nested = dict(zip(structure.inputs, inputs, strict=True))
         inputs = keras.tree.map_structure(nested.get, structure.input_structure)
         model = keras.Model(inputs, outputs, name=original.name)
-        model.trainable = original.trainable or any(layer.trainable for layer in original.layers)
+        if not original.trainable:  # Set to True, it would unfreeze every frozen layer.
+            model.trainable = False
         return model
 
     def slices(self, model: keras.Model) -> list[Slice]:
