@@ -21,6 +21,8 @@ def recalibrate(
 
     Source: Yu and Huang, Universally Slimmable Networks, arXiv 1903.05134, section 3.3.
 
+    A model with a `recalibrate` of its own, such as an `ElasticModel`, is asked to do it for all of its parts.
+
     Args:
         model: The model; its statistics are changed, nothing else.
         images: What the model takes, `[count, height, width, channels]`; a few hundred are enough. Images beyond
@@ -33,6 +35,9 @@ def recalibrate(
     """
     if len(images) == 0:
         raise TrainingError("recalibration needs at least one image, received none")
+    if statistics is None and hasattr(model, "recalibrate"):
+        model.recalibrate(images, batch_size=batch_size)
+        return
     if statistics is None:
         facts = trace(model).facts.values()
         bindings = [binding for fact in facts for binding in fact.bindings.values()]
