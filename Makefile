@@ -26,10 +26,10 @@ $(VENV)/installed: requirements.lock setup.cfg pyproject.toml
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
-# Resolve the extras of setup.cfg anew (needs uv).
+# Resolve the extras of setup.cfg anew, with pip's own resolver (needs pip-tools).
 lock:
-	uv pip compile setup.cfg --extra dev --python-version 3.11 --generate-hashes --no-header \
-		--no-annotate --no-emit-find-links --no-emit-index-url --prerelease if-necessary-or-explicit --output-file requirements.lock
+	pip-compile --quiet --extra dev --allow-unsafe --strip-extras --generate-hashes --no-header --no-annotate \
+		--no-emit-options --output-file requirements.lock setup.cfg
 
 clean:
 	rm -rf $(VENV) runs *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
