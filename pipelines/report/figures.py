@@ -6,9 +6,11 @@ light page and on a dark one.
 
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
+
+from pipelines.report.units import TimeUnit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,6 +47,10 @@ _STYLE: dict[str, Any] = {
 }
 
 
+#: The least that the axis of the accuracy spans, in points.
+_LEAST_POINTS = 3.0
+
+
 def trade_off(metrics: Mapping[str, Any]) -> str:
     """Draw accuracy against latency: a dot at each variant's median, a whisker to its p90."""
     with _drawing():
@@ -53,8 +59,9 @@ def trade_off(metrics: Mapping[str, Any]) -> str:
 
 def _trade_off(metrics: Mapping[str, Any]) -> "Figure":
     figure, (axes,) = _figure(7.2, 3.6, columns=1)
+    unit = TimeUnit.of(metrics)
     for variant in metrics["variants"]:
-        p50, p90 = (variant["latency_us"][key] / 1000 for key in ("p50", "p90"))
+        p50, p90 = (variant["latency_us"][key] / unit.microseconds for key in ("p50", "p90"))
         reached = 100 * variant["accuracy_tflite"]
         axes.plot([p50, p90], [reached, reached], color=_FIRST, linewidth=1.5, alpha=0.6)
         axes.plot([p90], [reached], marker="|", color=_FIRST, markersize=8)
@@ -62,43 +69,43 @@ def _trade_off(metrics: Mapping[str, Any]) -> "Figure":
         axes.annotate(
             variant["name"], (p50, reached), (0, -16), textcoords="offset points", ha="center"
         )
-    _draw_baseline(axes, 100 * metrics["baseline"]["accuracy"])
-    _draw_budgets(axes, [row["budget_us"] / 1000 for row in metrics["selector"]])
-    axes.set_xlabel("latency of one image, ms (dot: median, bar: p90)")
+    axes.axhline(
+        100 * metrics["baseline"]["accuracy"],
+        color=_SECOND,
+        linewidth=1.2,
+        linestyle=(0, (5, 3)),
+        zorder=1,
+    )
+    for row in metrics["selector"]:
+        _draw_budget(axes, row["budget_us"], unit)
+    axes.set_xlabel(f"latency of one image, {unit.name} (dot: median, bar: p90)")
     axes.set_ylabel("accuracy, %")
     axes.set_xlim(left=0)
-    axes.margins(y=0.22)
+    axes.set_ylim(*_accuracy_range(axes.dataLim.y0, axes.dataLim.y1))
     axes.grid(axis="y")
     return figure
 
 
-def _draw_baseline(axes: "Axes", accuracy: float) -> None:
-    axes.axhline(accuracy, color=_SECOND, linewidth=1.2, linestyle=(0, (5, 3)))
+def _accuracy_range(low: float, high: float) -> tuple[float, float]:
+    """Return an axis that lets no difference of a few test images look like a cliff."""
+    margin = max(0.2 * (high - low), (_LEAST_POINTS - (high - low)) / 2)
+    top = min(high + margin, 100.2)
+    return min(low - margin, top - _LEAST_POINTS), top
+
+
+def _draw_budget(axes: "Axes", budget_us: float, unit: "TimeUnit") -> None:
+    budget = budget_us / unit.microseconds
+    axes.axvline(budget, color=_MUTED, linewidth=0.9, linestyle=(0, (1, 3)), zorder=1)
     axes.annotate(
-        "the same net, trained alone, in float",
-        (0, accuracy),
-        (4, 4),
-        xycoords=("axes fraction", "data"),
+        unit.show(budget_us),
+        (budget, 1),
+        (0, 3),
+        xycoords=("data", "axes fraction"),
         textcoords="offset points",
-        color=_SECOND,
+        ha="center",
+        color=_MUTED,
+        fontsize=8,
     )
-
-
-def _draw_budgets(axes: "Axes", budgets: Sequence[float]) -> None:
-    for budget in budgets:
-        axes.axvline(budget, color=_MUTED, linewidth=0.9, linestyle=(0, (1, 3)))
-        axes.annotate(
-            f"budget {budget:.3g}",
-            (budget, 0),
-            (-3, 4),
-            xycoords=("data", "axes fraction"),
-            textcoords="offset points",
-            rotation=90,
-            ha="right",
-            va="bottom",
-            color=_MUTED,
-            fontsize=8,
-        )
 
 
 def curves(metrics: Mapping[str, Any]) -> str:

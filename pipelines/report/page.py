@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from pipelines.report import units
 from pipelines.workspace import read_metrics, write_atomically
 
 PAGE = "report.html"
@@ -25,12 +26,18 @@ def render(metrics: Mapping[str, Any]) -> str:
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
+    unit = units.TimeUnit.of(metrics)
     environment.filters.update(
-        percent=percent, ms=milliseconds, kb=kilobytes, millions=millions, seconds=seconds
+        percent=units.percent,
+        kb=units.kilobytes,
+        millions=units.millions,
+        minutes=units.minutes,
+        time=unit.show,
     )
     template = (resources.files("pipelines.report") / "page.html").read_text(encoding="utf-8")
     return environment.from_string(template).render(
         metrics=metrics,
+        unit=unit.name,
         recipe_yaml=yaml.safe_dump(metrics["recipe"], sort_keys=False, default_flow_style=None),
         shades={variant["name"]: i for i, variant in enumerate(metrics["variants"])},
         trade_off=figures.trade_off(metrics),
@@ -42,29 +49,3 @@ def write_report(workspace: Path) -> Path:
     """Draw a finished run's page anew and return its path."""
     page = render(read_metrics(workspace))
     return write_atomically(workspace / PAGE, page.encode())
-
-
-def percent(share: float, digits: int = 2) -> str:
-    """Return a share of 1 as a percentage with a thin space: `98.78 %`."""
-    return f"{100 * share:.{digits}f}\u2009%"
-
-
-def milliseconds(microseconds: float) -> str:
-    """Return microseconds in milliseconds, to the microsecond."""
-    return f"{microseconds / 1000:.3f}"
-
-
-def kilobytes(count: int) -> str:
-    """Return bytes in kilobytes of 1,000, to the tenth."""
-    return f"{count / 1000:,.1f}"
-
-
-def millions(count: int) -> str:
-    """Return a count in millions."""
-    return f"{count / 1e6:,.2f}"
-
-
-def seconds(count: float) -> str:
-    """Return seconds in minutes and seconds."""
-    minutes, rest = divmod(round(count), 60)
-    return f"{minutes}:{rest:02}"

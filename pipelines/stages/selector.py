@@ -63,7 +63,7 @@ def _under(run: Run, budget_us: int) -> dict[str, Any]:
     return {
         "budget_us": budget_us,
         "requests": requests,
-        "variant_counts": dict(sorted(variants.items(), reverse=True)),
+        "variant_counts": {name: variants[name] for name in selector.latencies if variants[name]},
         "p50_us": percentile(taken_us, 50),
         "p90_us": percentile(taken_us, 90),
         "p99_us": percentile(taken_us, 99),

@@ -67,10 +67,11 @@ def test_no_id_stands_twice_and_every_reference_has_one(metrics):
 
 
 def test_the_figures_are_told_with_their_units(metrics):
-    text = re.sub(r"[ \n]+", " ", read(render(metrics)).text)
-    for part in ("98.78\u2009%", "98.60\u2009%", "78,042", "12.45", "154.3 kB", "0.400", "0.420"):
-        assert part in text
-    for part in ("seed 7", "Some CPU", "python 3.11.7", "1:01", "2:05"):
+    html = render(metrics)
+    for cell in ("98.78\u2009%", "98.60\u2009%", "78,042", "12.45", "400", "420", "µs"):
+        assert f">{cell}<" in html
+    text = re.sub(r"[ \n]+", " ", read(html).text)
+    for part in ("154.3 kB", "seed 7", "Some CPU", "python 3.11.7", "1:01", "2:05"):
         assert part in text
 
 
@@ -115,3 +116,11 @@ def test_a_written_report_replaces_the_old_one(tmp_path, metrics):
     assert path == tmp_path / "report.html"
     assert path.read_text(encoding="utf-8") == render(metrics)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["metrics.json", "report.html"]
+
+
+def test_slow_variants_are_told_in_milliseconds(metrics):
+    for variant in metrics["variants"]:
+        variant["latency_us"] = {"p50": 41_500, "p90": 43_219}
+    text = read(render(metrics)).text
+    assert "43.22" in text
+    assert "43,219" not in text
