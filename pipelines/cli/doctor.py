@@ -60,13 +60,15 @@ def command(as_json: bool) -> None:
 
     Exit code 0 only when the demo can run.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    findings = [
-        examine(extra, package, module)
-        for extra, packages in _EXTRAS.items()
-        for package, module in packages.items()
-    ]
-    backend, obstacle = _backend()
+    from tflite_export.quantize.quiet import quietly
+
+    with quietly():
+        findings = [
+            examine(extra, package, module)
+            for extra, packages in _EXTRAS.items()
+            for package, module in packages.items()
+        ]
+        backend, obstacle = _backend()
     ready = obstacle is None and not any(finding.blocks_demo for finding in findings)
     if as_json:
         click.echo(json.dumps(_as_json(findings, backend, ready), indent=2))

@@ -44,10 +44,8 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(metadata.version("tfelastic"), prog_name="tfelastic")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-@click.pass_context
-def tfelastic(ctx: click.Context, debug: bool) -> None:
+def tfelastic(debug: bool) -> None:
     """Turn a Keras CNN into one elastic network that runs within a device's latency budget."""
-    ctx.meta["debug"] = debug
 
 
 def execute(arguments: Sequence[str]) -> int:
@@ -55,7 +53,7 @@ def execute(arguments: Sequence[str]) -> int:
     debug = False
     try:
         with tfelastic.make_context("tfelastic", list(arguments)) as ctx:
-            debug = "--debug" in arguments
+            debug = ctx.params["debug"]
             ctx.meta["arguments"] = tuple(arguments)
             tfelastic.invoke(ctx)
     except click.exceptions.Exit as stop:

@@ -33,7 +33,7 @@ def run(run: Run) -> Outcome:
         reporter=run.reporter,
     )
     images = some_images(dataset.train.images, _CALIBRATION_IMAGES, seed=run.recipe.seed)
-    net.recalibrate(images.astype("float32"))
+    te.recalibrate(net, images.astype("float32"))
     run.workspace.save(FILE, net.save)
     reached = {name: accuracy(net.rung(name), dataset.test) for name in net.names}
     return Outcome(
