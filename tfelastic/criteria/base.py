@@ -1,6 +1,8 @@
 """What a criterion is: it gives every unit of every group a score; low ones go first."""
 
+import inspect
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 import numpy as np
 
@@ -8,7 +10,7 @@ from tfelastic.errors import CriterionError
 from tfelastic.graph import LayerGraph
 from tfelastic.registry import Registry
 
-CRITERIA: Registry[type["Criterion"]] = Registry("criterion", CriterionError)
+CRITERIA: Registry[Callable[..., "Criterion"]] = Registry("criterion", CriterionError)
 
 
 class Criterion(ABC):
@@ -18,7 +20,7 @@ class Criterion(ABC):
     def score(self, graph: LayerGraph) -> dict[str, np.ndarray]:
         """Return a score per unit, `[units]`, for every prunable group, by the group's name.
 
-        Scores are not negative; a unit of score 0 is worth nothing.
+        Scores are not negative; a unit of score 0 is worth nothing. The graph's model is only read.
         """
 
 
@@ -30,10 +32,12 @@ def resolve(criterion: "str | Criterion") -> Criterion:
     """
     if isinstance(criterion, Criterion):
         return criterion
-    kind = CRITERIA.get(criterion)
-    try:
-        return kind()
-    except TypeError as cause:
+    make = CRITERIA.get(criterion)
+    parameters = inspect.signature(make).parameters.values()
+    if needed := [each.name for each in parameters if each.default is each.empty]:
+        call = f"{getattr(make, '__name__', criterion)}({', '.join(needed)})"
         raise CriterionError(
-            f"the criterion {criterion!r} needs more than its name; pass {kind.__name__}(...) in its place"
-        ) from cause
+            f"the criterion {criterion!r} needs {' and '.join(needed)}, which a name cannot give; "
+            f"pass tfelastic.criteria.{call} in place of the name"
+        )
+    return make()
