@@ -1,5 +1,6 @@
 """`prune`: carries a plan out, with no decisions left to make. The original model is only read."""
 
+import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -7,6 +8,7 @@ from typing import Any, TypeAlias
 import keras
 import numpy as np
 
+from tfelastic.errors import GraphError
 from tfelastic.graph import LayerGraph, trace
 from tfelastic.graph.site import LayerFacts
 from tfelastic.graph.trace import Call, Structure
@@ -77,6 +79,7 @@ def build(selection: Selection) -> tuple[keras.Model, list[Slice]]:
     builder = _Builder(selection)
     structure = selection.graph.structure
     model = builder.model(structure, [structure.specs[ref].shape for ref in structure.inputs])
+    builder.carry_state()
     return model, builder.slices(model)
 
 
@@ -113,6 +116,15 @@ class _Builder:
         if not original.trainable:  # Set to True, it would unfreeze every frozen layer.
             model.trainable = False
         return model
+
+    def carry_state(self) -> None:
+        """Carry over what layers that were adapted to data (Normalization) derive from their variables."""
+        for key, original in self._originals.items():
+            clone = self._clones[key]
+            if hasattr(clone, "finalize_state"):
+                for variable, source in zip(clone.variables, original.variables, strict=True):
+                    variable.assign(source)
+                clone.finalize_state()
 
     def slices(self, model: keras.Model) -> list[Slice]:
         """Return the origin of every variable of the built model, once each."""
@@ -151,10 +163,26 @@ class _Builder:
             if call.body:
                 self._clones[key] = self.model(call.body, _input_shapes(call.body, tensors))
             else:
-                self._clones[key] = self._resized(call.op)
+                self._clones[key] = self._rebuilt(call.op)
                 if isinstance(call.op, keras.Layer):
                     self._originals[key] = call.op
         return self._clones[key]
+
+    def _rebuilt(self, op: Any) -> Any:
+        """Return `op` in its new size; one that cannot be made anew is used again, if it holds nothing."""
+        functions = {each.__name__: each for each in vars(op).values() if inspect.isfunction(each)}
+        try:
+            with keras.saving.custom_object_scope(functions):
+                return self._resized(op)
+        except (NotImplementedError, TypeError, ValueError) as cause:
+            facts = self._graph.facts.get(id(op), LayerFacts(op.name))
+            if not facts.sizes and not getattr(op, "variables", ()):
+                return op
+            raise GraphError(
+                f"the layer {facts.path!r} ({type(op).__name__}) cannot be made anew from its config: "
+                "give its class a get_config() that holds every argument of its constructor, and "
+                "register it with @keras.saving.register_keras_serializable()"
+            ) from cause
 
     def _resized(self, op: Any) -> Any:
         config = op.get_config()

@@ -17,9 +17,8 @@ layers = keras.layers
 def convolution(site: Site) -> np.ndarray:
     """Kernel `[*window, inputs / groups, filters]`; with groups, whole groups live or die."""
     layer, x = site.layer, site.inputs[0]
-    kernel = plain(layer, "kernel")
     axis = channel_axis(layer, x)
-    site.multiplies(kernel, positions(site.outputs[0].shape, axis))
+    kernel = multiplied(site, "kernel", positions(site.outputs[0].shape, axis))
     inputs = site.channels_of(x, axis)
     outputs = site.creates(kernel, -1)
     if layer.groups == 1:
@@ -38,9 +37,8 @@ def convolution(site: Site) -> np.ndarray:
 def transposed_convolution(site: Site) -> np.ndarray:
     """Kernel `[*window, filters, inputs]`; every input pixel meets the whole window."""
     layer, x = site.layer, site.inputs[0]
-    kernel = plain(layer, "kernel")
     axis = channel_axis(layer, x)
-    site.multiplies(kernel, positions(x.shape, axis))
+    kernel = multiplied(site, "kernel", positions(x.shape, axis))
     site.bind(kernel, -1, site.channels_of(x, axis))
     outputs = site.creates(kernel, -2)
     site.resizes("filters", outputs)
@@ -53,8 +51,8 @@ def depthwise_convolution(site: Site) -> np.ndarray:
     """Kernel `[*window, inputs, multiplier]`; output channel `i * multiplier + j` belongs to input channel `i`."""
     layer, x = site.layer, site.inputs[0]
     axis = channel_axis(layer, x)
-    site.multiplies(layer.kernel, positions(site.outputs[0].shape, axis))
-    inputs = site.bind(layer.kernel, -2, site.channels_of(x, axis))
+    kernel = multiplied(site, "kernel", positions(site.outputs[0].shape, axis))
+    inputs = site.bind(kernel, -2, site.channels_of(x, axis))
     return _finish(site, np.repeat(inputs, layer.depth_multiplier), axis)
 
 
@@ -64,20 +62,27 @@ def separable_convolution(site: Site) -> np.ndarray:
     layer, x = site.layer, site.inputs[0]
     axis = channel_axis(layer, x)
     times = positions(site.outputs[0].shape, axis)
-    site.multiplies(layer.depthwise_kernel, times)
-    site.multiplies(layer.pointwise_kernel, times)
-    inputs = site.bind(layer.depthwise_kernel, -2, site.channels_of(x, axis))
-    site.bind(layer.pointwise_kernel, -2, np.repeat(inputs, layer.depth_multiplier))
-    outputs = site.creates(layer.pointwise_kernel, -1)
+    depthwise = multiplied(site, "depthwise_kernel", times)
+    pointwise = multiplied(site, "pointwise_kernel", times)
+    inputs = site.bind(depthwise, -2, site.channels_of(x, axis))
+    site.bind(pointwise, -2, np.repeat(inputs, layer.depth_multiplier))
+    outputs = site.creates(pointwise, -1)
     site.resizes("filters", outputs)
     site.mixes()
     return _finish(site, outputs, axis)
 
 
-def plain(layer: Any, name: str) -> keras.Variable:
-    """Return the weight `name` of `layer`, refusing one that is computed (LoRA, quantization)."""
-    variable = getattr(layer, name)
-    if not isinstance(variable, keras.Variable) or getattr(layer, "quantization_mode", None):
+def multiplied(site: Site, name: str, times: int | None) -> keras.Variable:
+    """Return the weight `name` of the layer, each of whose elements is multiplied `times` times.
+
+    It is counted before anything can go wrong: a layer that is left whole multiplies all the same.
+
+    Raises:
+        NoRule: What the layer multiplies is computed from the weight (LoRA, quantization).
+    """
+    variable = next(weight for weight in site.layer.weights if weight.name == name)
+    site.multiplies(variable, times)
+    if getattr(site.layer, name) is not variable or getattr(site.layer, "quantization_mode", None):
         raise NoRule(f"its {name} is quantized or has a LoRA adapter")
     return variable
 

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 
 from tfelastic.graph.rulebook import rule
-from tfelastic.graph.rules.convolution import plain, positions
+from tfelastic.graph.rules.convolution import multiplied, positions
 from tfelastic.graph.rules.elementwise import activate
 from tfelastic.graph.site import Site
 
@@ -13,8 +13,7 @@ from tfelastic.graph.site import Site
 def dense(site: Site) -> np.ndarray:
     """Kernel `[inputs, units]` along the last axis, at every position of the axes between."""
     layer, x = site.layer, site.inputs[0]
-    kernel = plain(layer, "kernel")
-    site.multiplies(kernel, positions(site.outputs[0].shape, len(x.shape) - 1))
+    kernel = multiplied(site, "kernel", positions(site.outputs[0].shape, len(x.shape) - 1))
     site.bind(kernel, 0, site.channels_of(x, -1))
     outputs = site.creates(kernel, 1)
     if layer.use_bias:

@@ -1,0 +1,99 @@
+"""Layers and operations that work value by value, by law 2."""
+
+import keras
+import numpy as np
+import pytest
+from judge import CHANNELS, assert_frozen, assert_law2, net
+from keras import layers, ops
+
+_NAMES = """
+celu elu exponential gelu hard_shrink hard_sigmoid hard_silu hard_tanh leaky_relu linear log_sigmoid mish relu
+relu6 selu sigmoid silu soft_shrink softplus softsign sparse_plus sparse_sigmoid squareplus tanh tanh_shrink
+"""
+ACTIVATIONS = _NAMES.split()
+
+LAYERS = {
+    "relu": lambda: layers.ReLU(max_value=4.0, negative_slope=0.1, threshold=0.2),
+    "leaky_relu": lambda: layers.LeakyReLU(0.2),
+    "elu": lambda: layers.ELU(),
+    "prelu": lambda: layers.PReLU(),
+    "prelu_shared": lambda: layers.PReLU(shared_axes=[1, 2]),
+    "prelu_one_slope": lambda: layers.PReLU(shared_axes=[1, 2, 3]),
+    "dropout": lambda: layers.Dropout(0.5),
+    "spatial_dropout": lambda: layers.SpatialDropout2D(0.5),
+    "alpha_dropout": lambda: layers.AlphaDropout(0.5),
+    "gaussian_dropout": lambda: layers.GaussianDropout(0.5),
+    "gaussian_noise": lambda: layers.GaussianNoise(0.5),
+    "regularization": lambda: layers.ActivityRegularization(l2=0.1),
+    "identity": lambda: layers.Identity(),
+    "rescaling": lambda: layers.Rescaling(0.5, offset=0.1),
+    "softmax_over_rows": lambda: layers.Softmax(axis=1),
+}
+
+OPERATIONS = {
+    "abs": ops.abs,
+    "clip": lambda x: ops.clip(x, -1.0, 1.0),
+    "erf": ops.erf,
+    "exp_of_negative": lambda x: ops.exp(-x),
+    "gelu": ops.gelu,
+    "log_of_square": lambda x: ops.log1p(ops.square(x)),
+    "relu6": ops.relu6,
+    "rsqrt": lambda x: ops.rsqrt(ops.square(x) + 1.0),
+    "silu": ops.silu,
+    "sin": ops.sin,
+    "sign": lambda x: ops.sign(x) * ops.sqrt(ops.abs(x)),
+    "softplus": ops.softplus,
+    "cast_there_and_back": lambda x: ops.cast(ops.cast(x, "float32"), "float64"),
+    "stop_gradient": ops.stop_gradient,
+    "hard_swish_by_hand": lambda x: x * layers.ReLU(6.0)(x + 3.0) * (1.0 / 6.0),
+}
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_activation_passes_channels_on(name: str) -> None:
+    assert_law2(net(layers.Activation(name)))
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_layer_passes_channels_on(name: str) -> None:
+    assert_law2(net(LAYERS[name]()))
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_operation_passes_channels_on(name: str) -> None:
+    assert_law2(net(OPERATIONS[name]))
+
+
+def test_activation_of_the_backend_is_known_by_its_name() -> None:
+    tensorflow = pytest.importorskip("tensorflow")
+    assert_law2(net(layers.Conv2D(6, 3, activation=tensorflow.nn.relu, name="tested")))
+
+
+CROSSING = {
+    "softmax": (lambda: layers.Softmax(), "normalises over them"),
+    "softmax_operation": (lambda: lambda x: ops.softmax(x, axis=-1), "normalises over them"),
+    "log_softmax": (lambda: ops.log_softmax, "normalises over them"),
+    "activation": (lambda: layers.Activation("softmax"), "'softmax', which may look across"),
+    "glu": (lambda: lambda x: ops.glu(x), "Glu has no rule"),
+    "rescaling": (
+        lambda: layers.Rescaling(list(np.linspace(0.5, 1.5, CHANNELS))),
+        "has a constant factor per channel",
+    ),
+    "clip": (
+        lambda: lambda x: ops.clip(x, -1.0, np.linspace(0.1, 1, CHANNELS)),
+        "may hold a limit per channel",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CROSSING)
+def test_what_looks_across_channels_freezes_them(name: str) -> None:
+    make, reason = CROSSING[name]
+    assert_frozen(net(make()), "maker", reason)
+
+
+def test_rescaling_of_the_input_freezes_nothing() -> None:
+    inputs = keras.Input((6, 6, 3))
+    x = layers.Rescaling([0.5, 1.0, 1.5], offset=[0.1, 0.2, 0.3])(inputs)
+    x = layers.Flatten()(layers.Conv2D(8, 3, name="maker")(x))
+    assert_law2(keras.Model(inputs, layers.Dense(3)(x)))

@@ -1,0 +1,123 @@
+"""Rules of users, layers without rules, and what subclasses inherit."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import keras
+import pytest
+from judge import CHANNELS, assert_frozen, assert_law2, net
+from keras import layers
+
+import tfelastic as te
+from tfelastic.errors import GraphError
+from tfelastic.graph import rulebook
+
+DOCS = Path(__file__).parents[3] / "docs"
+
+
+@pytest.fixture(autouse=True)
+def own_rules(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let each test file rules of its own."""
+    monkeypatch.setattr(rulebook, "_RULES", dict(rulebook._RULES))
+    with keras.saving.custom_object_scope({}):
+        yield
+
+
+@keras.saving.register_keras_serializable("tests")
+class Factor(layers.Layer):
+    """One learned factor per channel."""
+
+    def build(self, shape):
+        self.factor = self.add_weight(shape=(shape[-1],), name="factor")
+
+    def call(self, inputs):
+        return inputs * self.factor
+
+
+@keras.saving.register_keras_serializable("tests")
+class SharperConv(layers.Conv2D):
+    """A convolution with another constructor, but the same `call`."""
+
+
+@keras.saving.register_keras_serializable("tests")
+class ShiftedConv(layers.Conv2D):
+    """A convolution whose `call` does something else."""
+
+    def call(self, inputs):
+        return keras.ops.roll(super().call(inputs), 1, axis=-1)
+
+
+def test_layer_without_rule_is_frozen_by_name_and_breaks_nothing() -> None:
+    graph = assert_frozen(
+        net(Factor(name="mine")), "maker", "mine is left whole: Factor has no rule"
+    )
+    assert [step.path for step in graph.steps if step.whole] == ["mine"]
+
+
+def test_rule_of_a_user_frees_the_channels() -> None:
+    @te.rule(Factor)
+    def factor(site):
+        labels = site.channels_of(site.inputs[0], -1)
+        site.bind(site.layer.factor, 0, labels, role="scale")
+        return site.inputs[0].labels
+
+    graph = assert_law2(net(Factor(name="mine")))
+    assert "mine" in {member.layer for member in graph.group("maker").members}
+
+
+def test_rule_can_be_filed_by_module_and_class() -> None:
+    @te.rule(f"{Factor.__module__.rpartition('.')[2]}.Factor")
+    def factor(site):
+        site.bind(site.layer.factor, 0, site.channels_of(site.inputs[0], -1))
+        return site.inputs[0].labels
+
+    assert_law2(net(Factor()))
+
+
+def test_rule_may_decline() -> None:
+    @te.rule(Factor)
+    def factor(site):
+        raise te.NoRule("today is Sunday")
+
+    assert_frozen(net(Factor(name="mine")), "maker", "mine is left whole: today is Sunday")
+
+
+@pytest.mark.parametrize("kind", ["Factor", 3, "a.b.Factor"])
+def test_rule_for_nothing_is_refused(kind: object) -> None:
+    with pytest.raises(GraphError, match=re.escape(repr(kind))):
+        te.rule(kind)
+
+
+def test_subclass_inherits_the_rule_with_the_call() -> None:
+    assert_law2(net(SharperConv(6, 3, name="tested")), prunable=("maker", "tested"))
+
+
+def test_subclass_with_a_call_of_its_own_is_left_whole() -> None:
+    assert_frozen(net(ShiftedConv(6, 3, name="tested")), "maker", "ShiftedConv has no rule")
+
+
+def test_layer_that_cannot_be_rebuilt_is_named() -> None:
+    class Nameless(layers.Layer):
+        def __init__(self, count, **kwargs):
+            super().__init__(**kwargs)
+            self.factor = self.add_weight(shape=(count,), name="factor")
+
+        def call(self, inputs):
+            return inputs * self.factor
+
+        def get_config(self):
+            raise NotImplementedError
+
+    model = net(Nameless(CHANNELS, name="mine"))
+    with pytest.raises(GraphError, match=r"'mine' \(Nameless\) cannot be made anew.*get_config"):
+        te.prune(model, te.KeepPlan(te.trace(model).fingerprint))
+
+
+def test_the_guide_runs() -> None:
+    """Every Python block of the guide, in order, in one namespace."""
+    blocks = re.findall(r"```python\n(.*?)```", (DOCS / "rules.md").read_text(), re.DOTALL)
+    assert blocks
+    namespace: dict[str, object] = {}
+    for block in blocks:
+        exec(block, namespace)

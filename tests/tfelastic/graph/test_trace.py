@@ -1,0 +1,84 @@
+"""What can be traced, what cannot, and what the errors say."""
+
+import keras
+import numpy as np
+import pytest
+from judge import assert_law2, net
+from keras import layers
+
+import tfelastic as te
+from tfelastic.errors import GraphError
+
+
+class Subclassed(keras.Model):
+    def __init__(self):
+        super().__init__(name="mine")
+        self.dense = layers.Dense(3)
+
+    def call(self, inputs):
+        return self.dense(inputs)
+
+
+def test_subclassed_model_is_told_what_to_do() -> None:
+    with pytest.raises(GraphError, match=r"'mine' \(Subclassed\) is subclassed.*functional API"):
+        te.trace(Subclassed())
+
+
+def test_the_advice_for_subclassed_models_works() -> None:
+    model = Subclassed()
+    inputs = keras.Input((4,))
+    rebuilt = keras.Model(inputs, model.call(inputs))
+    assert te.trace(rebuilt).group("dense").size == 3
+
+
+def test_subclassed_part_of_a_model_is_left_whole() -> None:
+    inputs = keras.Input((4,))
+    model = keras.Model(
+        inputs, layers.Dense(2)(Subclassed()(layers.Dense(8, name="maker")(inputs)))
+    )
+    assert te.trace(model).group("maker").frozen == ("mine is left whole: Subclassed has no rule",)
+
+
+def test_unbuilt_sequential_is_told_what_to_do() -> None:
+    with pytest.raises(GraphError, match=r"not built.*keras\.Input\(shape\) first"):
+        te.trace(keras.Sequential([layers.Dense(3)], name="mine"))
+
+
+def test_sequential_built_on_data_can_be_traced() -> None:
+    model = keras.Sequential([layers.Dense(8, name="maker"), layers.Dense(3)])
+    model(np.zeros((1, 4)))
+    assert te.trace(model).group("maker").size == 8
+
+
+def test_what_is_no_model_is_named() -> None:
+    with pytest.raises(GraphError, match="received Dense"):
+        te.trace(layers.Dense(3))
+
+
+def test_nested_and_shared_models_obey_law_2() -> None:
+    inner_in = keras.Input((5, 5, 8))
+    inner = keras.Model(
+        inner_in, layers.Conv2D(8, 3, padding="same", name="conv")(inner_in), name="in"
+    )
+    graph = assert_law2(net(lambda x: layers.Add()([x, inner(inner(x))])))
+    assert "in/conv" in {member.layer for member in graph.group("maker").members}
+
+
+def test_several_inputs_and_outputs_obey_law_2() -> None:
+    one, two = keras.Input((6, 6, 3), name="one"), keras.Input((6, 6, 2), name="two")
+    x = layers.Conv2D(8, 3, name="maker")(one)
+    y = layers.Conv2D(6, 3, name="other")(two)
+    z = layers.GlobalMaxPooling2D()(layers.Concatenate()([x, y]))
+    outputs = {
+        "a": layers.Dense(3, name="a")(z),
+        "b": layers.Dense(2, name="b")(layers.Flatten()(x)),
+    }
+    assert_law2(keras.Model({"one": one, "two": two}, outputs), prunable=("maker", "other"))
+
+
+def test_tracing_leaves_the_model_as_it_is() -> None:
+    model = net(layers.BatchNormalization())
+    before = model.get_weights(), model.to_json()
+    te.trace(model)
+    assert model.to_json() == before[1]
+    assert all(np.array_equal(*pair) for pair in zip(model.get_weights(), before[0], strict=True))
