@@ -96,6 +96,7 @@ np.savez(sys.argv[2], **found)
 """
 
 
+@pytest.mark.slow
 def test_measured_scores_are_the_same_on_jax(data, tmp_path):
     layers = keras.layers
     inputs = keras.Input((6, 6, 2))
