@@ -66,7 +66,7 @@ def randomize(model: keras.Model, *, seed: int = 0) -> keras.Model:
             value = generator.normal(0, 0.3, shape)
         else:
             value = generator.uniform(0.5, 1.5, shape)
-        adapted = variable.name.startswith("adapt_") or "float" not in variable.dtype
+        adapted = variable.name in ("mean", "variance") or "float" not in variable.dtype
         if not adapted:  # A Normalization's statistics are no weights, but measured.
             variable.assign(value)
     return model
