@@ -1,25 +1,26 @@
 """`plan`: the largest plan under a budget."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
+from itertools import islice
 
 import keras
-import numpy as np
 
+from tfelastic import criteria
 from tfelastic.cost import Budget, spending
-from tfelastic.criteria import Criterion, resolve
-from tfelastic.errors import BudgetError, PlanError
-from tfelastic.graph import Group, LayerGraph, trace
+from tfelastic.criteria import Criterion
+from tfelastic.errors import BudgetError
+from tfelastic.graph import LayerGraph, trace
 from tfelastic.plan import KeepPlan, Selection
-from tfelastic.strategies.base import STRATEGIES
-from tfelastic.strategies.staircase import Tread, plan_after, treads
+from tfelastic.strategies.base import Strategy, resolve
+from tfelastic.strategies.staircase import Staircase, Tread
 
 
 def plan(
     model: keras.Model | LayerGraph,
     *,
     budget: Budget,
-    strategy: str = "global",
-    criterion: str | Criterion = "magnitude",
+    strategy: str | Strategy = "global",
+    criterion: str | Criterion | None = None,
     round_to: int = 8,
     floor: float = 0.0,
     protect: Sequence[str] = (),
@@ -32,8 +33,11 @@ def plan(
     Args:
         model: A functional or sequential model, or its graph.
         budget: What the pruned model may spend.
-        strategy: `"global"` ranks the channels of all groups together, `"uniform"` keeps the same share of each.
-        criterion: What ranks the channels: a name or a `Criterion`.
+        strategy: `"global"` ranks the channels of all groups together, `"uniform"` keeps the same share of each,
+            `"complexity"` draws groups by their share of the network's complexity; or a strategy with options of
+            its own, such as `tfelastic.Complexity(mode="peak")`.
+        criterion: What ranks the channels: a name or a `Criterion`. By default magnitude, and for `"complexity"`
+            nothing: the channels that come first stay.
         round_to: Channel counts are multiples of this where a group is wide enough: 8 for phones, 4 for
             microcontrollers.
         floor: The share of every group that stays at least, 0 to 1.
@@ -53,55 +57,42 @@ def plan(
         16
     """
     graph = model if isinstance(model, LayerGraph) else trace(model)
-    scores = resolve(criterion).score(graph)
-    stairs = STRATEGIES.get(strategy).order(
-        [
-            treads(group, _normalised(scores[group.name]), round_to=round_to, floor=floor)
-            for group in _unprotected(graph, protect)
-        ]
-    )
-    ranked = {name: np.argsort(-values, kind="stable") for name, values in scores.items()}
-    return _largest(graph, stairs, budget, lambda taken: plan_after(graph, ranked, taken))
+    chosen = resolve(strategy)
+    scores = criteria.resolve(criterion or chosen.criterion).score(graph)
+    staircase = Staircase.of(graph, scores, round_to=round_to, floor=floor, protect=protect)
+    return staircase.plan(descend_to(budget, staircase, chosen.descend(staircase)))
 
 
-def _unprotected(graph: LayerGraph, protect: Sequence[str]) -> list[Group]:
-    layers = {step.path for step in graph.steps}
-    if unknown := set(protect) - layers:
-        raise PlanError(
-            f"cannot protect {sorted(unknown)}: model {graph.model.name!r} has no such layers"
-        )
-    return [g for g in graph.prunable if not any(member.layer in protect for member in g.members)]
+def descend_to(budget: Budget, staircase: Staircase, stairs: Iterable[Tread]) -> list[Tread]:
+    """Return the first treads down the stairs, as many as it takes to fit a budget.
 
+    Costs fall along the stairs, so bisection finds the place, between what did not fit and twice as many.
 
-def _normalised(scores: np.ndarray) -> np.ndarray:
-    mean = float(scores.mean())
-    return scores / mean if mean > 0 else scores
-
-
-def _largest(
-    graph: LayerGraph,
-    stairs: list[Tread],
-    budget: Budget,
-    plan_of: Callable[[list[Tread]], KeepPlan],
-) -> KeepPlan:
-    """Return the first plan down the stairs that fits; costs fall along them, so bisection finds it."""
-    whole = budget.spending(Selection(graph))
-    limits = budget.limits(whole)
+    Raises:
+        BudgetError: The end of the stairs spends more than the budget; the text says how much.
+    """
+    graph = staircase.graph
+    limits = budget.limits(budget.spending(Selection(graph)))
 
     def fits(count: int) -> bool:
-        spent = budget.spending(Selection(graph, plan_of(stairs[:count])))
+        spent = budget.spending(Selection(graph, staircase.plan(taken[:count])))
         return all(spent[name] <= limit for name, limit in limits.items())
 
-    low, high = 0, len(stairs)
-    if not fits(high):
-        raise BudgetError(_out_of_reach(graph, budget, plan_of(stairs)))
+    ahead = iter(stairs)
+    taken: list[Tread] = []
+    low = high = 0
+    while not fits(high):
+        taken += islice(ahead, len(taken) + 1)
+        if len(taken) == high:
+            raise BudgetError(_out_of_reach(graph, budget, staircase.plan(taken)))
+        low, high = high + 1, len(taken)
     while low < high:
         middle = (low + high) // 2
         if fits(middle):
             high = middle
         else:
             low = middle + 1
-    return plan_of(stairs[:high])
+    return taken[:high]
 
 
 def _out_of_reach(graph: LayerGraph, budget: Budget, smallest: KeepPlan) -> str:
