@@ -37,7 +37,8 @@ class BatchNormScale(Criterion):
         if without and len(without) == len(scores):
             raise CriterionError(
                 f"model {graph.model.name!r} has no BatchNormalization with a scale (gamma) in any of its "
-                f"{len(scores)} prunable groups ({', '.join(without[:3])}{', ...' * (len(without) > 3)}); rank it by 'magnitude'"
+                f"{len(scores)} prunable groups ({', '.join(without[:3])}{', ...' * (len(without) > 3)}); "
+                "rank it by 'magnitude'"
             )
         if without:
             scale = np.concatenate([scores[name] for name in scores if name not in without]).mean()
