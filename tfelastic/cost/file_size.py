@@ -1,29 +1,78 @@
 """The estimated size of a full-int8 .tflite file, before anything is converted."""
 
+from dataclasses import dataclass
+from math import prod
+
+from tfelastic.cost.lowering import Operation, lower
+from tfelastic.graph.site import Multiplications
 from tfelastic.plan import Selection
 
-# What TensorFlow Lite stores beside the int8 weights, in bytes, found by taking converted files apart:
-# per output channel of a convolution an int32 bias, and a float scale and an int64 zero point for kernel and bias;
-# per operation its table, its output tensor's table and name; and the file's own header, metadata and signature.
+# Beside the int8 weights, in bytes, for each output channel of a kernel: a float scale and an int64 zero point for
+# kernel and for bias, and the int32 bias itself.
 _PER_CHANNEL = 28
-_PER_OPERATION = 320
-_PER_FILE = 3000
+
+# What the tables take, fitted on converted networks of the zoo at full and half width (benchmarks/cost_models.py
+# prints the fit).
+_PER_FILE = 2060
+_PER_OPERATION = 93
+_PER_KERNEL = 80
+_PER_LETTER = 2.2
+
+
+@dataclass(frozen=True)
+class Anatomy:
+    """What takes room in an int8 .tflite.
+
+    Attributes:
+        payload_bytes: Kernels, biases and their scales and zero points.
+        operations: How many operations there are; each has a table, and one for the value that it makes.
+        kernels: How many kernels there are; each has a table, and one for its bias.
+        letters: Values, kernels and biases are named after all layers that went into them: the letters of those names.
+    """
+
+    payload_bytes: int
+    operations: int
+    kernels: int
+    letters: int
 
 
 def tflite_bytes(selection: Selection) -> int:
-    """Return the estimated size in bytes of the int8 .tflite of a graph under a plan.
+    """Return the estimated size in bytes of the int8 .tflite of a graph under a plan."""
+    found = anatomy(selection)
+    tables = (
+        _PER_FILE
+        + _PER_OPERATION * found.operations
+        + _PER_KERNEL * found.kernels
+        + _PER_LETTER * found.letters
+    )
+    return found.payload_bytes + round(tables)
 
-    BatchNorm is counted as folded into the convolution before it. Weights that are multiplied take a byte each.
-    """
-    total = _PER_FILE
-    for step in selection.steps:
-        facts = selection.graph.facts[id(step.op)]
-        for multiplied in step.multiplications:
-            size, channels = 1, 0
-            for axis, length in enumerate(multiplied.variable.shape):
-                binding = facts.bindings.get((id(multiplied.variable), axis))
-                kept = selection.count(binding.labels) if binding else length
-                size *= kept
-                channels = kept if binding and binding.creates else channels
-            total += size + _PER_CHANNEL * channels + _PER_OPERATION
-    return total
+
+def anatomy(selection: Selection) -> Anatomy:
+    """Count what takes room in the int8 .tflite of a graph under a plan."""
+    operations = lower(selection).operations
+    kernels = [(op, kernel) for op in operations for kernel in op.step.multiplications]
+    return Anatomy(
+        payload_bytes=sum(_kernel_bytes(selection, op, kernel) for op, kernel in kernels),
+        operations=len(operations),
+        kernels=len(kernels),
+        letters=sum(
+            _letters(selection, op) * (1 + 2 * len(op.step.multiplications)) for op in operations
+        ),
+    )
+
+
+def _kernel_bytes(selection: Selection, operation: Operation, kernel: Multiplications) -> int:
+    bindings = selection.graph.facts[id(operation.step.op)].bindings
+    lengths, channels = list(kernel.variable.shape), 0
+    for (variable, axis), binding in bindings.items():
+        if variable == id(kernel.variable):
+            lengths[axis] = selection.count(binding.labels)
+            channels = lengths[axis] if binding.creates or not channels else channels
+    return prod(lengths) + _PER_CHANNEL * channels
+
+
+def _letters(selection: Selection, operation: Operation) -> int:
+    # Each name is led by the model's, and the number of the call and two slashes are added.
+    model = len(selection.graph.model.name) + 4
+    return sum(model + len(step.path) for step in (operation.step, *operation.absorbed))

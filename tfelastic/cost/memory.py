@@ -1,91 +1,62 @@
-"""Peak activation memory: which tensors are alive at the same time."""
+"""Peak activation memory: how large an arena the values between a model's operations need."""
 
-from collections import Counter
-from math import prod
+import numpy as np
 
-from tfelastic.graph import Step
+from tfelastic.cost.lowering import Lowered, lower
 from tfelastic.plan import Selection
 
-# Operations that a TFLite converter folds into a neighbour or carries out in place, by layer class: their output
-# takes no memory beside their input's.
-_IN_PLACE = frozenset(
-    (
-        "Activation",
-        "ActivityRegularization",
-        "AlphaDropout",
-        "BatchNormalization",
-        "Cast",
-        "Clip",
-        "Dropout",
-        "Flatten",
-        "GaussianDropout",
-        "GaussianNoise",
-        "Identity",
-        "InputLayer",
-        "LeakyReLU",
-        "Normalization",
-        "ReLU",
-        "Relu",
-        "Relu6",
-        "Rescaling",
-        "Reshape",
-        "SpatialDropout1D",
-        "SpatialDropout2D",
-        "SpatialDropout3D",
-        "StochasticDepth",
-        "StopGradient",
-    )
-)
+# Every value starts at a multiple of this many bytes.
+_ALIGNMENT = 16
 
 
 def peak_bytes(selection: Selection, *, bytes_per_value: int) -> int:
-    """Return the most activation memory that is in use at once, per sample, in execution order.
+    """Return the size of the arena that holds a model's activations, per sample.
 
-    A tensor lives from the step that makes it to the last step that reads it; while a step runs, its inputs and
-    outputs are both alive. A layer that is folded or carried out in place hands its input's memory on.
+    It is what a TensorFlow Lite interpreter sets aside, found in the way in which TensorFlow Lite for
+    Microcontrollers finds it: a value lives from the operation that makes it to the last one that reads it, nothing
+    is carried out in place, and the values are placed largest first, each into the lowest gap that is free for as
+    long as it lives. The gaps that this leaves are counted, as the device pays for them too.
 
     Args:
         selection: The graph and plan to price.
         bytes_per_value: 1 for int8, 4 for float32.
     """
-    home = _homes(selection)
-    sizes: dict[int, int] = {}
-    births: dict[int, int] = {}
-    deaths: dict[int, int] = {}
-    last = len(selection.steps)
-    for moment, step in enumerate(selection.steps):
-        for tensor in (*step.inputs, *step.outputs):
-            place = home.get(tensor.index, tensor.index)
-            values = prod(length or 0 for length in selection.shape(tensor)[1:])
-            sizes[place] = max(sizes.get(place, 0), values * bytes_per_value)
-            births.setdefault(place, moment)
-            deaths[place] = moment
-    for tensor in selection.graph.outputs:
-        deaths[home.get(tensor.index, tensor.index)] = last
-    alive = [
-        sum(size for place, size in sizes.items() if births[place] <= moment <= deaths[place])
-        for moment in range(last)
-    ]
-    return max(alive, default=0)
+    lowered = lower(selection)
+    sizes = -(-np.array(lowered.sizes) * bytes_per_value // _ALIGNMENT) * _ALIGNMENT
+    return arena_bytes(sizes, *lifetimes(lowered))
 
 
-def _homes(selection: Selection) -> dict[int, int]:
-    """Return which tensor's memory each tensor shares: removed blocks pass on, in-place steps hand on."""
-    home = {b.end: b.start for b in selection.graph.blocks if b.name in selection.plan.removed}
-    readers = Counter(
-        _root(home, tensor.index) for step in selection.steps for tensor in step.inputs
-    )
-    for step in selection.steps:
-        if _in_place(step) and readers[_root(home, step.inputs[0].index)] == 1:
-            home[step.outputs[0].index] = step.inputs[0].index
-    return {index: _root(home, index) for index in home}
+def lifetimes(lowered: Lowered) -> tuple[np.ndarray, np.ndarray]:
+    """Return the first and the last moment of each value's life, `[values]` each; operation i runs at moment i."""
+    births = np.zeros(len(lowered.sizes), int)
+    deaths = np.zeros(len(lowered.sizes), int)
+    for moment, operation in enumerate(lowered.operations):
+        births[list(operation.makes)] = moment
+        deaths[[*operation.makes, *operation.reads]] = moment
+    deaths[list(lowered.outputs)] = len(lowered.operations)
+    return births, deaths
 
 
-def _in_place(step: Step) -> bool:
-    return type(step.op).__name__ in _IN_PLACE and len(step.inputs) == 1 and len(step.outputs) == 1
+def arena_bytes(sizes: np.ndarray, births: np.ndarray, deaths: np.ndarray) -> int:
+    """Return the end of the highest of a set of values that are placed largest first.
 
-
-def _root(home: dict[int, int], index: int) -> int:
-    while index in home:
-        index = home[index]
-    return index
+    Args:
+        sizes: Bytes of each value, `[values]`.
+        births: The first moment at which each is alive, `[values]`.
+        deaths: The last moment, `[values]`.
+    """
+    # Of equally large ones the last comes first.
+    order = np.argsort(sizes, kind="stable")[::-1]
+    sizes, births, deaths = sizes[order], births[order], deaths[order]
+    starts = np.zeros_like(sizes)
+    for number, size in enumerate(sizes):
+        placed = slice(0, number)
+        beside = (births[placed] <= deaths[number]) & (deaths[placed] >= births[number])
+        taken = starts[placed][beside]
+        ends = taken + sizes[placed][beside]
+        by_start = np.argsort(taken, kind="stable")
+        # Where each neighbour starts, and the highest end of those that start before it.
+        free_from = np.maximum.accumulate(np.concatenate([[0], ends[by_start]]))
+        free_until = np.concatenate([taken[by_start], [np.inf]])
+        starts[number] = free_from[np.argmax(free_until - free_from >= size)]
+    return int((starts + sizes).max(initial=0))

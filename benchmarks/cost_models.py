@@ -1,0 +1,161 @@
+"""How close the cost models come to what is measured, on the networks of the zoo at CIFAR's size.
+
+For each network, at full and at half width: the predicted peak of activation memory against the arena that TFLM
+reports, the estimated size of the int8 .tflite against the file, and the sum of the measured operations against the
+measured whole, in the same rounds of the same run. `--write docs/costs.md` puts the tables into that page.
+
+    python benchmarks/cost_models.py [NET ...] [--runs N] [--write docs/costs.md]
+"""
+
+import argparse
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import keras
+import numpy as np
+
+import tfelastic as te
+from tfelastic.cost.file_size import Anatomy, anatomy, tflite_bytes
+from tfelastic.plan import Selection
+from tflite_export import convert
+from tflite_export.profile.operations import SHARES, measure_files, table_of
+from tflite_export.profile.specimens import specimens
+from tflite_export.profile.tflm import measure_arena
+from tflite_export.quantize.scheme import get_scheme
+
+NETS = ("resnet8", "resnet20", "resnet56", "vgg16_cifar", "alexnet_cifar", "mobilenet_v2_cifar")
+BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
+
+
+@dataclass(frozen=True)
+class Found:
+    """What one network at one width was predicted to take, and took."""
+
+    net: str
+    width: str
+    anatomy: Anatomy
+    peak: tuple[int, int]
+    peak_float: tuple[int, int] | None
+    arena: int
+    size: tuple[int, int]
+    latency: tuple[float, float]
+
+
+def built(net: str) -> keras.Model:
+    """Return a network without a zero bias or a unit scale, which the converter would leave out."""
+    model = te.zoo.build(net, input_shape=(32, 32, 3), classes=10)
+    generator = np.random.default_rng(0)
+    for variable in model.variables:
+        if variable.name in ("gamma", "moving_variance"):
+            variable.assign(generator.uniform(0.5, 1.5, variable.shape))
+        elif variable.name in ("beta", "bias", "moving_mean"):
+            variable.assign(generator.normal(0, 0.3, variable.shape))
+    return model
+
+
+def measured(net: str, *, runs: int) -> list[Found]:
+    """Measure one network at both widths."""
+    model = built(net)
+    ladder = te.ladder(model, widths=(1.0, 0.5))
+    models = {"1": model, "1/2": te.prune(model, ladder.rungs[1].plan)}
+    samples = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
+    files = {width: convert(each, samples=samples) for width, each in models.items()}
+    small = specimens(model, shares=SHARES, scheme=get_scheme("int8"))
+    p50_us = measure_files({**small, **files}, runs=runs)
+    wholes = {width: p50_us.pop(width) for width in files}
+    table = table_of(p50_us, scheme="int8", threads=1)
+    print(f"{net}: {len(small)} operations measured, overhead {table.overhead_us:.2f} us")
+    found = []
+    for width, each in models.items():
+        selection, cost = Selection(te.trace(each)), te.cost(each)
+        arena = measure_arena(files[width])
+        floating = None
+        if width == "1":
+            report = measure_arena(convert(each, scheme="float32"))
+            floating = (cost.peak_bytes_float, report.activation_bytes)
+        found.append(
+            Found(
+                net=net,
+                width=width,
+                anatomy=anatomy(selection),
+                peak=(cost.peak_bytes, arena.activation_bytes),
+                peak_float=floating,
+                arena=arena.arena_bytes,
+                size=(tflite_bytes(selection), len(files[width])),
+                latency=(table.latency_us(selection), wholes[width]),
+            )
+        )
+    return found
+
+
+def tables(found: Sequence[Found]) -> str:
+    """Return the three tables as Markdown."""
+    memory = [
+        "| network | width | scheme | predicted peak | TFLM's activations | error | whole arena |"
+    ]
+    memory += ["|---|---|---|---:|---:|---:|---:|"]
+    size = [
+        "| network | width | estimated bytes | bytes of the file | error |",
+        "|---|---|---:|---:|---:|",
+    ]
+    latency = ["| network | width | sum / whole | whole, us |", "|---|---|---:|---:|"]
+    for each in found:
+        start = f"| {each.net} | {each.width} |"
+        memory.append(f"{start} int8 | {_pair(each.peak)} | {each.arena:,} |")
+        if each.peak_float:
+            memory.append(f"{start} float32 | {_pair(each.peak_float)} | |")
+        size.append(f"{start} {_pair(each.size)} |")
+        total, whole = each.latency
+        latency.append(f"{start} {total / whole:.2f} | {whole:,.0f} |")
+    parts = ("### Peak", memory, "### File size", size, "### Latency", latency)
+    return "\n\n".join(part if isinstance(part, str) else "\n".join(part) for part in parts)
+
+
+def _pair(pair: tuple[int, int]) -> str:
+    predicted, real = pair
+    return f"{predicted:,} | {real:,} | {predicted / real - 1:+.1%}"
+
+
+def fit(found: Sequence[Found]) -> str:
+    """Return the constants of the file size that fit these files best, by relative error."""
+    real = np.array([each.size[1] for each in found], float)
+    counts = np.array(
+        [(1, a.operations, a.kernels, a.letters) for a in (each.anatomy for each in found)], float
+    )
+    rest = real - [each.anatomy.payload_bytes for each in found]
+    constants, *_ = np.linalg.lstsq(counts / real[:, None], rest / real)
+    names = ("file", "operation", "kernel", "letter")
+    return ", ".join(
+        f"per {name} {value:.1f}" for name, value in zip(names, constants, strict=True)
+    )
+
+
+def write(path: Path, text: str) -> None:
+    """Replace what stands between the two marks of a page."""
+    before, _, rest = path.read_text().partition(BEGIN)
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{rest.partition(END)[2]}")
+    os.replace(temporary, path)
+
+
+def main() -> None:
+    """Measure, print, and write where asked to."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("nets", nargs="*", default=NETS)
+    parser.add_argument("--runs", type=int, default=100)
+    parser.add_argument("--write", type=Path, help="the page to put the tables into")
+    options = parser.parse_args()
+    found = [each for net in options.nets for each in measured(net, runs=options.runs)]
+    text = tables(found)
+    print(text)
+    print(f"\nbest constants of the file size: {fit(found)}")
+    if options.write:
+        write(options.write, text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,284 @@
+"""`LatencyTable`: prices a plan that is not built yet, from operations that were measured on a device.
+
+Measuring is apart from costing: `tflite_export.profile_ops` writes a table, this module reads one. A table knows
+*operations*: a layer's kind with its geometry (window, stride, image size), measured at a grid of channel counts. The
+latency of a plan is the sum over what the pruned model still runs, each operation interpolated in its grid. Work
+grows with the product of the channel counts, and a multilinear interpolation in the counts follows that exactly.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from tfelastic.cost.lowering import FUSED, activation_name, lower
+from tfelastic.errors import CostError
+from tfelastic.graph import Step, Tensor
+from tfelastic.plan import Selection
+
+# What a RESHAPE takes is lost beside anything that computes.
+_FREE = frozenset(("RESHAPE",))
+
+# The settings of a layer that its speed depends on, besides shapes and channels.
+_SETTINGS = (
+    "axis",
+    "cropping",
+    "depth_multiplier",
+    "dilation_rate",
+    "interpolation",
+    "keepdims",
+    "kernel_size",
+    "padding",
+    "pool_size",
+    "shared_axes",
+    "size",
+    "strides",
+)
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """What an operation's latency depends on besides its channel counts.
+
+    Attributes:
+        kind: The layer's class.
+        shapes: The shape of each input without the batch, `None` in the place of the channels.
+        settings: Names and values of the layer's settings that matter, sorted by name.
+    """
+
+    kind: str
+    shapes: tuple[tuple[int | None, ...], ...]
+    settings: tuple[tuple[str, Any], ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the geometry as plain data."""
+        return {
+            "kind": self.kind,
+            "shapes": [list(shape) for shape in self.shapes],
+            "settings": dict(self.settings),
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Geometry":
+        """Return the geometry that `to_json` gave."""
+        settings = sorted((name, _frozen(value)) for name, value in data["settings"].items())
+        return cls(data["kind"], _frozen(data["shapes"]), tuple(settings))
+
+    def __str__(self) -> str:
+        shapes = " and ".join(
+            "x".join("C" if n is None else str(n) for n in shape) for shape in self.shapes
+        )
+        settings = ", ".join(f"{name}={value}" for name, value in self.settings)
+        return f"{self.kind}({settings}) on {shapes}"
+
+
+@dataclass(frozen=True)
+class MeasuredOperation:
+    """One operation, measured at every point of a grid of channel counts.
+
+    Attributes:
+        geometry: Which operation.
+        grid: The channel counts that were measured, ascending: of the input and the output where the operation makes
+            new channels, of the output alone elsewhere.
+        p50_us: The median latency at each point in microseconds, the last axis of the grid running fastest.
+
+    Raises:
+        CostError: The grid does not ascend, or does not match the latencies.
+    """
+
+    geometry: Geometry
+    grid: tuple[tuple[int, ...], ...]
+    p50_us: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        for axis in self.grid:
+            if not axis or any(b <= a for a, b in zip((0, *axis), axis, strict=False)):
+                raise CostError(f"{self.geometry}: expected ascending channel counts, got {axis}")
+        points = prod(map(len, self.grid))
+        if len(self.p50_us) != points:
+            raise CostError(
+                f"{self.geometry}: expected one latency for each of the grid's {points} points, got {len(self.p50_us)}"
+            )
+        if not all(0 <= latency < float("inf") for latency in self.p50_us):
+            raise CostError(f"{self.geometry}: a latency is negative, infinite or not a number")
+
+    def latency_us(self, channels: tuple[int, ...]) -> float:
+        """Return the latency at these channel counts, interpolated between the grid's points.
+
+        Raises:
+            CostError: They lie outside of the grid.
+        """
+        values = np.array(self.p50_us).reshape([len(axis) for axis in self.grid])
+        for axis, count in zip(self.grid, channels, strict=True):
+            if not axis[0] <= count <= axis[-1]:
+                raise CostError(
+                    f"{self.geometry} was measured with {axis[0]} to {axis[-1]} channels, not with {count}"
+                )
+            low = max(0, int(np.searchsorted(axis, count)) - 1)
+            high = min(low + 1, len(axis) - 1)
+            part = (count - axis[low]) / max(axis[high] - axis[low], 1)
+            values = values[low] * (1 - part) + values[high] * part
+        return float(values)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the operation as plain data."""
+        return {
+            "geometry": self.geometry.to_json(),
+            "grid": [list(axis) for axis in self.grid],
+            "p50_us": list(self.p50_us),
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "MeasuredOperation":
+        """Return the operation that `to_json` gave."""
+        return cls(
+            Geometry.from_json(data["geometry"]), _frozen(data["grid"]), _frozen(data["p50_us"])
+        )
+
+
+@dataclass(frozen=True)
+class LatencyTable:
+    """Measured operations of one device; `Budget(latency_us=..., latency=table)` prices plans with it.
+
+    Attributes:
+        device: What is known of the device.
+        scheme: The quantization scheme of the measured files.
+        threads: Threads that one inference used.
+        overhead_us: What every inference takes, however little it computes, in microseconds; it is contained in each
+            operation's latency, and counted once in a plan's.
+        operations: The measured operations.
+    """
+
+    device: Mapping[str, str | int]
+    scheme: str
+    threads: int
+    overhead_us: float
+    operations: tuple[MeasuredOperation, ...]
+
+    def __post_init__(self) -> None:
+        if len(self._by_geometry) < len(self.operations):
+            raise CostError("the latency table holds two measurements of the same operation")
+
+    @cached_property
+    def _by_geometry(self) -> dict[Geometry, MeasuredOperation]:
+        return {operation.geometry: operation for operation in self.operations}
+
+    def latency_us(self, selection: Selection) -> float:
+        """Return the predicted latency of one inference of a graph under a plan, in microseconds.
+
+        Raises:
+            CostError: The table lacks an operation of the plan, or its channel counts.
+        """
+        return self.overhead_us + sum(latency for _, latency in self.latencies_us(selection))
+
+    def latencies_us(self, selection: Selection) -> list[tuple[str, float]]:
+        """Return, for each layer that takes time, its path and its predicted latency in microseconds."""
+        return [(step.path, self._net_us(selection, step)) for step in timed_steps(selection)]
+
+    def _net_us(self, selection: Selection, step: Step) -> float:
+        geometry = geometry_of(selection, step)
+        if geometry not in self._by_geometry:
+            raise CostError(
+                f"the latency table lacks {geometry}, which is layer {step.path!r}; measure a model that has such a "
+                "layer"
+            )
+        try:
+            gross = self._by_geometry[geometry].latency_us(channels_of(selection, step))
+        except CostError as error:
+            raise CostError(
+                f"the latency table cannot price layer {step.path!r}: {error}"
+            ) from error
+        return max(gross - self.overhead_us, 0.0)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the table as plain data."""
+        return {
+            "device": dict(self.device),
+            "scheme": self.scheme,
+            "threads": self.threads,
+            "overhead_us": self.overhead_us,
+            "operations": [operation.to_json() for operation in self.operations],
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "LatencyTable":
+        """Return the table that `to_json` gave.
+
+        Raises:
+            CostError: A field is missing or malformed.
+        """
+        try:
+            operations = tuple(MeasuredOperation.from_json(each) for each in data["operations"])
+            fields = {name: data[name] for name in ("device", "scheme", "threads", "overhead_us")}
+        except (KeyError, TypeError) as error:
+            raise CostError(f"this is no latency table: {error!r}") from error
+        return cls(**fields, operations=operations)
+
+    def __str__(self) -> str:
+        lines = [f"{'p50 us':>10}  operation at its most channels"]
+        for operation in sorted(self.operations, key=lambda each: -each.p50_us[-1]):
+            widest = " to ".join(str(axis[-1]) for axis in operation.grid)
+            lines.append(f"{operation.p50_us[-1]:>10,.1f}  {operation.geometry}, {widest} channels")
+        return "\n".join(lines)
+
+
+def timed_steps(selection: Selection) -> tuple[Step, ...]:
+    """Return the steps that take time: those that are not folded into another one, in execution order."""
+    operations = lower(selection).operations
+    return tuple(dict.fromkeys(o.step for o in operations if o.kind not in _FREE))
+
+
+def geometry_of(selection: Selection, step: Step) -> Geometry:
+    """Return the geometry of a step."""
+    config = step.op.get_config()
+    settings = {name: _frozen(config[name]) for name in _SETTINGS if config.get(name) is not None}
+    if (activation := activation_name(step.op)) not in ("linear", *FUSED):
+        settings["activation"] = activation
+    if config.get("groups", 1) > 1:
+        kernel = step.op.kernel.shape
+        settings["per_group"] = (kernel[-2], kernel[-1] // config["groups"])
+    return Geometry(
+        type(step.op).__name__,
+        tuple(_opened(selection, tensor) for tensor in step.inputs),
+        tuple(sorted(settings.items())),
+    )
+
+
+def channels_of(selection: Selection, step: Step) -> tuple[int, ...]:
+    """Return the channel counts of a step under a plan: of its input and output, or of its output alone."""
+    output = _count(selection, step.outputs[0])
+    return (
+        (_count(selection, step.inputs[0]), output)
+        if makes_channels(selection, step)
+        else (output,)
+    )
+
+
+def makes_channels(selection: Selection, step: Step) -> bool:
+    """Whether a step's output may have other channels than its input."""
+    facts = selection.graph.facts[id(step.op)]
+    grouped = getattr(step.op, "groups", 1) > 1
+    return not grouped and any(binding.creates for binding in facts.bindings.values())
+
+
+def channel_axis(tensor: Tensor) -> int:
+    """Return the axis of a tensor's channels, the batch being axis 0; the last one where they are fixed."""
+    long = [axis for axis, length in enumerate(tensor.labels.shape, start=1) if length > 1]
+    return long[0] if long else len(tensor.shape) - 1
+
+
+def _count(selection: Selection, tensor: Tensor) -> int:
+    return selection.shape(tensor)[channel_axis(tensor)] or 1
+
+
+def _opened(selection: Selection, tensor: Tensor) -> tuple[int | None, ...]:
+    shape = list(selection.shape(tensor))
+    shape[channel_axis(tensor)] = None
+    return tuple(shape[1:])
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(map(_frozen, value)) if isinstance(value, list | tuple) else value

@@ -1,0 +1,300 @@
+"""What TensorFlow Lite's converter makes of a graph: the operations that a device runs, and the values between them.
+
+The converter is not asked: its habits are written down here, so that a plan is priced before anything is built, and
+without TensorFlow. In short:
+
+- Layers that only matter in training (Dropout, noise) vanish.
+- BatchNorm, or any other factor and shift per channel, is folded into the convolution or dense layer right before
+  it, if nothing else reads that layer's output. Elsewhere it becomes a MUL and an ADD; a factor without a shift is
+  folded into a convolution that follows.
+- ReLU and ReLU6 are fused into the operation right before them, under the same condition.
+- A padding layer stays a PAD with a value of its own; so do Rescaling and Normalization, as a MUL and an ADD.
+- Flatten and Reshape become a RESHAPE; an addition of n tensors becomes n - 1 ADDs.
+- Branches run in the order of their layers' names (`order`).
+
+A layer that is not listed here is taken for one operation that reads its inputs and makes its outputs.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from tfelastic.cost.order import converted_order, sources
+from tfelastic.graph import Step, Tensor
+from tfelastic.plan import Selection
+
+_VANISHING = frozenset(
+    (
+        "ActivityRegularization",
+        "AlphaDropout",
+        "Cast",
+        "Dropout",
+        "GaussianDropout",
+        "GaussianNoise",
+        "Identity",
+        "SpatialDropout1D",
+        "SpatialDropout2D",
+        "SpatialDropout3D",
+        "StochasticDepth",
+        "StopGradient",
+    )
+)
+_AFFINE = frozenset(["BatchNormalization", "LayerScale", "Normalization", "Rescaling"])
+_ACTIVATIONS = frozenset(["Activation", "ReLU", "Relu", "Relu6", "Silu", "HardSilu"])
+
+_KINDS = {
+    "Add": "ADD",
+    "Average": "ADD",
+    "AveragePooling2D": "AVERAGE_POOL_2D",
+    "Concatenate": "CONCATENATION",
+    "Conv2D": "CONV_2D",
+    "Conv2DTranspose": "TRANSPOSE_CONV",
+    "Conv3D": "CONV_3D",
+    "Cropping2D": "STRIDED_SLICE",
+    "Dense": "FULLY_CONNECTED",
+    "DepthwiseConv2D": "DEPTHWISE_CONV_2D",
+    "ELU": "ELU",
+    "Flatten": "RESHAPE",
+    "GlobalAveragePooling2D": "MEAN",
+    "GlobalMaxPooling2D": "REDUCE_MAX",
+    "LeakyReLU": "LEAKY_RELU",
+    "MaxPooling2D": "MAX_POOL_2D",
+    "Maximum": "MAXIMUM",
+    "Mean": "MEAN",
+    "Minimum": "MINIMUM",
+    "Multiply": "MUL",
+    "PReLU": "PRELU",
+    "Reshape": "RESHAPE",
+    "Softmax": "SOFTMAX",
+    "Subtract": "SUB",
+    "ZeroPadding2D": "PAD",
+    "hard_silu": "HARD_SWISH",
+    "relu": "RELU",
+    "relu6": "RELU6",
+    "sigmoid": "LOGISTIC",
+    "softmax": "SOFTMAX",
+    "tanh": "TANH",
+}
+
+# Which operations can take up a factor per output channel, which can end in a ReLU, which read two values at a time.
+_FOLDING = frozenset(
+    ["CONV_2D", "CONV_3D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV"]
+)
+_FUSING = _FOLDING | frozenset(["ADD", "AVERAGE_POOL_2D", "MAX_POOL_2D", "MUL", "SUB"])
+_PAIRWISE = frozenset(["ADD", "MAXIMUM", "MINIMUM", "MUL"])
+FUSED = frozenset(("relu", "relu6"))
+
+# What becomes of layers and activations that take several operations: the kind of each, what it reads (0 is what
+# enters, 1 the first operation's value, ...), and how large its value is: as what enters, as what leaves, as what
+# leaves with a single channel ("position"), or as a depthwise convolution's ("wide").
+_Part = tuple[str, tuple[int, ...], str]
+_PARTS: dict[str, tuple[_Part, ...]] = {
+    "Conv1D": (("RESHAPE", (0,), "in"), ("CONV_2D", (1,), "out"), ("RESHAPE", (2,), "out")),
+    "LayerNormalization": (
+        ("MEAN", (0,), "position"),
+        ("SQUARED_DIFFERENCE", (0, 1), "out"),
+        ("MEAN", (2,), "position"),
+        ("ADD", (3,), "position"),
+        ("RSQRT", (4,), "position"),
+        ("MUL", (5,), "out"),
+        ("MUL", (1, 6), "out"),
+        ("ADD", (7,), "out"),
+        ("MUL", (0, 6), "out"),
+        ("ADD", (9, 8), "out"),
+    ),
+    "SeparableConv2D": (("DEPTHWISE_CONV_2D", (0,), "wide"), ("CONV_2D", (1,), "out")),
+    "UpSampling2D": (
+        ("RESHAPE", (0,), "in"),
+        ("TILE", (1,), "out"),
+        ("RESHAPE", (2,), "out"),
+    ),
+    "affine": (("MUL", (0,), "out"), ("ADD", (1,), "out")),
+    "factor": (("MUL", (0,), "out"),),
+    "silu": (("LOGISTIC", (0,), "out"), ("MUL", (0, 1), "out")),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Operation:
+    """One operation of the file.
+
+    Attributes:
+        kind: TensorFlow Lite's name for it, such as `CONV_2D`; a Keras class name where that is not known.
+        step: The call that it carries out, whole or in part.
+        reads: The numbers of the values that it reads.
+        makes: The numbers of the values that it makes.
+        absorbed: The calls that are folded or fused into it, in execution order.
+    """
+
+    kind: str
+    step: Step
+    reads: tuple[int, ...]
+    makes: tuple[int, ...]
+    absorbed: list[Step] = field(default_factory=list)
+
+
+@dataclass(frozen=True, eq=False)
+class Lowered:
+    """A graph under a plan as a device runs it.
+
+    Attributes:
+        operations: What it runs, in order.
+        sizes: How many numbers each value holds, per sample.
+        inputs: The values that enter.
+        outputs: The values that leave.
+    """
+
+    operations: tuple[Operation, ...]
+    sizes: tuple[int, ...]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+
+
+def lower(selection: Selection) -> Lowered:
+    """Return the operations that a device runs for a graph under a plan."""
+    return _Lowering(selection).run()
+
+
+class _Lowering:
+    """Walks the steps once and remembers which value carries each tensor."""
+
+    def __init__(self, selection: Selection) -> None:
+        self._selection = selection
+        self._sources = sources(selection)
+        self._readers: dict[int, list[Step | None]] = defaultdict(list)
+        for step in selection.steps:
+            for tensor in step.inputs:
+                self._readers[self._source(tensor)].append(step)
+        for tensor in selection.graph.outputs:
+            self._readers[self._source(tensor)].append(None)
+        self._carrier: dict[int, int] = {}
+        self._sizes: list[int] = []
+        self._inputs: list[int] = []
+        self._operations: list[Operation] = []
+        self._maker: dict[int, Operation] = {}
+        self._closed: set[int] = set()
+
+    def run(self) -> Lowered:
+        for step in converted_order(self._selection):
+            self._lower(step)
+        outputs = tuple(self._value(tensor) for tensor in self._selection.graph.outputs)
+        return Lowered(tuple(self._operations), tuple(self._sizes), tuple(self._inputs), outputs)
+
+    def _lower(self, step: Step) -> None:
+        kind = type(step.op).__name__
+        reads = tuple(self._value(tensor) for tensor in step.inputs)
+        if kind in _VANISHING:
+            makes = reads
+        elif kind in _AFFINE:
+            makes = self._scale(step, reads[0], shifts=_shifts(step.op))
+        elif kind in _ACTIVATIONS:
+            makes = self._activate(step, reads)
+        else:
+            makes = self._activate(step, self._compute(step, kind, reads))
+        self._carrier |= {t.index: v for t, v in zip(step.outputs, makes, strict=True)}
+
+    def _compute(self, step: Step, kind: str, reads: tuple[int, ...]) -> tuple[int, ...]:
+        """Emit what a layer does before its activation."""
+        name = _KINDS.get(kind, kind)
+        if kind in _PARTS:
+            return self._emit_parts(step, _PARTS[kind], reads[0])
+        if name not in _PAIRWISE or len(reads) < 2:
+            return self._emit(name, step, reads, [self._size(tensor) for tensor in step.outputs])
+        makes = reads[:1]
+        for other in reads[1:]:
+            makes = self._emit(name, step, (*makes, other), [self._size(step.outputs[0])])
+        return self._scale(step, makes[0], shifts=False) if kind == "Average" else makes
+
+    def _activate(self, step: Step, makes: tuple[int, ...]) -> tuple[int, ...]:
+        """Fuse a step's activation into the operation before it, or emit it."""
+        name = activation_name(step.op)
+        if name == "linear":
+            return makes
+        if name in FUSED and self._absorb(step, makes[0], _FUSING):
+            self._closed.add(makes[0])
+            return makes
+        parts = _PARTS.get(name, ((_KINDS.get(name, name.upper()), (0,), "out"),))
+        return self._emit_parts(step, parts, makes[0])
+
+    def _scale(self, step: Step, value: int, *, shifts: bool) -> tuple[int, ...]:
+        """Fold a factor and shift per channel into a convolution beside it, or emit them."""
+        followers = self._readers[self._source(step.outputs[0])]
+        only = followers[0] if len(followers) == 1 else None
+        follows = only is not None and _KINDS.get(type(only.op).__name__) in _FOLDING
+        if self._absorb(step, value, _FOLDING) or (follows and not shifts):
+            return (value,)
+        return self._emit_parts(step, _PARTS["affine" if shifts else "factor"], value)
+
+    def _absorb(self, step: Step, value: int, kinds: frozenset[str]) -> bool:
+        """Let the operation that made `value` take a step up, if it can and nothing else sees the value."""
+        maker = self._maker.get(value)
+        if maker is None or maker.kind not in kinds or value in self._closed:
+            return False
+        if maker.step is not step:
+            if len(self._readers[self._source(step.inputs[0])]) > 1:
+                return False
+            maker.absorbed.append(step)
+        return True
+
+    def _emit_parts(self, step: Step, parts: Sequence[_Part], value: int) -> tuple[int, ...]:
+        sizes = {"in": self._sizes[value], "out": self._size(step.outputs[0])}
+        sizes["position"] = sizes["out"] // (self._selection.shape(step.outputs[0])[-1] or 1)
+        values = [value]
+        for kind, reads, size in parts:
+            length = sizes[size] if size in sizes else self._wide(step)
+            values += self._emit(kind, step, tuple(values[i] for i in reads), [length])
+        return (values[-1],)
+
+    def _emit(
+        self, kind: str, step: Step, reads: tuple[int, ...], sizes: Sequence[int]
+    ) -> tuple[int, ...]:
+        operation = Operation(kind, step, reads, tuple(self._new(size) for size in sizes))
+        self._operations.append(operation)
+        self._maker |= dict.fromkeys(operation.makes, operation)
+        return operation.makes
+
+    def _value(self, tensor: Tensor) -> int:
+        """Return the value that carries a tensor; a tensor that no step makes enters from outside."""
+        source = self._source(tensor)
+        if source not in self._carrier:
+            self._carrier[source] = self._new(self._size(tensor))
+            self._inputs.append(self._carrier[source])
+        return self._carrier[source]
+
+    def _source(self, tensor: Tensor) -> int:
+        return self._sources.get(tensor.index, tensor.index)
+
+    def _new(self, size: int) -> int:
+        self._sizes.append(size)
+        return len(self._sizes) - 1
+
+    def _size(self, tensor: Tensor) -> int:
+        return prod(length or 0 for length in self._selection.shape(tensor)[1:])
+
+    def _wide(self, step: Step) -> int:
+        """Return the size of what lies between the two halves of a separable convolution."""
+        before, after = (self._selection.shape(t) for t in (step.inputs[0], step.outputs[0]))
+        channel = 1 if step.op.data_format == "channels_first" else -1
+        filters, inputs = after[channel] or 1, before[channel] or 0
+        return self._size(step.outputs[0]) // filters * inputs * step.op.depth_multiplier
+
+
+def activation_name(op: Any) -> str:
+    """Return the name of the activation that a layer ends in."""
+    kind = type(op).__name__
+    if kind == "ReLU":
+        if op.negative_slope or op.threshold or op.max_value not in (None, 6):
+            return "ReLU"
+        return "relu6" if op.max_value else "relu"
+    if kind in ("Relu", "Relu6", "Silu", "HardSilu"):
+        return {"HardSilu": "hard_silu"}.get(kind, kind.lower())
+    function = getattr(op, "activation", None)
+    return getattr(function, "__name__", "linear")
+
+
+def _shifts(op: Any) -> bool:
+    return bool(np.any(getattr(op, "offset", 1))) and type(op).__name__ != "LayerScale"

@@ -1,0 +1,266 @@
+"""One small .tflite for each operation of a model, at each point of a grid of channel counts."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate, pairwise, product
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+
+from tfelastic.cost.latency import (
+    Geometry,
+    channel_axis,
+    channels_of,
+    geometry_of,
+    makes_channels,
+    timed_steps,
+)
+from tfelastic.graph import LayerGraph, Step, Tensor, trace
+from tfelastic.plan import Selection
+from tflite_export.errors import BackendError, ConversionError
+from tflite_export.profile.split import split
+from tflite_export.quantize.ptq import configure
+from tflite_export.quantize.quiet import quietly
+from tflite_export.quantize.scheme import Scheme
+
+if TYPE_CHECKING:
+    from tflite_export.profile.host import Progress
+
+# How much is converted in one go: weights, and specimens.
+VALUES_PER_CONVERSION = 20_000_000
+SPECIMENS_PER_CONVERSION = 200
+
+# How near two channel counts of a grid may be: the smaller one's share of the larger.
+NEAREST_SHARE = 0.75
+
+# The settings that hold a layer's number of channels.
+_RESIZABLE = frozenset(("filters", "units", "groups", "projection_dim"))
+
+# Operators, which may have been given a number in the place of one tensor.
+_BINARY = frozenset(
+    ["Add", "Subtract", "Multiply", "Divide", "TrueDivide", "Maximum", "Minimum", "Power"]
+)
+
+
+@dataclass(frozen=True)
+class Point:
+    """An operation at given channel counts: of input and output, or of the output alone."""
+
+    geometry: Geometry
+    channels: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Specimen:
+    """A layer to convert on its own.
+
+    Attributes:
+        point: What it stands for.
+        layer: The layer, with weights of its own.
+        inputs: The shape of each input, without the batch.
+    """
+
+    point: Point
+    layer: Any
+    inputs: tuple[tuple[int, ...], ...]
+
+    @property
+    def values(self) -> int:
+        """How many weights it has."""
+        return sum(int(np.prod(weight.shape)) for weight in getattr(self.layer, "weights", ()))
+
+
+OVERHEAD = Point(Geometry("overhead", ((None,),), ()), (1,))
+"""Stands for a file that computes next to nothing: one number, rectified."""
+
+
+def specimens(
+    model: keras.Model,
+    *,
+    shares: Sequence[float],
+    scheme: Scheme,
+    progress: "Progress | None" = None,
+) -> dict[Point, bytes]:
+    """Return a .tflite for each operation of `model` at each point of its grid, and one for `OVERHEAD`.
+
+    Raises:
+        BackendError: Keras does not run on TensorFlow here.
+        ConversionError: A layer cannot be converted on its own.
+        GraphError: The model cannot be traced.
+    """
+    if keras.backend.backend() != "tensorflow":
+        raise BackendError(
+            "operations are converted by Keras' TensorFlow backend, this process runs on "
+            f"{keras.backend.backend()!r}: start it with KERAS_BACKEND=tensorflow"
+        )
+    found = _specimens(trace(model), shares)
+    files: dict[Point, bytes] = {}
+    for batch in _batches(found):
+        files.update(_convert(batch, scheme))
+        if progress is not None:
+            progress("convert", len(files), len(found))
+    return files
+
+
+def _specimens(graph: LayerGraph, shares: Sequence[float]) -> list[Specimen]:
+    """Return what to measure, each point of each geometry once."""
+    selection = Selection(graph)
+    steps: dict[Geometry, list[Step]] = defaultdict(list)
+    for step in timed_steps(selection):
+        steps[geometry_of(selection, step)].append(step)
+    found = [Specimen(OVERHEAD, keras.layers.ReLU(), ((1,),))]
+    for geometry, alike in steps.items():
+        counts = [_counts(selection, step, shares) for step in alike]
+        grid = [_thinned(set().union(*axis)) for axis in zip(*counts, strict=True)]
+        found += [
+            _specimen(selection, alike[0], Point(geometry, channels)) for channels in product(*grid)
+        ]
+    return found
+
+
+def _counts(selection: Selection, step: Step, shares: Sequence[float]) -> list[set[int]]:
+    """Return, for each axis of a step's grid, the channel counts to measure."""
+    tensors = (step.inputs[0], step.outputs[0])
+    ends = tensors if makes_channels(selection, step) else tensors[1:]
+    fields = {size.field for size in selection.graph.facts[id(step.op)].sizes.values()}
+    counts = []
+    for tensor, count in zip(ends, channels_of(selection, step), strict=True):
+        unit = _unit(step) if tensor is step.outputs[0] else 1
+        points = {count}
+        if fields <= _RESIZABLE and _shrinks(selection.graph, tensor):
+            points |= {max(1, round(share * count / unit)) * unit for share in shares} | {unit}
+        counts.append(points)
+    return counts
+
+
+def _thinned(counts: set[int]) -> list[int]:
+    """Return channel counts, ascending, without those too near to a larger one to tell anything new.
+
+    Layers of equal geometry bring many counts together, and every pair of input and output is measured.
+    """
+    *smaller, largest = sorted(counts)
+    kept = [largest]
+    for count in reversed(smaller):
+        if count <= NEAREST_SHARE * kept[-1] or count == smaller[0]:
+            kept.append(count)
+    return kept[::-1]
+
+
+def _unit(step: Step) -> int:
+    """Return how many output channels come and go together, or must be there at least."""
+    if isinstance(step.op, keras.layers.Concatenate):
+        return len(step.inputs)
+    if getattr(step.op, "groups", 1) > 1:
+        return int(step.op.filters // step.op.groups)
+    separable = hasattr(step.op, "pointwise_kernel")
+    return 1 if separable else int(getattr(step.op, "depth_multiplier", 1))
+
+
+def _shrinks(graph: LayerGraph, tensor: Tensor) -> bool:
+    owners = {int(owner) for owner in graph.unit_of[tensor.labels.reshape(-1), 0]}
+    return any(owner >= 0 and not graph.groups[owner].frozen for owner in owners)
+
+
+def _specimen(selection: Selection, step: Step, point: Point) -> Specimen:
+    """Return a step's layer at other channel counts, with random weights."""
+    config = dict(step.op.get_config())
+    facts = selection.graph.facts[id(step.op)]
+    outputs = point.channels[-1]
+    for size in facts.sizes.values():
+        if size.field in _RESIZABLE:
+            config[size.field] = outputs // _unit(step) if size.field == "groups" else outputs
+    counts = _input_counts(selection, step, point)
+    inputs = tuple(
+        tuple(count if length is None else length for length in shape)
+        for shape, count in zip(point.geometry.shapes, counts, strict=True)
+    )
+    layer = type(step.op).from_config(config)
+    try:
+        _call(layer, [keras.Input(shape) for shape in inputs])
+    except (TypeError, ValueError) as error:
+        raise ConversionError(
+            f"layer {step.path!r} ({point.geometry}) cannot be measured on its own: {error}"
+        ) from error
+    # Fresh factors of one and shifts of zero would be optimized away.
+    generator = np.random.default_rng(0)
+    for weight in getattr(layer, "weights", ()):
+        weight.assign(generator.uniform(0.5, 1.5, weight.shape))
+    return Specimen(point, layer, inputs)
+
+
+def _input_counts(selection: Selection, step: Step, point: Point) -> list[int]:
+    """Return how many channels each input has; those of a merged tensor keep their proportions."""
+    if makes_channels(selection, step):
+        return [point.channels[0]]
+    shapes = [selection.shape(tensor) for tensor in step.inputs]
+    before = [shape[channel_axis(t)] or 1 for shape, t in zip(shapes, step.inputs, strict=True)]
+    share = point.channels[0] / channels_of(selection, step)[0]
+    if isinstance(step.op, keras.layers.Concatenate):
+        ends = [max(i, round(share * end)) for i, end in enumerate(accumulate(before), start=1)]
+        return [end - start for start, end in pairwise([0, *ends])]
+    return [max(1, round(share * count)) for count in before]
+
+
+def _call(layer: Any, tensors: list[Any]) -> Any:
+    """Call a layer on tensors in the way that its kind is called."""
+    if isinstance(layer, keras.Layer) or type(layer).__name__ in ("Concatenate", "Stack"):
+        return layer(tensors if len(tensors) > 1 else tensors[0])
+    if type(layer).__name__ in _BINARY and len(tensors) == 1:
+        return layer(tensors[0], 0.5)
+    return layer(*tensors)
+
+
+def _batches(found: Sequence[Specimen]) -> Iterator[list[Specimen]]:
+    """Yield the specimens in runs that are not too much for one conversion."""
+    batch: list[Specimen] = []
+    for specimen in found:
+        full = sum(each.values for each in (*batch, specimen)) > VALUES_PER_CONVERSION
+        if batch and (full or len(batch) == SPECIMENS_PER_CONVERSION):
+            yield batch
+            batch = []
+        batch.append(specimen)
+    yield batch
+
+
+def _convert(batch: Sequence[Specimen], scheme: Scheme) -> dict[Point, bytes]:
+    """Convert specimens side by side in one file, and take that apart."""
+    import tensorflow as tf
+
+    specs = [
+        [
+            tf.TensorSpec((1, *shape), tf.float32, name=f"specimen{number}_{place}")
+            for place, shape in enumerate(specimen.inputs)
+        ]
+        for number, specimen in enumerate(batch)
+    ]
+
+    @tf.function(input_signature=[spec for group in specs for spec in group])
+    def serve(*tensors: Any) -> list[Any]:
+        rest = iter(tensors)
+        return [
+            tf.identity(_call(specimen.layer, [next(rest) for _ in specimen.inputs]))
+            for specimen in batch
+        ]
+
+    samples = _samples([spec.shape for group in specs for spec in group])
+    with quietly() as chatter:
+        function = serve.get_concrete_function()
+        converter = tf.lite.TFLiteConverter.from_concrete_functions([function])
+        configure(converter, scheme, calibration=samples[0])
+        converter.representative_dataset = lambda: [samples]
+        try:
+            tflite = converter.convert()
+        except Exception as error:
+            raise ConversionError(
+                f"TensorFlow cannot convert the operations of the model one by one: {error}\n"
+                f"{chatter.tail()}"
+            ) from error
+    parts = split(tflite, inputs=r"specimen(\d+)_")
+    return {batch[number].point: part for number, part in parts.items()}
+
+
+def _samples(shapes: Sequence[Sequence[int]]) -> list[np.ndarray]:
+    generator = np.random.default_rng(0)
+    return [generator.normal(size=tuple(shape)).astype(np.float32) for shape in shapes]

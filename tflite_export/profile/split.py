@@ -1,0 +1,93 @@
+"""Takes a .tflite whose operations do not depend on each other apart: one small file for each of them.
+
+Converting costs seconds however small the model is; so hundreds of layers are converted side by side, in one go,
+and taken apart here.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from tflite_export.quantize.flatbuffer import FILE_IDENTIFIER
+
+
+def split(tflite: bytes, *, inputs: str) -> dict[int, bytes]:
+    """Return the parts of a file, each with the operations that depend on its own inputs.
+
+    Args:
+        tflite: A file with one subgraph.
+        inputs: A regular expression that finds the part's number, as its first group, in the name of an input.
+
+    Returns:
+        The bytes of each part as a file of its own, by the part's number.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(tflite))
+    graph = model.subgraphs[0]
+    starts: dict[int, list[int]] = {}
+    for tensor in graph.inputs:
+        found = re.search(inputs, graph.tensors[tensor].name.decode())
+        if found is None:
+            raise ValueError(f"no part's number in the input {graph.tensors[tensor].name!r}")
+        starts.setdefault(int(found[1]), []).append(int(tensor))
+    outputs = set(map(int, graph.outputs))
+    parts = {}
+    for number, tensors in starts.items():
+        operators = _operators(graph, tensors)
+        parts[number] = _pack(schema, model, _part(schema, model, tensors, operators, outputs))
+    return parts
+
+
+def _operators(graph: Any, tensors: Iterable[int]) -> list[Any]:
+    """Return the operators that depend on `tensors`, in order."""
+    reached, found = set(tensors), []
+    for operator in graph.operators:
+        if reached.intersection(map(int, operator.inputs)):
+            found.append(operator)
+            reached.update(map(int, operator.outputs))
+    return found
+
+
+def _part(
+    schema: Any, model: Any, inputs: list[int], operators: list[Any], outputs: set[int]
+) -> tuple[Any, list[Any]]:
+    """Return a subgraph of some operators, and the buffers of its tensors."""
+    whole = model.subgraphs[0]
+    # The first buffer of a file is empty by definition.
+    part, buffers, renumbered = schema.SubGraphT(), [schema.BufferT()], {-1: -1}
+    part.tensors, part.operators = [], []
+
+    def renumber(tensors: Iterable[int]) -> list[int]:
+        for tensor in map(int, tensors):
+            if tensor not in renumbered:
+                renumbered[tensor] = len(part.tensors)
+                part.tensors.append(_copy(schema.TensorT(), whole.tensors[tensor]))
+                part.tensors[-1].buffer = len(buffers)
+                buffers.append(model.buffers[whole.tensors[tensor].buffer])
+        return [renumbered[int(tensor)] for tensor in tensors]
+
+    part.inputs = renumber(inputs)
+    for operator in operators:
+        copy = _copy(schema.OperatorT(), operator)
+        copy.inputs, copy.outputs = renumber(operator.inputs), renumber(operator.outputs)
+        part.operators.append(copy)
+    part.outputs = [renumbered[tensor] for tensor in renumbered if tensor in outputs]
+    return part, buffers
+
+
+def _pack(schema: Any, model: Any, part: tuple[Any, list[Any]]) -> bytes:
+    import flatbuffers  # type: ignore[import-untyped]
+
+    file = schema.ModelT()
+    file.version, file.operatorCodes = model.version, model.operatorCodes
+    subgraph, file.buffers = part
+    file.subgraphs = [subgraph]
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(file.Pack(builder), FILE_IDENTIFIER)
+    return bytes(builder.Output())
+
+
+def _copy(fresh: Any, old: Any) -> Any:
+    vars(fresh).update(vars(old))
+    return fresh
