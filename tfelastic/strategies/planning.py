@@ -1,6 +1,6 @@
 """`plan`: the largest plan under a budget."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 
 import keras
@@ -12,6 +12,7 @@ from tfelastic.errors import BudgetError
 from tfelastic.graph import LayerGraph, trace
 from tfelastic.plan import KeepPlan, Selection
 from tfelastic.strategies.base import Strategy, resolve
+from tfelastic.strategies.measuring import measured_plan
 from tfelastic.strategies.staircase import Staircase, Tread
 
 
@@ -24,6 +25,7 @@ def plan(
     round_to: int = 8,
     floor: float = 0.0,
     protect: Sequence[str] = (),
+    measure: Callable[[keras.Model], float] | None = None,
 ) -> KeepPlan:
     """Return the largest plan under a budget on the strategy's staircase.
 
@@ -42,9 +44,13 @@ def plan(
             microcontrollers.
         floor: The share of every group that stays at least, 0 to 1.
         protect: Names of layers whose channels all stay.
+        measure: Measures the latency of a pruned model for real, in microseconds. Where that exceeds the budget's
+            `latency_us`, the predicted latency is held to a lower limit, in proportion, and the search goes on, up to
+            five measurements in all.
 
     Raises:
-        BudgetError: Even the smallest plan spends more than the budget; the text says how much.
+        BudgetError: Even the smallest plan spends more than the budget, the text says how much; or `measure` found
+            every candidate too slow, the text says what it measured.
         CriterionError: The criterion is unknown or cannot score the model.
         PlanError: A protected layer does not exist.
 
@@ -60,7 +66,13 @@ def plan(
     chosen = resolve(strategy)
     scores = criteria.resolve(criterion or chosen.criterion).score(graph)
     staircase = Staircase.of(graph, scores, round_to=round_to, floor=floor, protect=protect)
-    return staircase.plan(descend_to(budget, staircase, chosen.descend(staircase)))
+
+    def find(limited: Budget) -> KeepPlan:
+        return staircase.plan(descend_to(limited, staircase, chosen.descend(staircase)))
+
+    if measure is None:
+        return find(budget)
+    return measured_plan(graph, budget=budget, find=find, measure=measure)
 
 
 def descend_to(budget: Budget, staircase: Staircase, stairs: Iterable[Tread]) -> list[Tread]:
