@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipelines.config import PipelineError, Recipe
+from pipelines.config import Data, PipelineError, Recipe
 from pipelines.stages.progress import Reporter
 from pipelines.workspace import Workspace
 from tflite_export.quantize.quiet import quietly
@@ -84,9 +84,7 @@ class Run:
         from tfelastic import data
 
         spec = self.recipe.data
-        source, data_dir = spec.source, spec.data_dir
-        if data_dir is not None and (Path(data_dir) / "dataset_info.json").exists():
-            source, data_dir = data_dir, None
+        source, data_dir = _place(spec)
         dataset = data.load(
             source,
             data_dir=data_dir,
@@ -102,6 +100,20 @@ class Run:
                     "or choose another --workspace"
                 )
         return dataset
+
+
+def _place(spec: Data) -> tuple[str, str | None]:
+    """Return the source and tfds' folder; a prepared directory given as the folder is the source."""
+    if spec.data_dir is None:
+        return spec.source, None
+    if spec.source == "digits" or Path(spec.source).exists():
+        raise StageError(
+            f"{spec.source} is not found by a data directory, which is for data sets of tfds; leave "
+            "out --data-dir (data.data_dir), or set data.source to a name that tfds knows"
+        )
+    if (Path(spec.data_dir) / "dataset_info.json").exists():
+        return spec.data_dir, None
+    return spec.source, spec.data_dir
 
 
 def digest(dataset: "Dataset") -> str:

@@ -96,3 +96,22 @@ def test_data_that_changed_in_mid_run_are_refused(tmp_path):
         workspace.finish("data", files=(), results=changed, seconds=0)
         with pytest.raises(StageError, match="no longer holds the images"):
             _ = Run(small, workspace, Reporter(quiet=True), command="again").dataset
+
+
+def test_a_data_directory_is_for_tfds_alone(tmp_path):
+    recipe = Recipe.from_json({"name": "tiny", "data": {"data_dir": str(tmp_path)}})
+    with Workspace.open(tmp_path / "w", recipe) as workspace:
+        run = Run(recipe, workspace, Reporter(quiet=True), command="again")
+        with pytest.raises(StageError, match=r"digits.*--data-dir"):
+            _ = run.dataset
+
+
+def test_a_prepared_directory_may_be_named_as_data_directory(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr("tfelastic.data.load", lambda source, **options: asked.append(source))
+    (tmp_path / "dataset_info.json").touch()
+    spec = {"source": "tfds:cifar10", "data_dir": str(tmp_path)}
+    recipe = Recipe.from_json({"name": "tiny", "data": spec})
+    with Workspace.open(tmp_path / "w", recipe) as workspace:
+        _ = Run(recipe, workspace, Reporter(quiet=True), command="again").dataset
+    assert asked == [str(tmp_path)]
