@@ -11,13 +11,16 @@ from typing import Any, TypeAlias
 
 import keras
 import numpy as np
-from hypothesis import settings
+from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from keras import layers, ops
 
 import tfelastic as te
 
-LAWS = settings(derandomize=True, deadline=None, max_examples=25, database=None)
+# Recipes are short as they are: an example that fails is told at once, not made smaller first.
+PHASES = (Phase.explicit, Phase.generate)
+LAWS = settings(derandomize=True, deadline=None, max_examples=15, database=None, phases=PHASES)
+SEEDS = st.integers(0, 999)
 
 Image: TypeAlias = Any
 SIZE = 6
@@ -30,6 +33,14 @@ class ModelSpec:
     parts: tuple[str, ...]
     head: str = "flatten"
     seed: int = 0
+
+
+# Nets that everyone knows, by name.
+NAMED = {
+    "plain": ModelSpec(("batch_norm", "conv", "pooled"), "pool"),
+    "residual": ModelSpec(("batch_norm", "residual", "projected"), "pool"),
+    "dense_after_flatten": ModelSpec(("conv", "pooled"), "flatten"),
+}
 
 
 class Net:
@@ -70,7 +81,9 @@ def head(function: Callable[[Net, Image], Any]) -> Callable[[Net, Image], Any]:
 @part
 def conv(net: Net, x: Image) -> Image:
     activation = net.pick(None, "relu", "tanh")
-    return net.conv(x, use_bias=net.pick(True, False), activation=activation, dilation_rate=net.pick(1, 2))
+    return net.conv(
+        x, use_bias=net.pick(True, False), activation=activation, dilation_rate=net.pick(1, 2)
+    )
 
 
 @part
@@ -80,7 +93,9 @@ def strided(net: Net, x: Image) -> Image:
 
 @part
 def batch_norm(net: Net, x: Image) -> Image:
-    x = layers.BatchNormalization(scale=net.pick(True, False), center=net.pick(True, False))(net.conv(x))
+    x = layers.BatchNormalization(scale=net.pick(True, False), center=net.pick(True, False))(
+        net.conv(x)
+    )
     return layers.Activation(net.pick("relu", "sigmoid"))(layers.BatchNormalization()(x))
 
 
@@ -95,7 +110,9 @@ def residual(net: Net, x: Image) -> Image:
 def projected(net: Net, x: Image) -> Image:
     filters = net.width()
     y = net.conv(net.conv(x, activation="relu"), filters)
-    return layers.ReLU()(layers.Add()([net.conv(x, filters, size=1), layers.BatchNormalization()(y)]))
+    return layers.ReLU()(
+        layers.Add()([net.conv(x, filters, size=1), layers.BatchNormalization()(y)])
+    )
 
 
 @part
@@ -151,7 +168,9 @@ def shared_branches(net: Net, x: Image) -> Image:
 
 @part
 def depthwise(net: Net, x: Image) -> Image:
-    return layers.DepthwiseConv2D(3, padding="same", depth_multiplier=net.pick(1, 2), use_bias=net.pick(True, False))(x)
+    return layers.DepthwiseConv2D(
+        3, padding="same", depth_multiplier=net.pick(1, 2), use_bias=net.pick(True, False)
+    )(x)
 
 
 @part
@@ -172,7 +191,9 @@ def layer_norm(net: Net, x: Image) -> Image:
 
 @part
 def separable(net: Net, x: Image) -> Image:
-    return layers.SeparableConv2D(net.width(), 3, padding="same", depth_multiplier=net.pick(1, 2))(x)
+    return layers.SeparableConv2D(net.width(), 3, padding="same", depth_multiplier=net.pick(1, 2))(
+        x
+    )
 
 
 @part
@@ -227,7 +248,11 @@ def nested(net: Net, x: Image) -> Image:
 
 @part
 def nested_sequential(net: Net, x: Image) -> Image:
-    stack = [layers.Conv2D(net.width(), 3, padding="same"), layers.BatchNormalization(), layers.ReLU()]
+    stack = [
+        layers.Conv2D(net.width(), 3, padding="same"),
+        layers.BatchNormalization(),
+        layers.ReLU(),
+    ]
     return keras.Sequential([keras.Input(x.shape[1:]), *stack])(x)
 
 
@@ -261,7 +286,9 @@ def channel_mean(net: Net, x: Image) -> Image:
 @part
 def split_halves(net: Net, x: Image) -> Image:
     one, other = ops.split(net.conv(x, 6), 2, axis=-1)
-    return ops.concatenate([ops.relu(one), other], axis=-1) if net.pick(True, False) else one * other
+    return (
+        ops.concatenate([ops.relu(one), other], axis=-1) if net.pick(True, False) else one * other
+    )
 
 
 @part
@@ -297,12 +324,15 @@ def flatten(net: Net, x: Image) -> Any:
 
 @head
 def pool(net: Net, x: Image) -> Any:
-    return layers.Dense(3)(layers.Dense(net.width(), activation="relu")(layers.GlobalAveragePooling2D()(x)))
+    x = layers.Dense(net.width(), activation="tanh")(layers.GlobalAveragePooling2D()(x))
+    return layers.Dense(3)(x)
 
 
 @head
 def softmax(net: Net, x: Image) -> Any:
-    return layers.Dense(3, activation="softmax")(layers.BatchNormalization()(ops.max(x, axis=(1, 2))))
+    return layers.Dense(3, activation="softmax")(
+        layers.BatchNormalization()(ops.max(x, axis=(1, 2)))
+    )
 
 
 @head
@@ -322,8 +352,17 @@ def unrolled(net: Net, x: Image) -> Any:
 
 @head
 def two_outputs(net: Net, x: Image) -> Any:
-    pooled = layers.Concatenate()([layers.GlobalAveragePooling2D()(x), layers.GlobalMaxPooling2D()(x)])
+    pooled = layers.Concatenate()(
+        [layers.GlobalAveragePooling2D()(x), layers.GlobalMaxPooling2D()(x)]
+    )
     return {"classes": layers.Dense(3)(pooled), "map": net.conv(x, 1)}
+
+
+def every_recipe() -> dict[str, ModelSpec]:
+    """Return the named nets and, for each part and head, a recipe around it."""
+    parts = {name: ModelSpec((name, "conv"), seed=seed) for seed, name in enumerate(PARTS)}
+    heads = {name: ModelSpec(("conv",), name, seed) for seed, name in enumerate(HEADS)}
+    return {**NAMED, **parts, **heads}
 
 
 def build(spec: ModelSpec) -> keras.Model:
@@ -349,7 +388,9 @@ def randomize(model: keras.Model, seed: int) -> None:
         elif variable.name in ("gamma", "depthwise_kernel"):
             value = rng.uniform(0.5, 1.5, shape) * rng.choice([-1.0, 1.0], shape)
         else:
-            value = rng.normal(0, 1, shape) * (1 / sqrt(prod(shape[:-1])) if len(shape) > 1 else 0.5)
+            value = rng.normal(0, 1, shape) * (
+                1 / sqrt(prod(shape[:-1])) if len(shape) > 1 else 0.5
+            )
         variable.assign(value)
 
 
@@ -362,7 +403,9 @@ def model_specs(max_parts: int = 4) -> st.SearchStrategy[ModelSpec]:
 def random_inputs(model: keras.Model, seed: int = 0, *, count: int = 2) -> list[np.ndarray]:
     """Return one array per model input."""
     rng = np.random.default_rng(seed)
-    return [rng.normal(0, 1, (count, *tensor.shape[1:])).astype(tensor.dtype) for tensor in model.inputs]
+    return [
+        rng.normal(0, 1, (count, *tensor.shape[1:])).astype(tensor.dtype) for tensor in model.inputs
+    ]
 
 
 def run(model: keras.Model, inputs: list[np.ndarray]) -> list[np.ndarray]:
@@ -371,7 +414,9 @@ def run(model: keras.Model, inputs: list[np.ndarray]) -> list[np.ndarray]:
     return [ops.convert_to_numpy(output) for output in keras.tree.flatten(outputs)]
 
 
-def random_plan(graph: te.LayerGraph, seed: int, *, channels: bool = True, blocks: bool = True) -> te.KeepPlan:
+def random_plan(
+    graph: te.LayerGraph, seed: int, *, channels: bool = True, blocks: bool = True
+) -> te.KeepPlan:
     """Return a plan that keeps a random choice of units, in random order where they may be re-ordered."""
     rng = np.random.default_rng(seed)
     keep = {}
@@ -387,4 +432,6 @@ def reordering(graph: te.LayerGraph, seed: int) -> te.KeepPlan:
     """Return a plan that drops nothing and re-orders all that may be re-ordered."""
     rng = np.random.default_rng(seed)
     free = [group for group in graph.prunable if group.permutable]
-    return te.KeepPlan(graph.fingerprint, {g.name: tuple(rng.permutation(g.size).tolist()) for g in free})
+    return te.KeepPlan(
+        graph.fingerprint, {g.name: tuple(rng.permutation(g.size).tolist()) for g in free}
+    )

@@ -22,7 +22,10 @@ def interpret(graph: te.LayerGraph, inputs: Sequence[Any], apply: Apply) -> list
     def walk(structure: Structure, values: Sequence[Any]) -> Any:
         def visit(call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
             if call.body is not None:
-                return walk(call.body, [leaf for leaf in keras.tree.flatten((args, kwargs)) if is_array(leaf)])
+                return walk(
+                    call.body,
+                    [leaf for leaf in keras.tree.flatten((args, kwargs)) if is_array(leaf)],
+                )
             step = next(steps)
             assert step.op is call.op
             return apply(step, args, kwargs)
@@ -33,7 +36,9 @@ def interpret(graph: te.LayerGraph, inputs: Sequence[Any], apply: Apply) -> list
     return [ops.convert_to_numpy(output) for output in outputs]
 
 
-def masked(graph: te.LayerGraph, plan: te.KeepPlan, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+def masked(
+    graph: te.LayerGraph, plan: te.KeepPlan, inputs: Sequence[np.ndarray]
+) -> list[np.ndarray]:
     """Return the original's outputs with dropped channels at zero wherever channels are summed.
 
     A removed block's addition returns its shortcut.
@@ -42,7 +47,9 @@ def masked(graph: te.LayerGraph, plan: te.KeepPlan, inputs: Sequence[np.ndarray]
 
     def apply(step: Step, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if step.path in shortcuts:
-            return [leaf for leaf in keras.tree.flatten((args, kwargs)) if is_array(leaf)][shortcuts[step.path]]
+            return [leaf for leaf in keras.tree.flatten((args, kwargs)) if is_array(leaf)][
+                shortcuts[step.path]
+            ]
         position = iter(range(len(step.inputs)))
 
         def mask(leaf: Any) -> Any:
@@ -96,7 +103,10 @@ def difference(one: Sequence[np.ndarray], other: Sequence[np.ndarray]) -> float:
     """Return how far two lists of outputs are apart, relative to the norm of the first."""
     assert [x.shape for x in one] == [x.shape for x in other]
     norm = sum(np.sum(np.square(x, dtype=np.float64)) for x in one)
-    apart = sum(np.sum(np.square(np.subtract(x, y, dtype=np.float64))) for x, y in zip(one, other, strict=True))
+    apart = sum(
+        np.sum(np.square(np.subtract(x, y, dtype=np.float64)))
+        for x, y in zip(one, other, strict=True)
+    )
     return float(np.sqrt(apart / max(norm, 1e-30)))
 
 

@@ -1,0 +1,169 @@
+"""One sweep over the images judges the net without each block exactly as one net after the other would be judged."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+import tfelastic as te
+from tfelastic.strategies import block_accuracy
+from tfelastic.strategies.block_lanes import Lanes
+
+
+def conv(x: keras.KerasTensor) -> keras.KerasTensor:
+    x = layers.Conv2D(x.shape[-1], 3, padding="same", activation="relu")(x)
+    return layers.BatchNormalization()(x)
+
+
+def chain(x: keras.KerasTensor) -> keras.KerasTensor:
+    for _ in range(3):
+        x = layers.ReLU()(layers.Add()([x, conv(x)]))
+    return x
+
+
+def within(x: keras.KerasTensor) -> keras.KerasTensor:
+    inner = layers.Add()([x, conv(x)])
+    return conv(layers.Add()([conv(inner), x]))
+
+
+def overlapping(x: keras.KerasTensor) -> keras.KerasTensor:
+    first = layers.Add()([x, conv(x)])
+    second = layers.Add()([conv(first), first])
+    return layers.Concatenate()([layers.Add()([x, second]), first, x])
+
+
+def gated(x: keras.KerasTensor) -> keras.KerasTensor:
+    """Squeeze and excite, dropout, an operator, and a block inside a nested model."""
+    y = conv(x)
+    gate = layers.Dense(x.shape[-1], activation="sigmoid")(layers.GlobalAveragePooling2D()(y))
+    y = layers.Multiply()([y, layers.Reshape((1, 1, x.shape[-1]))(gate)])
+    x = x + layers.Dropout(0.5)(y)
+    inputs = keras.Input(x.shape[1:])
+    return keras.Model(inputs, layers.Add()([inputs, conv(inputs)]))(x)
+
+
+PARTS = {"chain": chain, "within": within, "overlapping": overlapping, "gated": gated}
+
+
+def graph_of(part: Callable[[keras.KerasTensor], keras.KerasTensor]) -> te.LayerGraph:
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((5, 5, 3))
+    x = part(layers.Conv2D(4, 3, padding="same")(inputs))
+    model = keras.Model(inputs, layers.Dense(4)(layers.GlobalAveragePooling2D()(x)))
+    random = np.random.default_rng(0)
+    for variable in model.weights:
+        if "seed" not in variable.path:
+            variable.assign(random.uniform(-0.8, 1.0, variable.shape))
+    for layer in model.layers:
+        if isinstance(layer, layers.BatchNormalization):
+            layer.moving_variance.assign(random.uniform(0.5, 2.0, layer.moving_variance.shape))
+    return te.trace(model)
+
+
+def batch(count: int = 6) -> np.ndarray:
+    return np.random.default_rng(1).normal(0, 1, (count, 5, 5, 3)).astype("float32")
+
+
+def names(graph: te.LayerGraph) -> list[str]:
+    return [block.name for block in graph.blocks]
+
+
+def without(graph: te.LayerGraph, name: str) -> keras.Model:
+    return te.prune(graph.model, te.KeepPlan(graph.fingerprint, removed=(name,)))
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_each_lane_is_the_net_without_that_block(part: str) -> None:
+    graph, images = graph_of(PARTS[part]), batch()
+    lanes = Lanes(graph, names(graph)).predict(images, verbose=0)
+    nets = [graph.model, *(without(graph, name) for name in names(graph))]
+    expected = np.stack([net.predict(images, verbose=0) for net in nets], axis=1)
+    np.testing.assert_allclose(lanes, expected, rtol=1e-4, atol=1e-5)
+    apart = np.abs(expected[:, 1:] - expected[:, :1]).max(axis=(0, 2))
+    assert apart.min() > 1e-2, "a block that changes nothing would prove nothing"
+
+
+def test_some_lanes_in_another_order() -> None:
+    graph, images = graph_of(chain), batch()
+    third, first = names(graph)[2], names(graph)[0]
+    lanes = Lanes(graph, [third, first]).predict(images, verbose=0)
+    for lane, name in enumerate([third, first], start=1):
+        expected = without(graph, name).predict(images, verbose=0)
+        np.testing.assert_allclose(lanes[:, lane], expected, rtol=1e-4, atol=1e-5)
+
+
+def labelled(graph: te.LayerGraph, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return images with the whole net's answers as labels, every third one wrong."""
+    images = batch(count)
+    labels = graph.model.predict(images, verbose=0).argmax(axis=-1)
+    labels[::3] = (labels[::3] + 1) % 4
+    return images, labels
+
+
+def test_a_sweep_gives_the_accuracies_of_the_nets_part_by_part(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(block_accuracy, "_PART", 16)
+    graph = graph_of(chain)
+    accuracy = te.Accuracy(*labelled(graph, 40), batch_size=8)
+    assert accuracy(graph.model) == 26 / 40
+    tallies = list(accuracy.without_each(graph, names(graph)))
+    assert [tally.seen for tally in tallies] == [16, 32, 40]
+    expected = {name: accuracy(without(graph, name)) for name in names(graph)}
+    assert tallies[-1].accuracies == expected
+    assert len(set(expected.values())) > 1
+    again = block_accuracy.Tally.from_json(tallies[0].to_json())
+    assert list(accuracy.without_each(graph, names(graph), after=again)) == tallies[1:]
+
+
+def test_a_search_finds_the_same_by_either_way(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(block_accuracy, "_PART", 16)
+    graph = graph_of(chain)
+    images, labels = labelled(graph, 40)
+    accuracy = te.Accuracy(images, labels)
+    slow = te.remove_blocks(graph.model, evaluate=lambda net: accuracy(net), budget=2)
+    predict, parts = accuracy._predict, []
+
+    def interrupted(net: keras.Model, start: int, batch_size: int) -> object:
+        if len(parts) == 5:
+            raise KeyboardInterrupt
+        parts.append(start)
+        return predict(net, start, batch_size)
+
+    monkeypatch.setattr(accuracy, "_predict", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        te.remove_blocks(graph.model, evaluate=accuracy, budget=2, checkpoint=tmp_path)
+    assert parts == [0, 16, 32, 0, 16], "the whole net, then two of three parts of the first sweep"
+    monkeypatch.setattr(accuracy, "_predict", predict)
+    assert te.remove_blocks(graph.model, evaluate=accuracy, budget=2, checkpoint=tmp_path) == slow
+
+
+def test_a_memory_mapped_array_is_read_slice_by_slice(tmp_path: Path) -> None:
+    graph = graph_of(chain)
+    images, labels = labelled(graph, 12)
+    np.save(tmp_path / "images.npy", images)
+    mapped = np.load(tmp_path / "images.npy", mmap_mode="r")
+    assert te.Accuracy(mapped, labels)(graph.model) == te.Accuracy(images, labels)(graph.model)
+
+
+def test_malformed_data_are_refused() -> None:
+    images = batch(4)
+    for labels in (np.zeros(3, int), np.zeros(4), np.zeros((4, 2), int)):
+        with pytest.raises(te.errors.DataError):
+            te.Accuracy(images, labels)
+    with pytest.raises(te.errors.DataError):
+        te.Accuracy(images[:0], np.zeros(0, int))
+    with pytest.raises(te.errors.DataError, match="batch_size"):
+        te.Accuracy(images, np.zeros(4, int), batch_size=0)
+    inputs = keras.Input((5, 5, 3))
+    maps = keras.Model(inputs, layers.Add()([inputs, conv(inputs)]))
+    accuracy = te.Accuracy(images, np.zeros(4, int))
+    with pytest.raises(te.errors.DataError, match="pass a function"):
+        accuracy(maps)
+    with pytest.raises(te.errors.DataError, match="pass a function"):
+        next(accuracy.without_each(te.trace(maps), names(te.trace(maps))))

@@ -1,0 +1,95 @@
+"""What a pruned model keeps of its original besides its function (which the laws test)."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+from keras import layers
+
+import tfelastic as te
+
+
+def classifier(**options: object) -> keras.Model:
+    inputs = keras.Input((6, 6, 3), name="pixels")
+    x = layers.Conv2D(8, 3, name="stem", kernel_regularizer=keras.regularizers.L2(0.01), **options)(
+        inputs
+    )
+    y = layers.Conv2D(8, 3, padding="same", name="branch")(layers.ReLU()(x))
+    x = layers.GlobalAveragePooling2D()(layers.Add(name="sum")([x, y]))
+    return keras.Model(inputs, layers.Dense(3, name="logits")(x), name="classifier")
+
+
+def narrow(model: keras.Model) -> keras.Model:
+    return te.prune(model, te.ladder(model, widths=(1, 0.5)).rungs[-1].plan)
+
+
+def test_names_kinds_and_regularizers_are_kept() -> None:
+    model = classifier()
+    pruned = narrow(model)
+    assert pruned.name == "classifier"
+    assert [layer.name for layer in pruned.layers] == [layer.name for layer in model.layers]
+    assert pruned.input.name == "pixels"
+    assert (
+        pruned.get_layer("stem").kernel_regularizer.l2
+        == model.get_layer("stem").kernel_regularizer.l2
+    )
+    assert pruned.get_layer("stem").filters == pruned.get_layer("branch").filters == 4
+
+
+def test_a_sequential_model_stays_sequential() -> None:
+    body = [layers.Conv2D(8, 3), layers.ReLU()]
+    inner = keras.Sequential(
+        [keras.Input((4, 4, 8)), layers.Conv2D(8, 3, name="inside")], name="inner"
+    )
+    model = keras.Sequential(
+        [keras.Input((6, 6, 3)), *body, inner, layers.Flatten(), layers.Dense(2)]
+    )
+    pruned = narrow(model)
+    assert isinstance(pruned, keras.Sequential)
+    assert isinstance(pruned.get_layer("inner"), keras.Sequential)
+    assert pruned.get_layer("inner").get_layer("inside").kernel.shape == (3, 3, 4, 4)
+
+
+def test_compile_state_is_kept() -> None:
+    model = classifier()
+    assert not narrow(model).compiled
+    model.compile(keras.optimizers.Adam(0.02), "mse", metrics=["mae"])
+    pruned = narrow(model)
+    assert pruned.optimizer.learning_rate == np.float32(0.02)
+    images, wanted = np.ones((4, 6, 6, 3), "float32"), np.zeros((4, 3), "float32")
+    before = pruned.evaluate(images, wanted, verbose=0)
+    pruned.fit(images, wanted, epochs=3, verbose=0)
+    assert pruned.evaluate(images, wanted, verbose=0)[0] < before[0]
+
+
+def test_data_type_policies_are_kept() -> None:
+    pruned = narrow(classifier(dtype="mixed_float16"))
+    assert pruned.get_layer("stem").dtype_policy.name == "mixed_float16"
+    assert pruned.get_layer("branch").dtype_policy.name == "float32"
+
+
+def test_what_does_not_train_still_does_not() -> None:
+    model = classifier()
+    model.get_layer("stem").trainable = False
+    pruned = narrow(model)
+    assert [layer.trainable for layer in pruned.layers] == [
+        layer.trainable for layer in model.layers
+    ]
+    assert len(pruned.trainable_variables) == len(model.trainable_variables)
+
+
+def test_saves_and_loads(tmp_path: Path) -> None:
+    pruned = narrow(classifier())
+    pruned.save(tmp_path / "pruned.keras")
+    images = np.random.default_rng(0).normal(size=(2, 6, 6, 3)).astype("float32")
+    loaded = keras.saving.load_model(tmp_path / "pruned.keras")
+    assert np.array_equal(pruned(images), loaded(images))
+
+
+def test_inputs_and_outputs_keep_their_nesting() -> None:
+    inputs = {"left": keras.Input((4,), name="left"), "right": keras.Input((4,), name="right")}
+    x = layers.Add()([layers.Dense(8)(inputs["left"]), layers.Dense(8)(inputs["right"])])
+    pruned = narrow(keras.Model(inputs, {"out": layers.Dense(2)(x), "other": [layers.Dense(3)(x)]}))
+    outputs = pruned({"left": np.zeros((1, 4)), "right": np.zeros((1, 4))})
+    assert outputs["out"].shape == (1, 2)
+    assert outputs["other"][0].shape == (1, 3)
