@@ -73,7 +73,7 @@ class RungView(keras.Model):
     def fill(self, slices: Sequence[Slice]) -> None:
         """Give the variables of another copy of the view's structure the view's present values."""
         for pipe, piece in zip(self._plumbing.pipes, slices, strict=True):
-            piece.variable.assign(pipe.value())
+            piece.variable.assign(ops.copy(pipe.value()))  # JAX may give a shared buffer away.
 
     def _own(self, piece: Slice) -> keras.Variable | None:
         scales = piece.role == "scale"

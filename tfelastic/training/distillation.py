@@ -48,10 +48,8 @@ class Distillation:
                 divergence (times the squared temperature, which keeps gradients comparable), other values by
                 their mean squared difference.
         """
-        teacher, student = (
-            ops.stop_gradient(ops.cast(teacher, "float32")),
-            ops.cast(student, "float32"),
-        )
+        dtype = keras.config.floatx()  # As Keras' own losses, so that they add up.
+        teacher, student = ops.stop_gradient(ops.cast(teacher, dtype)), ops.cast(student, dtype)
         if ending == "values":
             return ops.mean(ops.square(teacher - student))
         wanted = _log_distribution(teacher, ending, self.temperature)
