@@ -8,7 +8,8 @@ TfelasticError
 ├── CriterionError  (ValueError)  a criterion is unknown, or cannot score this model
 ├── CostError       (ValueError)  a cost cannot be counted
 ├── DataError       (ValueError)  data are missing, malformed, or do not fit the model
-└── TrainingError   (ValueError)  a model cannot be trained in the way asked for
+├── TrainingError   (ValueError)  a model cannot be trained in the way asked for
+└── SearchError     (ValueError)  a search over nets cannot go on; `report` holds what it found so far
 ```
 
 Each is also a builtin error, so callers who know nothing of tfelastic still catch it. A message says what
@@ -46,3 +47,15 @@ class DataError(TfelasticError, ValueError):
 
 class TrainingError(TfelasticError, ValueError):
     """A model cannot be trained in the way asked for."""
+
+
+class SearchError(TfelasticError, ValueError):
+    """A search over nets cannot go on.
+
+    Attributes:
+        report: What the search found so far; `None` where it had not begun.
+    """
+
+    def __init__(self, message: str, report: object = None) -> None:
+        super().__init__(message)
+        self.report = report

@@ -1,0 +1,106 @@
+"""The first step of a block search on ResNet-56: one sweep for all 25 candidates, against one net after the other.
+
+    python benchmarks/block_search.py WEIGHTS.npz CIFAR10_TFDS_DIRECTORY [--images 512]
+
+Both ways take turns on the same images, part by part, so that a busy machine slows both alike. CPU time is what all
+threads used together.
+"""
+
+import argparse
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+import tfelastic as te
+from tfelastic.strategies.block_lanes import Lanes
+
+_PARTS = 4
+_BATCH = 256
+
+
+@dataclass
+class Clock:
+    """Adds up the wall and CPU seconds of what it runs."""
+
+    wall: float = 0.0
+    cpu: float = 0.0
+
+    def run(self, function: Callable[[], Any]) -> Any:
+        """Return what `function` returns."""
+        wall, cpu = time.perf_counter(), time.process_time()
+        result = function()
+        self.wall += time.perf_counter() - wall
+        self.cpu += time.process_time() - cpu
+        return result
+
+
+def answers(model: keras.Model, images: np.ndarray, batch_size: int) -> np.ndarray:
+    """Return the class that `model` gives each image, `[images, ...]`."""
+    return model.predict(images, batch_size=batch_size, verbose=0).argmax(axis=-1)
+
+
+def main() -> None:
+    """Measure and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("weights", help="resnet56_cifar10.npz")
+    parser.add_argument("data", help="a prepared tfds directory of CIFAR-10")
+    parser.add_argument("--images", type=int, default=512)
+    options = parser.parse_args()
+    test = te.data.load(options.data).test.take(np.arange(options.images))
+    images = test.images.astype("float32")
+    model = te.zoo.build("resnet56", input_shape=(32, 32, 3), classes=10)
+    te.zoo.load_resnet_cifar(model, options.weights)
+    graph = te.trace(model)
+    blocks = [block.name for block in graph.blocks]
+    # As tfelastic.Accuracy does, both ways hold as many images in flight at most.
+    sweep_batch = max(1, _BATCH // (1 + len(blocks)))
+
+    sweep_build, single_build, sweep_time, single_time = Clock(), Clock(), Clock(), Clock()
+    lanes = sweep_build.run(lambda: built(Lanes(graph, blocks), images[:2]))
+    nets = single_build.run(lambda: [built(without(graph, name), images[:2]) for name in blocks])
+    swept, single = [], []
+    for part in np.array_split(images, _PARTS):
+        swept.append(sweep_time.run(lambda part=part: answers(lanes, part, sweep_batch)))
+        single.append(
+            single_time.run(
+                lambda part=part: np.stack([answers(net, part, _BATCH) for net in nets], axis=1)
+            )
+        )
+    one, other = np.concatenate(swept)[:, 1:], np.concatenate(single)
+    print(f"ResNet-56, {len(blocks)} candidates, {len(images)} images of {options.data}")
+    rows = [("build and compile", sweep_build, single_build), ("evaluate", sweep_time, single_time)]
+    total = Clock(sweep_build.wall + sweep_time.wall, sweep_build.cpu + sweep_time.cpu)
+    totals = Clock(single_build.wall + single_time.wall, single_build.cpu + single_time.cpu)
+    print(table([*rows, ("both", total, totals)]))
+    print(f"answers that differ: {(one != other).sum()} of {one.size}")
+    right = (one == test.labels[:, np.newaxis]).mean(axis=0)
+    print("accuracy without each block: " + ", ".join(f"{share:.4f}" for share in right))
+
+
+def built(model: keras.Model, images: np.ndarray) -> keras.Model:
+    """Return `model` after a first batch, which compiles it."""
+    answers(model, images, len(images))
+    return model
+
+
+def without(graph: te.LayerGraph, name: str) -> keras.Model:
+    """Return the net without one block."""
+    return te.prune(graph.model, te.KeepPlan(graph.fingerprint, removed=(name,)))
+
+
+def table(rows: Sequence[tuple[str, Clock, Clock]]) -> str:
+    """Return the rows as text: one sweep, one net after the other, and the ratio, in wall and CPU time."""
+    lines = [f"{'':18}{'sweep':>20}{'net by net':>20}{'ratio wall, CPU':>20}"]
+    for name, sweep, single in rows:
+        cells = [f"{clock.wall:7.1f} s ({clock.cpu:6.1f} s)" for clock in (sweep, single)]
+        ratio = f"{sweep.wall / single.wall:.2f}, {sweep.cpu / single.cpu:.2f}"
+        lines.append(f"{name:18}{cells[0]:>20}{cells[1]:>20}{ratio:>20}")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()

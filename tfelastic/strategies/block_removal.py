@@ -1,0 +1,233 @@
+"""`remove_blocks`: takes residual blocks out one by one; the accuracy without a block is the only judge."""
+
+import math
+import os
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, TypeAlias
+
+import keras
+import numpy as np
+
+from tfelastic.cost import Budget
+from tfelastic.errors import SearchError
+from tfelastic.graph import trace
+from tfelastic.graph.blocks import residuals_kept
+from tfelastic.plan import KeepPlan
+from tfelastic.strategies.block_accuracy import Accuracy
+from tfelastic.strategies.block_checkpoint import Checkpoint, Progress, weights_hash
+from tfelastic.strategies.block_goal import Goal
+from tfelastic.strategies.block_report import BlockReport, BlockStep
+from tfelastic.surgery import prune
+from tfelastic.training import recalibrate
+
+# Says how good a net is; more is better.
+Evaluate: TypeAlias = Callable[[keras.Model], Any]
+
+
+def remove_blocks(
+    model: keras.Model,
+    *,
+    evaluate: Evaluate,
+    budget: Budget | int | None = None,
+    floor: float | None = None,
+    per: Literal["block", "saving"] = "block",
+    order: Sequence[str] | None = None,
+    calibration: np.ndarray | None = None,
+    fine_tune: Callable[[keras.Model], object] | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+) -> BlockReport:
+    """Remove residual blocks, one at a time, each time the one whose removal hurts least.
+
+    A step measures the net without each remaining block, drops the block without which the accuracy is highest
+    (of equals the one that saves most), measures BatchNorm statistics anew and fine-tunes. `model` is only read.
+
+    Source: Chen et al., arXiv 2312.16904 (direct removal, no proxy). What saves most decides ties here.
+
+    Args:
+        model: A functional model with residual parts whose input and output have the same shape.
+        evaluate: A function of a model that returns its accuracy. `tfelastic.Accuracy` measures all candidates of
+            a step in one sweep, at about half the time.
+        budget: What the result may spend, or how many blocks to remove.
+        floor: The search ends before the accuracy that a step leaves falls below this. Without a budget, blocks go
+            until then; with one, the search ends at whichever comes first.
+        per: `"block"` looks at the accuracy alone, `"saving"` at the accuracy lost per share of the cost saved.
+        order: Names of blocks, to be removed in this order whatever their accuracy (see
+            `tfelastic.random_blocks` and `tfelastic.smallest_blocks`).
+        calibration: Images `[count, ...]` on which to measure BatchNorm statistics anew after each step.
+        fine_tune: Trains the net that a step leaves, in place; see `tfelastic.FineTuning`.
+        checkpoint: A folder. A search that was cut short goes on where it was when called again with the same
+            arguments: after the last candidate, or with `tfelastic.Accuracy` the last part of the images.
+
+    Returns:
+        The plan, every candidate's accuracy at every step, and the net that is left.
+
+    Raises:
+        BudgetError: The budget is malformed, or cannot be met even without all blocks.
+        SearchError: The model has no blocks, `evaluate` returns no number, or the search cannot go on; `report` is
+            what it found so far.
+
+    Example:
+        ```python
+        report = te.remove_blocks(model, evaluate=te.Accuracy(images, labels), budget=te.Budget(params=0.5))
+        print(report)                                # a row per step
+        small = report.model                         # or te.prune(model, report.plan)
+        ```
+    """
+    search = _Search(model, evaluate, Goal(trace(model), budget, floor, per), order)
+    return search.run(calibration, fine_tune, checkpoint)
+
+
+class _Search:
+    """One search: the net as it stands, and what has been found."""
+
+    def __init__(
+        self, model: keras.Model, evaluate: Evaluate, goal: Goal, order: Sequence[str] | None
+    ) -> None:
+        self._model, self._net = model, model
+        self._evaluate = evaluate
+        self._goal = goal
+        self._candidates = tuple(block.name for block in goal.graph.blocks)
+        if unknown := set(order or ()) - set(self._candidates):
+            raise SearchError(
+                f"the order names {sorted(unknown)}; the blocks of model {model.name!r} are {self._candidates}"
+            )
+        self._order = None if order is None else tuple(order)
+        self._progress = Progress()
+        self._refused: BlockStep | None = None
+
+    def run(
+        self,
+        calibration: np.ndarray | None,
+        fine_tune: Callable[[keras.Model], object] | None,
+        folder: str | os.PathLike[str] | None,
+    ) -> BlockReport:
+        self._checkpoint = Checkpoint(folder, self._request())
+        self._resume()
+        accuracy = self._progress.accuracy
+        if accuracy is None:
+            accuracy = self._progress.accuracy = self._measure(self._model, "the whole model")
+            self._checkpoint.save(self._progress)
+        self._goal.check_floor(accuracy)
+        while (reason := self._goal.reached(self._removed)) is None:
+            candidates = self._remaining()
+            if not candidates:
+                if self._goal.binding:
+                    raise self._error(self._goal.shortfall(self._removed))
+                reason = "no block is left to remove"
+                break
+            measured = self._measure_each(candidates)
+            name = self._goal.choose(measured, self._accuracy, self._removed)
+            if not self._take(name, measured, calibration, fine_tune):
+                reason = f"without {name} the accuracy falls below the floor"
+                break
+        return self._report(reason)
+
+    @property
+    def _removed(self) -> tuple[str, ...]:
+        return tuple(step.removed for step in self._progress.steps)
+
+    @property
+    def _accuracy(self) -> float:
+        """The accuracy of the net as it stands."""
+        steps = self._progress.steps
+        return steps[-1].accuracy if steps else float(self._progress.accuracy or 0)
+
+    def _request(self) -> dict[str, Any]:
+        seen = f"{len(self._evaluate)} images" if isinstance(self._evaluate, Accuracy) else None
+        return {
+            "model": self._goal.graph.fingerprint,
+            "weights": weights_hash(self._model),
+            "evaluation": seen,
+            "order": self._order,
+            **self._goal.to_json(),
+        }
+
+    def _resume(self) -> None:
+        self._progress = self._checkpoint.load()
+        if self._removed:
+            for name in self._removed:
+                self._net = _without(self._net, name)
+            self._checkpoint.load_weights(self._net, len(self._removed))
+
+    def _remaining(self) -> tuple[str, ...]:
+        """Return the blocks that this step has to measure."""
+        present = {block.name for block in trace(self._net).blocks}
+        left = tuple(name for name in self._order or self._candidates if name in present)
+        return left if self._order is None else left[:1]
+
+    def _measure_each(self, candidates: Sequence[str]) -> dict[str, float]:
+        """Return the accuracy of the net without each candidate."""
+        progress = self._progress
+        if isinstance(self._evaluate, Accuracy) and len(candidates) > 1:
+            sweep = self._evaluate.without_each(trace(self._net), candidates, after=progress.tally)
+            for tally in sweep:
+                progress.tally = tally
+                self._checkpoint.save(progress)
+            assert progress.tally is not None
+            return progress.tally.accuracies
+        for name in candidates:
+            if name not in progress.measured:
+                net = _without(self._net, name)
+                progress.measured[name] = self._measure(net, f"the net without {name}")
+                self._checkpoint.save(progress)
+        return progress.measured
+
+    def _take(
+        self,
+        name: str,
+        measured: dict[str, float],
+        calibration: np.ndarray | None,
+        fine_tune: Callable[[keras.Model], object] | None,
+    ) -> bool:
+        """Remove block `name` for good, unless the accuracy then falls below the floor."""
+        net = _without(self._net, name)
+        if calibration is not None:
+            recalibrate(net, calibration)
+        if fine_tune is not None:
+            fine_tune(net)
+        changed = calibration is not None or fine_tune is not None
+        accuracy = self._measure(net, f"the net without {name}") if changed else measured[name]
+        spent = self._goal.spent((*self._removed, name))
+        step = BlockStep(name, dict(measured), accuracy, spent)
+        if not self._goal.above_floor(accuracy):
+            self._refused = step
+            return False
+        self._net = net
+        steps = [*self._progress.steps, step]
+        self._progress = Progress(self._progress.accuracy, steps)
+        self._checkpoint.save(self._progress, net)
+        return True
+
+    def _measure(self, net: keras.Model, what: str) -> float:
+        value = self._evaluate(net)
+        try:
+            accuracy = float(value) if np.ndim(value) == 0 else math.nan
+        except (TypeError, ValueError):
+            accuracy = math.nan
+        if not math.isfinite(accuracy):
+            raise self._error(
+                f"evaluate must return one finite number, but for {what} it returned {value!r:.80}"
+            )
+        return accuracy
+
+    def _error(self, message: str) -> SearchError:
+        return SearchError(message, self._report(message))
+
+    def _report(self, stopped: str) -> BlockReport:
+        accuracy = self._progress.accuracy
+        return BlockReport(
+            plan=self._goal.plan(self._removed),
+            candidates=self._candidates,
+            kept=residuals_kept(self._goal.graph),
+            accuracy=math.nan if accuracy is None else accuracy,
+            whole=self._goal.whole,
+            limits=self._goal.limits,
+            steps=tuple(self._progress.steps),
+            refused=self._refused,
+            stopped=stopped,
+            model=self._net,
+        )
+
+
+def _without(net: keras.Model, name: str) -> keras.Model:
+    return prune(net, KeepPlan(trace(net).fingerprint, removed=(name,)))

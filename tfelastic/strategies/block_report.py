@@ -1,0 +1,147 @@
+"""What a block search found: the plan, and every candidate's accuracy at every step."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+
+from tfelastic.errors import PlanError
+from tfelastic.plan import KeepPlan
+
+
+@dataclass(frozen=True)
+class BlockStep:
+    """One removed block.
+
+    Attributes:
+        removed: The block's name.
+        accuracies: For each block that was tried, the accuracy of the net without it, before any fine-tuning.
+        accuracy: The accuracy of the net that the step leaves, after recalibration and fine-tuning.
+        spent: What that net spends of each counted resource.
+    """
+
+    removed: str
+    accuracies: Mapping[str, float]
+    accuracy: float
+    spent: Mapping[str, float]
+
+    def __post_init__(self) -> None:
+        if self.removed not in self.accuracies:
+            raise PlanError(f"the step removes block {self.removed!r} but has no accuracy for it")
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the step as plain data."""
+        return {
+            "removed": self.removed,
+            "accuracies": dict(self.accuracies),
+            "accuracy": self.accuracy,
+            "spent": dict(self.spent),
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "BlockStep":
+        """Return the step that `to_json` gave."""
+        return cls(**data)
+
+
+@dataclass(frozen=True)
+class BlockReport:
+    """What `tfelastic.remove_blocks` did.
+
+    Attributes:
+        plan: A plan for the original model that removes the same blocks; it carries no fine-tuned weights.
+        model: The net after the last step, with its fine-tuned weights; `None` in a report read from JSON.
+        candidates: The blocks that could be removed, in execution order.
+        kept: The residual parts that are no blocks, each with the reason.
+        accuracy: The accuracy of the original.
+        whole: What the original spends of each counted resource.
+        limits: What the budget allows of it.
+        steps: The removed blocks in order of removal.
+        refused: The step that was tried last and taken back, since it fell below the floor.
+        stopped: Why the search ended.
+    """
+
+    plan: KeepPlan
+    candidates: tuple[str, ...]
+    kept: Mapping[str, str]
+    accuracy: float
+    whole: Mapping[str, float]
+    limits: Mapping[str, float]
+    steps: tuple[BlockStep, ...]
+    refused: BlockStep | None
+    stopped: str
+    model: keras.Model | None = field(default=None, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        removed = tuple(step.removed for step in self.steps)
+        if self.plan.removed != removed:
+            raise PlanError(f"the plan removes {self.plan.removed}, but the steps {removed}")
+
+    def plan_after(self, count: int) -> KeepPlan:
+        """Return the plan that removes the first `count` blocks only.
+
+        Raises:
+            PlanError: There are fewer steps than that.
+        """
+        if not 0 <= count <= len(self.steps):
+            raise PlanError(f"the search took {len(self.steps)} steps, so none has number {count}")
+        return KeepPlan(self.plan.model, self.plan.keep, self.plan.removed[:count])
+
+    def __str__(self) -> str:
+        names = [step.removed for step in self.steps]
+        width = max(map(len, ("whole", *names)))
+        resources = "".join(f"{name:>14}" for name in self.whole)
+        rows = [
+            f"step  {'removed':{width}}  without it  afterwards{resources}",
+            _row(0, "whole", width, None, self.accuracy, dict.fromkeys(self.whole, 1.0)),
+        ]
+        for number, step in enumerate(self.steps, start=1):
+            shares = {name: step.spent[name] / self.whole[name] for name in self.whole}
+            without = step.accuracies[step.removed]
+            rows.append(_row(number, step.removed, width, without, step.accuracy, shares))
+        rows.append(f"stopped: {self.stopped}")
+        rows += [f"no block: {name}: {reason}" for name, reason in self.kept.items()]
+        return "\n".join(rows)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as plain data, without the model."""
+        return {
+            "plan": self.plan.to_json(),
+            "candidates": list(self.candidates),
+            "kept": dict(self.kept),
+            "accuracy": self.accuracy,
+            "whole": dict(self.whole),
+            "limits": dict(self.limits),
+            "steps": [step.to_json() for step in self.steps],
+            "refused": self.refused.to_json() if self.refused else None,
+            "stopped": self.stopped,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "BlockReport":
+        """Return the report that `to_json` gave, without the model."""
+        try:
+            parts = {
+                "plan": KeepPlan.from_json(data["plan"]),
+                "candidates": tuple(data["candidates"]),
+                "steps": tuple(map(BlockStep.from_json, data["steps"])),
+                "refused": BlockStep.from_json(data["refused"]) if data["refused"] else None,
+            }
+            return cls(**{**data, **parts})
+        except (KeyError, TypeError) as cause:
+            raise PlanError(f"not a report of a block search: received {data!r:.120}") from cause
+
+
+def _row(
+    number: int,
+    name: str,
+    width: int,
+    without: float | None,
+    accuracy: float,
+    shares: Mapping[str, float],
+) -> str:
+    measured = f"{'':>10}" if without is None else f"{without:>10.4f}"
+    return f"{number:4d}  {name:{width}}  {measured}  {accuracy:>10.4f}" + "".join(
+        f"{share:>14.1%}" for share in shares.values()
+    )

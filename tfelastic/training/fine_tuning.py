@@ -1,0 +1,110 @@
+"""Fine-tuning: trains a pruned net for a while, with the original as its teacher where wanted."""
+
+from typing import Any
+
+import keras
+
+from tfelastic.errors import TrainingError
+from tfelastic.graph import trace
+from tfelastic.training.distillation import Distillation, Ending, endings_of
+
+
+class FineTuning:
+    """Trains any classifier for some epochs on the same data; made once, called on net after net.
+
+    Args:
+        data: Batches of images and integer labels, as `fit` takes them: a PyDataset such as
+            `tfelastic.data.Batches`, or a tf.data.Dataset.
+        epochs: How often to go through the data.
+        optimizer: Copied afresh for each net; momentum 0.9 and a learning rate of 0.01 where left out.
+        teacher: The net to learn from beside the labels, as a rule the original; it is not changed.
+        distillation: How to weigh the teacher against the labels.
+
+    Raises:
+        TrainingError: `epochs` is not positive.
+
+    Example:
+        ```python
+        data = te.data.Batches(train, batch_size=128, augment="shift-flip")
+        report = te.remove_blocks(model, ..., fine_tune=te.FineTuning(data, epochs=2, teacher=model))
+        ```
+    """
+
+    def __init__(
+        self,
+        data: Any,
+        *,
+        epochs: int = 1,
+        optimizer: keras.optimizers.Optimizer | None = None,
+        teacher: keras.Model | None = None,
+        distillation: Distillation = Distillation(weight=0.5),  # noqa: B008 - frozen, so safe to share.
+    ) -> None:
+        if epochs < 1:
+            raise TrainingError(f"fine-tuning takes at least one epoch, received {epochs}")
+        self._data, self._epochs = data, epochs
+        self._optimizer = optimizer or keras.optimizers.SGD(0.01, momentum=0.9)
+        self._teacher = teacher and _frozen(teacher)
+        self._distillation = distillation
+
+    def __call__(self, model: keras.Model) -> keras.callbacks.History:
+        """Train `model` in place and return Keras' history.
+
+        Raises:
+            TrainingError: The model returns neither logits nor probabilities of classes.
+        """
+        endings = endings_of(trace(model))
+        ending = endings[0]
+        if len(endings) > 1 or ending == "values":
+            raise TrainingError(
+                f"model {model.name!r} does not return class scores alone, so labels give no loss; pass a "
+                "function of your own that trains the model"
+            )
+        student = _Student(model, self._teacher, self._distillation, ending)
+        student.compile(
+            type(self._optimizer).from_config(self._optimizer.get_config()),
+            keras.losses.SparseCategoricalCrossentropy(from_logits=ending == "logits"),
+        )
+        return student.fit(self._data, epochs=self._epochs, shuffle=False, verbose=0)
+
+
+class _Student(keras.Model):
+    """A net whose loss mixes what the labels and what a teacher say."""
+
+    def __init__(
+        self,
+        net: keras.Model,
+        teacher: keras.Model | None,
+        distillation: Distillation,
+        ending: Ending,
+    ) -> None:
+        super().__init__(name=f"student_{net.name}")
+        self.net, self.teacher = net, teacher
+        self._distillation, self._ending = distillation, ending
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        return self.net(inputs, training=training)
+
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> Any:
+        loss = super().compute_loss(x, y, y_pred, sample_weight, training)
+        if self.teacher is None:
+            return loss
+        weight = self._distillation.weight
+        lesson = self._distillation.loss(
+            self.teacher(x, training=False), y_pred, ending=self._ending
+        )
+        return (1 - weight) * loss + weight * lesson
+
+
+def _frozen(teacher: keras.Model) -> keras.Model:
+    """Return a copy that no training changes, so that the teacher itself stays as trainable as it is."""
+    copy = keras.models.clone_model(teacher)
+    copy.set_weights(teacher.get_weights())
+    copy.trainable = False
+    return copy
