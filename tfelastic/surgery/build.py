@@ -41,14 +41,14 @@ class Slice:
         return value
 
 
-def prune(model: keras.Model, plan: KeepPlan) -> keras.Model:
+def prune(model: keras.Model | LayerGraph, plan: KeepPlan) -> keras.Model:
     """Return a new, smaller model that keeps what `plan` says, with the weights carried over.
 
     Layer names, data types, regularizers and, if the model was compiled, optimizer, loss and metrics are kept;
     the optimizer starts afresh.
 
     Args:
-        model: The model that the plan was made for.
+        model: The model that the plan was made for, or its graph, which saves tracing it again.
         plan: What to keep; see `tfelastic.plan`.
 
     Returns:
@@ -65,7 +65,8 @@ def prune(model: keras.Model, plan: KeepPlan) -> keras.Model:
         >>> te.prune(model, plan).count_params()
         24
     """
-    selection = Selection(trace(model), plan)
+    graph = model if isinstance(model, LayerGraph) else trace(model)
+    model, selection = graph.model, Selection(graph, plan)
     pruned, slices = build(selection)
     for piece in slices:
         piece.variable.assign(piece.value())

@@ -41,7 +41,7 @@ class SharperConv(layers.Conv2D):
 
 
 @keras.saving.register_keras_serializable("tests")
-class ShiftedConv(layers.Conv2D):
+class Shifted(layers.Conv2D):
     """A convolution whose `call` does something else."""
 
     def call(self, inputs):
@@ -94,7 +94,7 @@ def test_subclass_inherits_the_rule_with_the_call() -> None:
 
 
 def test_subclass_with_a_call_of_its_own_is_left_whole() -> None:
-    assert_frozen(net(ShiftedConv(6, 3, name="tested")), "maker", "ShiftedConv has no rule")
+    assert_frozen(net(Shifted(6, 3, name="tested")), "maker", "Shifted has no rule")
 
 
 def test_layer_that_cannot_be_rebuilt_is_named() -> None:

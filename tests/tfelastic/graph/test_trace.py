@@ -13,7 +13,7 @@ from tfelastic.errors import GraphError
 class Subclassed(keras.Model):
     def __init__(self):
         super().__init__(name="mine")
-        self.dense = layers.Dense(3)
+        self.dense = layers.Dense(3, name="dense")
 
     def call(self, inputs):
         return self.dense(inputs)
