@@ -18,15 +18,16 @@ from tfelastic.criteria import Criterion, Magnitude
 from tfelastic.elastic import ElasticModel
 from tfelastic.graph import Block, Group, LayerGraph, NoRule, Site, rule, trace
 from tfelastic.plan import KeepPlan, Ladder, Rung
-from tfelastic.strategies import ladder, plan
+from tfelastic.strategies import Complexity, Strategy, Trajectory, ladder, plan
 from tfelastic.surgery import prune
-from tfelastic.training import Distillation, recalibrate
+from tfelastic.training import Distillation, recalibrate, reinitialize
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Block",
     "Budget",
+    "Complexity",
     "Cost",
     "Criterion",
     "Distillation",
@@ -41,6 +42,8 @@ __all__ = [
     "Rung",
     "Site",
     "Spending",
+    "Strategy",
+    "Trajectory",
     "cost",
     "data",
     "errors",
@@ -48,6 +51,7 @@ __all__ = [
     "plan",
     "prune",
     "recalibrate",
+    "reinitialize",
     "rule",
     "spending",
     "trace",

@@ -1,0 +1,223 @@
+"""`Complexity`: the group to shrink is chosen by its share of the network's complexity, and by nothing else."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import keras
+import numpy as np
+
+from tfelastic.cost import Budget
+from tfelastic.criteria import Criterion, resolve
+from tfelastic.errors import BudgetError, PlanError
+from tfelastic.graph import LayerGraph, trace
+from tfelastic.plan import KeepPlan, Selection
+from tfelastic.strategies.base import STRATEGIES, Strategy
+from tfelastic.strategies.planning import descend_to
+from tfelastic.strategies.shares import Mode, Shares, shares
+from tfelastic.strategies.staircase import Staircase, Tread
+
+Sampling = Literal["weighted", "largest"]
+
+
+@dataclass(frozen=True)
+class Draw:
+    """One step of a trajectory.
+
+    Attributes:
+        group: The group that was drawn.
+        share: Its share of the network's complexity before the step, 0 to 1.
+        keep: How many of its units stay.
+        remaining: The network's complexity after the step.
+    """
+
+    group: str
+    share: float
+    keep: int
+    remaining: int
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """How a complexity-driven plan came about: which group was drawn at each step, and what was left.
+
+    Attributes:
+        strategy: What drew.
+        whole: The complexity of the whole network in the strategy's mode: parameters, operations or bytes.
+        draws: The steps, in order.
+        plan: The plan that they end in.
+    """
+
+    strategy: "Complexity"
+    whole: int
+    draws: tuple[Draw, ...]
+    plan: KeepPlan
+
+    @property
+    def remaining(self) -> int:
+        """The complexity that is left at the end."""
+        return self.draws[-1].remaining if self.draws else self.whole
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the trajectory as plain data."""
+        return {
+            "strategy": dict(vars(self.strategy)),
+            "whole": self.whole,
+            "draws": [dict(vars(draw)) for draw in self.draws],
+            "plan": self.plan.to_json(),
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Trajectory":
+        """Return the trajectory that `to_json` gave."""
+        try:
+            draws = tuple(Draw(**draw) for draw in data["draws"])
+            strategy = Complexity(**data["strategy"])
+            return cls(strategy, int(data["whole"]), draws, KeepPlan.from_json(data["plan"]))
+        except (KeyError, TypeError) as cause:
+            raise PlanError(
+                "not a trajectory: expected an object with 'strategy', 'whole', 'draws' and 'plan', "
+                f"received {data!r:.120}"
+            ) from cause
+
+    def __str__(self) -> str:
+        often = Counter(draw.group for draw in self.draws).most_common(3)
+        return (
+            f"{len(self.draws)} steps by {self.strategy}: {self.whole:,} -> {self.remaining:,} "
+            f"({self.remaining / self.whole:.1%} left); drawn most often: "
+            + (", ".join(f"{group} ({times})" for group, times in often) or "none")
+        )
+
+
+class _Position(Criterion):
+    """Ranks nothing: the units that come first are kept."""
+
+    def score(self, graph: LayerGraph) -> dict[str, np.ndarray]:
+        return {group.name: np.arange(group.size, 0.0, -1.0) for group in graph.prunable}
+
+
+@STRATEGIES.register("complexity")
+@dataclass(frozen=True)
+class Complexity(Strategy):
+    """Shrinks a group that is chosen by its share of the network's complexity; then shares are taken anew.
+
+    Nothing is ranked: of each group the channels that come first stay. The pruned network is meant to be trained
+    from scratch (see `tfelastic.reinitialize`), so neither a pretrained network nor fine-tuning is needed.
+
+    A layer's complexity belongs to the group whose channels it puts out, and is shared by channel count where it
+    puts out several groups' (after a Concatenate, say). A group's share is what belongs to it, over the complexity
+    of the whole network, layers that cannot shrink included. For layers that are coupled, such as those of a
+    residual stage, their one group thus holds what they hold together; BatchNorm, depthwise convolutions and
+    additions count with the group whose channels they work on.
+
+    By hand, on an 8 x 8 image with 3 channels, all without biases: `a`, a 3 x 3 convolution to 4 channels; `b`, one
+    to 8 channels; a global average; `logits`, a dense layer to 10 classes, which as the output is never pruned.
+
+    | | params | flops | memory | peak (while `b` runs) |
+    |---|---|---|---|---|
+    | a | 3·3·3·4 = 108 | 108·64 = 6,912 | 4·64 = 256 | 256 |
+    | b | 3·3·4·8 = 288 | 288·64 = 18,432 | 8·64 + 8 = 520 | 8·64 = 512 |
+    | logits | 8·10 = 80 | 80 | 10 | |
+    | whole | 476 | 25,424 | 192 + 786 = 978 | 768 |
+    | share of a | 108 / 476 | 6,912 / 25,424 | 256 / 978 | 1 / 3 |
+    | share of b | 288 / 476 | 18,432 / 25,424 | 520 / 978 | 2 / 3 |
+
+    (The image's 192 bytes and the averages, 8 bytes that belong to `b`, count towards memory.) The groups that can
+    shrink are `a` and `b`, so PA draws `a` with a probability of 108 / (108 + 288).
+
+    Source: complexity-driven CNN pruning, arXiv 2208.12816: its modes PA, FA and MA are `"params"`, `"flops"` and
+    `"memory"`. Ours: that memory is activations alone, the mode `"peak"`, and the sampling `"largest"`.
+
+    Attributes:
+        mode: What complexity is: `"params"`; `"flops"`, multiply-accumulate operations; `"memory"`, the int8
+            activations that a device makes in a run, in bytes; `"peak"`, those alive at the moment when they are
+            most, which a tensor arena must hold. Once nothing at that moment can shrink, the most crowded moment
+            at which something can takes its place.
+        sampling: `"weighted"` draws at random, each group with a probability in proportion to its share;
+            `"largest"` takes the largest share, of equal ones the first in the network.
+        seed: Settles what `"weighted"` draws.
+
+    Raises:
+        BudgetError: The mode or the sampling is unknown.
+
+    Example:
+        >>> import keras, tfelastic as te
+        >>> model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(32, 3, name="a"),
+        ...                           keras.layers.Conv2D(32, 3, name="b"), keras.layers.GlobalMaxPooling2D(),
+        ...                           keras.layers.Dense(10)])
+        >>> strategy = te.Complexity(mode="params", sampling="largest")
+        >>> plan = te.plan(model, strategy=strategy, budget=te.Budget(params=0.5))
+        >>> {name: len(units) for name, units in plan.keep.items()}
+        {'b': 16}
+    """
+
+    mode: Mode = "params"
+    sampling: Sampling = "weighted"
+    seed: int = 0
+
+    criterion = _Position()
+
+    def __post_init__(self) -> None:
+        for name, kinds in (("mode", Mode), ("sampling", Sampling)):
+            if getattr(self, name) not in get_args(kinds):
+                raise BudgetError(
+                    f"unknown {name} of complexity {getattr(self, name)!r}; known: "
+                    f"{', '.join(get_args(kinds))}"
+                )
+
+    def descend(self, staircase: Staircase) -> Iterator[Tread]:
+        """Yield the steps of the groups that are drawn, for as long as one has a share."""
+        return (tread for tread, _ in self._walk(staircase))
+
+    def trajectory(
+        self,
+        model: keras.Model | LayerGraph,
+        *,
+        budget: Budget,
+        round_to: int = 8,
+        floor: float = 0.0,
+        protect: Sequence[str] = (),
+    ) -> Trajectory:
+        """Return the plan that `tfelastic.plan` makes with this strategy, and every draw that led to it.
+
+        Takes and raises what `tfelastic.plan` does.
+        """
+        graph = model if isinstance(model, LayerGraph) else trace(model)
+        scores = resolve(self.criterion).score(graph)
+        staircase = Staircase.of(graph, scores, round_to=round_to, floor=floor, protect=protect)
+        draws: list[Draw] = []
+
+        def noted() -> Iterator[Tread]:
+            for tread, draw in self._walk(staircase):
+                draws.append(draw)
+                yield tread
+
+        taken = descend_to(budget, staircase, noted())
+        whole = shares(Selection(graph), self.mode).whole
+        return Trajectory(self, whole, tuple(draws[: len(taken)]), staircase.plan(taken))
+
+    def _walk(self, staircase: Staircase) -> Iterator[tuple[Tread, Draw]]:
+        rng = np.random.default_rng(self.seed)
+        ahead = {treads[0].group: list(treads[::-1]) for treads in staircase.groups if treads}
+        taken: list[Tread] = []
+        now = shares(Selection(staircase.graph), self.mode, among=ahead.keys())
+        while group := self.draw(now, list(ahead), rng):
+            tread = ahead[group].pop()
+            if not ahead[group]:
+                del ahead[group]
+            taken.append(tread)
+            before = now
+            now = shares(
+                Selection(staircase.graph, staircase.plan(taken)), self.mode, among=ahead.keys()
+            )
+            yield tread, Draw(group, before.of(group), tread.keep, now.whole)
+
+    def draw(self, now: Shares, groups: Sequence[str], rng: np.random.Generator) -> str | None:
+        """Return which of `groups` shrinks next; `None` where none of them has a share."""
+        held = np.array([now.held.get(group, 0.0) for group in groups])
+        if not held.any():
+            return None
+        if self.sampling == "largest":
+            return groups[int(held.argmax())]
+        return groups[int(rng.choice(len(groups), p=held / held.sum()))]
