@@ -167,7 +167,8 @@ def _specimen(selection: Selection, step: Step, point: Point) -> Specimen:
     """Return a step's layer at other channel counts, with random weights."""
     config = dict(step.op.get_config())
     facts = selection.graph.facts[id(step.op)]
-    outputs = point.channels[-1]
+    # TensorFlow mistakes the scales of some kernels with a single output channel: two must stand for it.
+    outputs = max(point.channels[-1], 2 if makes_channels(selection, step) else 1)
     for size in facts.sizes.values():
         if size.field in _RESIZABLE:
             config[size.field] = outputs // _unit(step) if size.field == "groups" else outputs

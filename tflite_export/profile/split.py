@@ -35,7 +35,7 @@ def split(tflite: bytes, *, inputs: str) -> dict[int, bytes]:
     parts = {}
     for number, tensors in starts.items():
         operators = _operators(graph, tensors)
-        parts[number] = _pack(schema, model, _part(schema, model, tensors, operators, outputs))
+        parts[number] = _pack(_part(schema, model, tensors, operators, outputs))
     return parts
 
 
@@ -51,11 +51,12 @@ def _operators(graph: Any, tensors: Iterable[int]) -> list[Any]:
 
 def _part(
     schema: Any, model: Any, inputs: list[int], operators: list[Any], outputs: set[int]
-) -> tuple[Any, list[Any]]:
-    """Return a subgraph of some operators, and the buffers of its tensors."""
+) -> Any:
+    """Return a model of some operators alone."""
     whole = model.subgraphs[0]
     # The first buffer of a file is empty by definition.
-    part, buffers, renumbered = schema.SubGraphT(), [schema.BufferT()], {-1: -1}
+    file, part, renumbered = schema.ModelT(), schema.SubGraphT(), {-1: -1}
+    codes, buffers = [], [schema.BufferT()]
     part.tensors, part.operators = [], []
 
     def renumber(tensors: Iterable[int]) -> list[int]:
@@ -70,19 +71,19 @@ def _part(
     part.inputs = renumber(inputs)
     for operator in operators:
         copy = _copy(schema.OperatorT(), operator)
+        codes.append(model.operatorCodes[operator.opcodeIndex])
+        copy.opcodeIndex = len(codes) - 1
         copy.inputs, copy.outputs = renumber(operator.inputs), renumber(operator.outputs)
         part.operators.append(copy)
     part.outputs = [renumbered[tensor] for tensor in renumbered if tensor in outputs]
-    return part, buffers
+    file.version, file.subgraphs = model.version, [part]
+    file.operatorCodes, file.buffers = codes, buffers
+    return file
 
 
-def _pack(schema: Any, model: Any, part: tuple[Any, list[Any]]) -> bytes:
+def _pack(file: Any) -> bytes:
     import flatbuffers  # type: ignore[import-untyped]
 
-    file = schema.ModelT()
-    file.version, file.operatorCodes = model.version, model.operatorCodes
-    subgraph, file.buffers = part
-    file.subgraphs = [subgraph]
     builder = flatbuffers.Builder(1024)
     builder.Finish(file.Pack(builder), FILE_IDENTIFIER)
     return bytes(builder.Output())

@@ -29,9 +29,9 @@ def opened(size):
         return None
 
 tflite, largest, step = sys.stdin.buffer.read(), int(sys.argv[1]), int(sys.argv[2])
-enough = 1 << 16
+enough = min(1 << 16, largest)
 while enough < largest and opened(enough) is None:
-    enough *= 2
+    enough = min(2 * enough, largest)
 interpreter = opened(enough)
 if interpreter is None:
     sys.exit(f"no arena up to {enough:,} bytes is large enough")

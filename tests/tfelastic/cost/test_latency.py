@@ -166,7 +166,7 @@ def test_a_candidate_that_is_measured_too_slow_is_cut_further() -> None:
     seen = []
 
     def slower_than_told(pruned: keras.Model) -> float:
-        seen.append(1.25 * table.latency_us(Selection(te.trace(pruned))))
+        seen.append(1.5 * table.latency_us(Selection(te.trace(pruned))))
         return seen[-1]
 
     budget = te.Budget(latency_us=300, latency=table)

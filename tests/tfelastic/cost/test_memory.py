@@ -79,8 +79,9 @@ def test_a_branch_runs_in_the_order_of_its_name() -> None:
         two = layers.Conv2D(16, 1, name=narrow)(image)
         return peaks(keras.Model(image, layers.Concatenate(name="zz")([one, two])))[0]
 
-    # 64 channels take 1,024 bytes. Where the narrow branch has run before, its result of 256 lies beside them.
-    assert peak("a", "b") == 256 + 1024
+    # The image, the wide branch's 1,024 bytes and its result. Where the narrow branch runs first, its 256 bytes lie
+    # beside the wide ones instead.
+    assert peak("a", "b") == 256 + 1024 + 16
     assert peak("b", "a") == 256 + 1024 + 256
 
 
