@@ -24,8 +24,8 @@ def measured_plan(
 ) -> KeepPlan:
     """Return the first plan whose built model is measured to be fast enough.
 
-    Where a candidate is too slow, its predicted latency is held to a lower limit, in proportion, and the search goes
-    on.
+    Where a candidate is too slow, the next one's predicted latency is held to a limit that lies as far below this
+    one's as the measurement lay above what is allowed.
 
     Args:
         graph: The model's graph.
@@ -38,7 +38,11 @@ def measured_plan(
     """
     if budget.latency_us is None:
         raise BudgetError("`measure` checks a latency: give the budget a latency_us to hold it to")
-    whole_us = budget.spending(Selection(graph))["latency_us"]
+
+    def predicted_us(plan: KeepPlan | None = None) -> float:
+        return budget.spending(Selection(graph, plan))["latency_us"]
+
+    whole_us = predicted_us()
     allowed_us = budget.limits(dict.fromkeys(budget.resources, whole_us))["latency_us"]
     share, found = min(allowed_us / whole_us, 1.0), list[float]()
     while len(found) < MEASUREMENTS:
@@ -55,7 +59,7 @@ def measured_plan(
             )
         if found[-1] <= allowed_us:
             return candidate
-        share *= allowed_us / found[-1]
+        share = predicted_us(candidate) / whole_us * allowed_us / found[-1]
     raise BudgetError(
         f"{_missed(graph, allowed_us, found)}; allow more, or measure on a calmer machine"
     )

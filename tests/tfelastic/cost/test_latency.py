@@ -6,7 +6,7 @@ import hypothesis.strategies as st
 import keras
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from keras import layers
 
 import tfelastic as te
@@ -63,6 +63,7 @@ def test_interpolation_is_exact_at_the_grid_and_linear_between() -> None:
     assert operation.latency_us((2, 12)) == pytest.approx(3 + (25 - 3) / 3)
 
 
+@settings(max_examples=50)
 @given(
     steps=st.lists(st.floats(0, 100), min_size=12, max_size=12),
     one=st.tuples(st.integers(1, 16), st.integers(1, 64)),

@@ -8,18 +8,18 @@ from tfelastic.cost.file_size import tflite_bytes
 from tfelastic.plan import Selection
 from tflite_export.profile.tflm import ArenaReport, measure_arena
 
-# What docs/costs.md states; the file's error is larger below 10,000 bytes.
-PEAK_ERROR = 0.01
+# What docs/costs.md states.
+PEAK_ERROR, SMALL_FILE_ERROR = 0.01, 0.05
 
 
-@pytest.mark.parametrize(("kind", "file_error"), [("residual", 0.03), ("flatten", 0.05)])
-def test_the_predictions_come_near(nets, converted, kind: str, file_error: float) -> None:
+@pytest.mark.parametrize("kind", ["residual", "flatten"])
+def test_the_predictions_come_near(nets, converted, kind: str) -> None:
     tflite = converted(kind)
     report = measure_arena(tflite)
     cost = te.cost(nets[kind])
     assert cost.peak_bytes == pytest.approx(report.activation_bytes, rel=PEAK_ERROR)
     estimate = tflite_bytes(Selection(te.trace(nets[kind])))
-    assert estimate == pytest.approx(len(tflite), rel=file_error)
+    assert estimate == pytest.approx(len(tflite), rel=SMALL_FILE_ERROR)
 
 
 def test_the_float_peak_comes_near(nets, converted) -> None:
