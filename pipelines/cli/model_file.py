@@ -20,7 +20,9 @@ def load(path: str) -> "keras.Model":
         raise click.UsageError(
             f"there is no file {path}; save your model with model.save({path!r})"
         )
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    from pipelines.backend import start_backend
+
+    start_backend()
     import keras
 
     import tfelastic  # noqa: F401 - registers ElasticModel for loading.
@@ -35,13 +37,24 @@ def load(path: str) -> "keras.Model":
         ) from cause
 
 
-def save(model: "keras.Model", path: str) -> None:
-    """Write a model to a .keras file in one step."""
+def check_output(path: str) -> None:
+    """Make sure that a model can be written to a path, before any work is done for it.
+
+    Raises:
+        click.UsageError: The path does not end in .keras, or its folder does not exist.
+    """
     if not path.endswith(".keras"):
         raise click.UsageError(f"the output must end in .keras, received {path}")
+    if not Path(path).parent.is_dir():
+        raise click.UsageError(
+            f"there is no folder {Path(path).parent} to write {Path(path).name} into"
+        )
+
+
+def save(model: "keras.Model", path: str) -> None:
+    """Write a model to a .keras file in one step."""
+    check_output(path)
     target = Path(path)
-    if not target.parent.is_dir():
-        raise click.UsageError(f"there is no folder {target.parent} to write {target.name} into")
     unfinished = target.with_name(f".{os.getpid()}.{target.name}")
     try:
         model.save(unfinished)

@@ -1,12 +1,13 @@
 """`tfelastic prune`: a smaller model under a budget."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipelines.cli import model_file
+from pipelines.cli import comparison, model_file
 from pipelines.workspace import write_atomically
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class _Limit(click.ParamType):
 
 @click.command()
 @click.argument("model", metavar="MODEL.keras")
-@click.option("-o", "--output", required=True, metavar="OUT.keras", help="Where to write.")
+@click.option("-o", "--output", metavar="OUT.keras", help="Where to write.")
 @click.option(
     "--budget",
     "limits",
@@ -48,44 +49,156 @@ class _Limit(click.ParamType):
     help="What the result may spend: params, macs, peak_bytes or tflite_bytes, as a share of the "
     "whole (macs=0.5) or an amount (params=100000). Several may be given; all hold.",
 )
-@click.option("--strategy", default="global", show_default=True, help="global or uniform.")
-@click.option("--criterion", default="magnitude", show_default=True, help="What ranks channels.")
+@click.option(
+    "--strategy", default="global", show_default=True, help="global, uniform or complexity."
+)
+@click.option(
+    "--criterion",
+    help="What ranks channels: magnitude (the default), l1, l2, batch_norm, geometric_median or random.",
+)
+@click.option(
+    "--mode",
+    type=click.Choice(comparison.MODES),
+    help="Of complexity: what it is.  [default: params]",
+)
+@click.option(
+    "--sampling",
+    type=click.Choice(("weighted", "largest")),
+    help="Of complexity: how groups are drawn by their share.  [default: weighted]",
+)
+@click.option("--seed", type=int, help="Of complexity: settles what is drawn.  [default: 0]")
+@click.option(
+    "--compare", is_flag=True, help="Of complexity: tabulate and draw what each mode would leave."
+)
+@click.option("--measure", is_flag=True, help="With --compare: time every model here, in float32.")
 @click.option("--round-to", default=8, show_default=True, help="Channel counts' multiple.")
 @click.option("--floor", default=0.0, show_default=True, help="Share of a group that stays.")
 @click.option("--protect", multiple=True, metavar="LAYER", help="Keep this layer's channels.")
 @click.option("--plan", "plan_path", metavar="PLAN.json", help="Carry out this plan instead.")
 @click.option("--save-plan", metavar="PLAN.json", help="Write the plan here as well.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
-def command(
-    model: str,
-    output: str,
-    limits: tuple[tuple[str, float], ...],
-    plan_path: str | None,
-    save_plan: str | None,
-    as_json: bool,
-    **options: Any,
-) -> None:
+def command(model: str, as_json: bool, **options: Any) -> None:
     r"""Prune the channels of MODEL.keras until it fits a budget.
 
     \b
     tfelastic prune net.keras -o half.keras --budget macs=0.5
     tfelastic prune net.keras -o small.keras --budget params=100000 --budget peak_bytes=0.5
+    tfelastic prune net.keras -o lean.keras --budget macs=0.5 --strategy complexity --mode peak
+    tfelastic prune net.keras --strategy complexity --compare [-o PICTURE.svg] [--measure]
     """
-    if bool(limits) == bool(plan_path):
-        raise click.UsageError("give either --budget or --plan")
+    request = _Request(**options)
+    request.check()
+    if request.compare:
+        _compare(model, request, as_json)
+        return
+    output = str(request.output)
+    model_file.check_output(output)
     loaded = model_file.load(model)
     import tfelastic as te
 
     graph = te.trace(loaded)
-    shares: dict[str, Any] = dict(limits)
-    budget = te.Budget(**shares) if limits else None
-    plan = te.plan(graph, budget=budget, **options) if budget else _read_plan(str(plan_path))
-    pruned = te.prune(loaded, plan)
-    model_file.save(pruned, output)
-    if save_plan:
-        write_atomically(Path(save_plan), json.dumps(plan.to_json(), indent=1).encode())
+    budget = request.budget()
+    if budget:
+        plan = te.plan(graph, budget=budget, strategy=request.planner(), **request.kept())
+    else:
+        plan = _read_plan(str(request.plan_path))
+    model_file.save(te.prune(loaded, plan), output)
+    if request.save_plan:
+        write_atomically(Path(request.save_plan), json.dumps(plan.to_json(), indent=1).encode())
     report = _report(graph, plan, budget)
     click.echo(json.dumps(report, indent=2) if as_json else _told(report, output))
+
+
+def _compare(model: str, request: "_Request", as_json: bool) -> None:
+    picture = comparison.picture_path(request.output, model)
+    loaded = model_file.load(model)
+    import tfelastic as te
+
+    options = request.kept()
+    del options["criterion"]
+    report = comparison.compare(
+        te.trace(loaded),
+        request.budget() or te.Budget(macs=0.5),
+        drawing=request.drawing(),
+        measure=request.measure,
+        options=options,
+    )
+    comparison.write_picture(report, picture)
+    if as_json:
+        click.echo(json.dumps({**report, "picture": str(picture)}, indent=2))
+    else:
+        comparison.print_table(report, picture)
+
+
+@dataclass(frozen=True)
+class _Request:
+    """What the user asks for, MODEL.keras and the form of the answer aside."""
+
+    output: str | None
+    limits: tuple[tuple[str, float], ...]
+    strategy: str
+    criterion: str | None
+    mode: str | None
+    sampling: str | None
+    seed: int | None
+    compare: bool
+    measure: bool
+    round_to: int
+    floor: float
+    protect: tuple[str, ...]
+    plan_path: str | None
+    save_plan: str | None
+
+    def check(self) -> None:
+        """Refuse options that contradict each other.
+
+        Raises:
+            click.UsageError: They do.
+        """
+        complexity = {"--mode": self.mode, "--sampling": self.sampling, "--seed": self.seed}
+        given = [name for name, value in complexity.items() if value is not None]
+        given += ["--compare"] if self.compare else []
+        if given and self.strategy != "complexity":
+            raise click.UsageError(f"{', '.join(given)}: only with --strategy complexity")
+        if self.measure and not self.compare:
+            raise click.UsageError("--measure: only with --compare")
+        if self.compare:
+            alone = {"--mode": self.mode, "--criterion": self.criterion, "--plan": self.plan_path}
+            alone["--save-plan"] = self.save_plan
+            if unfit := [name for name, value in alone.items() if value is not None]:
+                raise click.UsageError(
+                    f"{', '.join(unfit)}: not with --compare, which tries every mode and prunes nothing"
+                )
+        elif self.output is None:
+            raise click.UsageError("give -o OUT.keras, where to write the pruned model")
+        elif bool(self.limits) == bool(self.plan_path):
+            raise click.UsageError("give either --budget or --plan")
+
+    def budget(self) -> "te.Budget | None":
+        """Return the budget; `None` where there is none."""
+        import tfelastic as te
+
+        shares: dict[str, Any] = dict(self.limits)
+        return te.Budget(**shares) if shares else None
+
+    def planner(self) -> "str | te.Strategy":
+        """Return the strategy, with its options."""
+        import tfelastic as te
+
+        if self.strategy != "complexity":
+            return self.strategy
+        mode: dict[str, Any] = {} if self.mode is None else {"mode": self.mode}
+        return te.Complexity(**mode, **self.drawing())
+
+    def drawing(self) -> dict[str, Any]:
+        """Return how complexity draws, as far as the user says."""
+        given = {"sampling": self.sampling, "seed": self.seed}
+        return {name: value for name, value in given.items() if value is not None}
+
+    def kept(self) -> dict[str, Any]:
+        """Return the options that say what is kept, as `tfelastic.plan` takes them."""
+        names = ("criterion", "round_to", "floor", "protect")
+        return {name: getattr(self, name) for name in names}
 
 
 def _read_plan(path: str) -> "te.KeepPlan":

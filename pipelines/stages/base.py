@@ -3,8 +3,6 @@
 import functools
 import hashlib
 import importlib.util
-import logging
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pipelines.backend import start_backend
 from pipelines.config import Data, PipelineError, Recipe
 from pipelines.stages.progress import Reporter
 from pipelines.workspace import Workspace
-from tflite_export.quantize.quiet import quietly
 
 if TYPE_CHECKING:
     from tfelastic.data import Dataset
@@ -143,7 +141,7 @@ def run_stages(run: Run, stages: Sequence[Stage]) -> None:
     first = _first_unfinished(workspace, stages)
     _require_packages(stages[first:])
     if first < len(stages):
-        _start_backend()
+        start_backend()
     for stage in stages[:first]:
         results = workspace.results(stage.name)
         reporter.done(stage.name, results["summary"], seconds=0.0, kept=True)
@@ -161,16 +159,6 @@ def run_stages(run: Run, stages: Sequence[Stage]) -> None:
 def _first_unfinished(workspace: Workspace, stages: Sequence[Stage]) -> int:
     unfinished = (i for i, stage in enumerate(stages) if not workspace.finished(stage.name))
     return next(unfinished, len(stages))
-
-
-def _start_backend() -> None:
-    """Import Keras and its backend, which greet the terminal at length, without their greetings."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)
-    with quietly():
-        import keras
-
-        keras.ops.zeros(1)
 
 
 def _require_packages(stages: Sequence[Stage]) -> None:

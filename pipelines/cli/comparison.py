@@ -1,0 +1,142 @@
+"""`tfelastic prune --compare`: which resource to give up, answered by one plan for each mode of complexity."""
+
+import importlib.util
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pipelines.workspace import write_atomically
+
+if TYPE_CHECKING:
+    import tfelastic as te
+    from tfelastic.strategies.shares import Mode
+
+MODES: "tuple[Mode, ...]" = ("params", "flops", "memory", "peak")
+_FORMATS = (".svg", ".png")
+_WIDTH = 160
+_HEADINGS = {
+    "params": "params",
+    "macs": "MACs",
+    "activation_bytes": "activations, B",
+    "peak_bytes": "arena, B",
+    "tflite_bytes": ".tflite, B",
+    "latency_us": "latency, us",
+}
+
+
+def picture_path(output: str | None, model: str) -> Path:
+    """Return where the picture goes: where the user says, or beside the model.
+
+    Raises:
+        click.UsageError: The path is no picture's, its folder does not exist, or matplotlib is missing.
+    """
+    path = Path(output) if output else Path(model).with_suffix(".compare.svg")
+    if path.suffix not in _FORMATS:
+        raise click.UsageError(
+            f"--compare writes a picture: the output must end in {' or '.join(_FORMATS)}, received {path}"
+        )
+    if not path.parent.is_dir():
+        raise click.UsageError(f"there is no folder {path.parent} to write {path.name} into")
+    if importlib.util.find_spec("matplotlib") is None:
+        raise click.UsageError(
+            "--compare draws with matplotlib, which is not installed; pip install 'tfelastic[report]'"
+        )
+    return path
+
+
+def compare(
+    graph: "te.LayerGraph",
+    budget: "te.Budget",
+    *,
+    drawing: Mapping[str, Any],
+    measure: bool,
+    options: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return what a plan of each mode leaves of every resource within one budget.
+
+    Args:
+        graph: The model's graph.
+        budget: What every mode's plan may spend.
+        drawing: How groups are drawn: the sampling and the seed of `tfelastic.Complexity`.
+        measure: Whether to build, convert (float32) and time every model on this machine as well.
+        options: What `tfelastic.plan` takes besides.
+    """
+    import tfelastic as te
+
+    trajectories = {
+        mode: te.Complexity(mode=mode, **drawing).trajectory(graph, budget=budget, **options)
+        for mode in MODES
+    }
+    plans = {"whole": te.KeepPlan(graph.fingerprint)}
+    plans |= {mode: way.plan for mode, way in trajectories.items()}
+    left: dict[str, dict[str, float]] = {name: _left(graph, plan) for name, plan in plans.items()}
+    if measure:
+        for name, latency_us in _latencies(graph, plans).items():
+            left[name]["latency_us"] = latency_us
+    return {
+        "model": graph.model.name,
+        "limits": te.spending(graph, plans["whole"], budget).limits,
+        "groups": {group.name: group.size for group in graph.prunable},
+        "whole": left["whole"],
+        "modes": {
+            mode: {"left": left[mode], "trajectory": way.to_json()}
+            for mode, way in trajectories.items()
+        },
+    }
+
+
+def _left(graph: "te.LayerGraph", plan: "te.KeepPlan") -> dict[str, float]:
+    import tfelastic as te
+    from tfelastic.plan import Selection
+    from tfelastic.strategies.shares import shares
+
+    priced = te.Budget(params=1.0, macs=1.0, peak_bytes=1.0, tflite_bytes=1.0)
+    spent = dict(te.spending(graph, plan, priced).spent)
+    spent["activation_bytes"] = shares(Selection(graph, plan), "memory").whole
+    return {name: spent[name] for name in _HEADINGS if name in spent}
+
+
+def _latencies(graph: "te.LayerGraph", plans: Mapping[str, "te.KeepPlan"]) -> dict[str, float]:
+    """Return the median latency of each plan's model on this machine, in microseconds, taking turns."""
+    import tfelastic as te
+    import tflite_export as tx
+    from tflite_export.profile.operations import measure_files
+
+    files = {
+        name: tx.convert(te.prune(graph.model, plan), scheme="float32")
+        for name, plan in plans.items()
+    }
+    return measure_files(files, runs=100)
+
+
+def write_picture(report: Mapping[str, Any], path: Path) -> None:
+    """Draw a comparison into a file."""
+    from pipelines.report.comparison import draw
+
+    write_atomically(path, draw(report, file_format=path.suffix[1:]))
+
+
+def print_table(report: Mapping[str, Any], path: Path) -> None:
+    """Print a comparison: one row for each mode, below the whole model's."""
+    from rich.console import Console
+    from rich.table import Table
+
+    # Figures are for reading across: a narrow terminal wraps lines, but nothing is cut off.
+    console = Console(highlight=False, soft_wrap=True, width=max(Console().width, _WIDTH))
+    limits = ", ".join(f"{name} {limit:,.0f}" for name, limit in report["limits"].items())
+    console.print(f"[bold]{report['model']}[/] within {limits}, by share of")
+    table = Table(box=None, padding=(0, 2, 0, 2), header_style="dim", pad_edge=False)
+    table.add_column("  mode", justify="left", no_wrap=True)
+    for name in report["whole"]:
+        table.add_column(_HEADINGS[name], justify="right", no_wrap=True)
+    table.add_row("  whole", *(f"{value:,.0f} 100.0%" for value in report["whole"].values()))
+    for mode, row in report["modes"].items():
+        cells = (
+            f"{value:,.0f} {value / report['whole'][name]:6.1%}"
+            for name, value in row["left"].items()
+        )
+        table.add_row(f"  {mode}", *cells)
+    console.print(table)
+    console.print(f"  {path}")

@@ -1,0 +1,70 @@
+"""`tfelastic inspect` as a user calls it."""
+
+import json
+import os
+import subprocess
+import sys
+
+import keras
+import pytest
+
+import tfelastic as te
+from pipelines.cli import execute
+
+layers = keras.layers
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> str:
+    inputs = keras.Input((8, 8, 3))
+    x = layers.Conv2D(16, 3, padding="same", name="stem")(inputs)
+    x = layers.Add(name="add")([x, layers.Conv2D(16, 3, padding="same", name="branch")(x)])
+    x = layers.Flatten(name="flat")(x)
+    path = str(tmp_path_factory.mktemp("models") / "net.keras")
+    keras.Model(inputs, layers.Dense(4, name="logits")(x), name="net").save(path)
+    return path
+
+
+def test_it_prints_layers_groups_blocks_and_cost(saved, capsys) -> None:
+    assert execute(["inspect", saved]) == 0
+    told = capsys.readouterr()
+    assert told.err == ""
+    for part in (
+        "stem",
+        "branch",
+        "logits",
+        "prunable",
+        "frozen: an output of the model",
+        "block add",
+    ):
+        assert part in told.out
+    assert f"{te.cost(keras.saving.load_model(saved)).params:,}" in told.out
+
+
+def test_the_same_as_json(saved, capsys) -> None:
+    assert execute(["inspect", saved, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told.keys() == {"model", "fingerprint", "cost", "groups", "blocks", "left_whole"}
+    graph = te.trace(keras.saving.load_model(saved))
+    assert told["fingerprint"] == graph.fingerprint
+    assert te.Cost.from_json(told["cost"]) == te.cost(graph)
+    assert [group["name"] for group in told["groups"]] == [group.name for group in graph.groups]
+    assert [block["name"] for block in told["blocks"]] == ["add"]
+
+
+def test_a_missing_file_and_one_that_holds_no_model(tmp_path, capsys) -> None:
+    assert execute(["inspect", str(tmp_path / "missing.keras")]) == 2
+    assert "there is no file" in capsys.readouterr().err
+    (tmp_path / "text.keras").write_text("no model")
+    assert execute(["inspect", str(tmp_path / "text.keras")]) == 1
+    assert "cannot be loaded as a Keras model" in capsys.readouterr().err
+    assert execute(["inspect"]) == 2
+
+
+def test_the_backend_does_not_greet_the_terminal(saved) -> None:
+    """In a process of its own, where TensorFlow starts anew."""
+    start = "from pipelines.cli import main; main()"
+    environment = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
+    command = [sys.executable, "-c", start, "inspect", saved]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
+    assert done.stderr == ""
