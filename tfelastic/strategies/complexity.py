@@ -85,7 +85,7 @@ class Trajectory:
         often = Counter(draw.group for draw in self.draws).most_common(3)
         return (
             f"{len(self.draws)} steps by {self.strategy}: {self.whole:,} -> {self.remaining:,} "
-            f"({self.remaining / self.whole:.1%} left); drawn most often: "
+            f"({self.remaining / max(self.whole, 1):.1%} left); drawn most often: "
             + (", ".join(f"{group} ({times})" for group, times in often) or "none")
         )
 
