@@ -78,14 +78,14 @@ class _Limit(click.ParamType):
 @click.option("--save-plan", metavar="PLAN.json", help="Write the plan here as well.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 def command(model: str, as_json: bool, **options: Any) -> None:
-    r"""Prune the channels of MODEL.keras until it fits a budget.
+    """Prune the channels of MODEL.keras until it fits a budget.
 
     \b
     tfelastic prune net.keras -o half.keras --budget macs=0.5
     tfelastic prune net.keras -o small.keras --budget params=100000 --budget peak_bytes=0.5
     tfelastic prune net.keras -o lean.keras --budget macs=0.5 --strategy complexity --mode peak
     tfelastic prune net.keras --strategy complexity --compare [-o PICTURE.svg] [--measure]
-    """
+    """  # noqa: D301 - click knows a paragraph to leave alone by the character.
     request = _Request(**options)
     request.check()
     if request.compare:
