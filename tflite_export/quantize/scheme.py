@@ -99,8 +99,9 @@ class Scheme:
 
 # The default tolerances are two to four times what pretrained CIFAR-10 nets show over 500 test images
 # (ResNet-20: mean difference 0.036 in int8, 0.013 in dynamic, 0.012 in int16x8; ResNet-56 in int8: mean
-# 0.044, largest 0.43), so that briefly trained and narrow variants pass too. They catch a wrong file;
-# one wrong channel may be seen in float32 alone.
+# 0.044, largest 0.43), so that briefly trained and narrow variants pass too; int8's largest single
+# difference, of one logit in thousands, is an outlier that a quarter-width net takes to 1.3. They catch a
+# wrong file; one wrong channel may be seen in float32 alone.
 SCHEMES = {
     scheme.name: scheme
     for scheme in (
@@ -133,7 +134,7 @@ SCHEMES = {
             io_dtype="int8",
             ops=("TFLITE_BUILTINS_INT8",),
             calibrated=True,
-            tolerance=Tolerance(mean_difference=0.1, max_difference=1.0, top1_agreement=0.9),
+            tolerance=Tolerance(mean_difference=0.1, max_difference=2.0, top1_agreement=0.9),
         ),
         Scheme(
             name="int16x8",
