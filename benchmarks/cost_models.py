@@ -149,7 +149,10 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=100)
     parser.add_argument("--write", type=Path, help="the page to put the tables into")
     options = parser.parse_args()
-    found = [each for net in options.nets for each in measured(net, runs=options.runs)]
+    found: list[Found] = []
+    for net in options.nets:
+        found += measured(net, runs=options.runs)
+        print(*found[-2:], sep="\n", flush=True)
     text = tables(found)
     print(text)
     print(f"\nbest constants of the file size: {fit(found)}")

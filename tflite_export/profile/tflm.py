@@ -18,30 +18,36 @@ ALIGNMENT = 16
 # Reads a .tflite from standard input; writes the smallest arena to standard output, and TFLM's own account of the
 # arena to standard error.
 _PROGRAM = """
-import json, sys
+import json, os, sys
 import numpy as np
 from tflite_micro import runtime
 
-def opened(size):
-    try:
-        return runtime.Interpreter.from_bytes(tflite, arena_size=size)
-    except RuntimeError:
-        return None
+def fails(size):
+    # In a process of its own: some arenas that are too small end in a crash.
+    child = os.fork()
+    if child == 0:
+        try:
+            runtime.Interpreter.from_bytes(tflite, arena_size=size)
+        except RuntimeError:
+            os._exit(1)
+        os._exit(0)
+    return os.waitpid(child, 0)[1]
 
 tflite, largest, step = sys.stdin.buffer.read(), int(sys.argv[1]), int(sys.argv[2])
 enough = min(1 << 16, largest)
-while enough < largest and opened(enough) is None:
+while enough < largest and fails(enough):
     enough = min(2 * enough, largest)
-interpreter = opened(enough)
-if interpreter is None:
-    sys.exit(f"no arena up to {enough:,} bytes is large enough")
+if status := fails(enough):
+    crash = f"; the last try crashed with signal {status & 127}" if status & 127 else ""
+    sys.exit(f"no arena up to {enough:,} bytes is large enough{crash}")
 lacking = 0
 while enough - lacking > step:
     middle = (lacking + enough) // (2 * step) * step
-    if opened(middle) is None:
+    if fails(middle):
         lacking = middle
     else:
         enough = middle
+interpreter = runtime.Interpreter.from_bytes(tflite, arena_size=2 * enough)
 details = interpreter.get_input_details(0)
 interpreter.set_input(np.zeros(details["shape"], details["dtype"]), 0)
 interpreter.invoke()
