@@ -19,19 +19,28 @@ from tfelastic.elastic import ElasticModel
 from tfelastic.graph import Block, Group, LayerGraph, NoRule, Site, rule, trace
 from tfelastic.plan import KeepPlan, Ladder, Rung
 from tfelastic.strategies import Complexity, Strategy, Trajectory, ladder, plan
+from tfelastic.strategies.block_accuracy import Accuracy
+from tfelastic.strategies.block_orders import random_blocks, smallest_blocks
+from tfelastic.strategies.block_removal import remove_blocks
+from tfelastic.strategies.block_report import BlockReport, BlockStep
 from tfelastic.surgery import prune
 from tfelastic.training import Distillation, recalibrate, reinitialize
+from tfelastic.training.fine_tuning import FineTuning
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Accuracy",
     "Block",
+    "BlockReport",
+    "BlockStep",
     "Budget",
     "Complexity",
     "Cost",
     "Criterion",
     "Distillation",
     "ElasticModel",
+    "FineTuning",
     "Group",
     "KeepPlan",
     "Ladder",
@@ -50,9 +59,12 @@ __all__ = [
     "ladder",
     "plan",
     "prune",
+    "random_blocks",
     "recalibrate",
     "reinitialize",
+    "remove_blocks",
     "rule",
+    "smallest_blocks",
     "spending",
     "trace",
     "zoo",
