@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipelines.cli import comparison, model_file
+from pipelines.cli import comparison, model_file, prune_blocks
 from pipelines.workspace import write_atomically
 
 if TYPE_CHECKING:
@@ -50,8 +50,13 @@ class _Limit(click.ParamType):
     "whole (macs=0.5) or an amount (params=100000). Several may be given; all hold.",
 )
 @click.option(
-    "--strategy", default="global", show_default=True, help="global, uniform or complexity."
+    "--strategy",
+    default="global",
+    show_default=True,
+    help="global, uniform, complexity or blocks.",
 )
+@click.option("--data", metavar="SOURCE", help="Of blocks: the images to judge by.")
+@click.option("--fine-tune-epochs", "epochs", default=0, help="Of blocks: after each step.")
 @click.option(
     "--criterion",
     help="What ranks channels: magnitude (the default), l1, l2, batch_norm, geometric_median or random.",
@@ -78,12 +83,13 @@ class _Limit(click.ParamType):
 @click.option("--save-plan", metavar="PLAN.json", help="Write the plan here as well.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 def command(model: str, as_json: bool, **options: Any) -> None:
-    """Prune the channels of MODEL.keras until it fits a budget.
+    """Prune the channels of MODEL.keras, or remove its blocks, until it fits a budget.
 
     \b
     tfelastic prune net.keras -o half.keras --budget macs=0.5
     tfelastic prune net.keras -o small.keras --budget params=100000 --budget peak_bytes=0.5
     tfelastic prune net.keras -o lean.keras --budget macs=0.5 --strategy complexity --mode peak
+    tfelastic prune net.keras -o shallow.keras --budget params=0.4 --strategy blocks --data cifar10
     tfelastic prune net.keras --strategy complexity --compare [-o PICTURE.svg] [--measure]
     """  # noqa: D301 - click knows a paragraph to leave alone by the character.
     request = _Request(**options)
@@ -98,15 +104,22 @@ def command(model: str, as_json: bool, **options: Any) -> None:
 
     graph = te.trace(loaded)
     budget = request.budget()
-    if budget:
+    found = None
+    if request.data and budget:
+        found = prune_blocks.search(loaded, budget, data=request.data, epochs=request.epochs)
+        plan, pruned = found.report.plan, found.report.model
+    elif budget:
         plan = te.plan(graph, budget=budget, strategy=request.planner(), **request.kept())
+        pruned = te.prune(loaded, plan)
     else:
         plan = _read_plan(str(request.plan_path))
-    model_file.save(te.prune(loaded, plan), output)
+        pruned = te.prune(loaded, plan)
+    model_file.save(pruned, output)
     if request.save_plan:
         write_atomically(Path(request.save_plan), json.dumps(plan.to_json(), indent=1).encode())
-    report = _report(graph, plan, budget)
-    click.echo(json.dumps(report, indent=2) if as_json else _told(report, output))
+    report = _report(graph, plan, budget) | (found.to_json() if found else {})
+    told = f"{found}\n{_told(report, output)}" if found else _told(report, output)
+    click.echo(json.dumps(report, indent=2) if as_json else told)
 
 
 def _compare(model: str, request: "_Request", as_json: bool) -> None:
@@ -137,6 +150,8 @@ class _Request:
     output: str | None
     limits: tuple[tuple[str, float], ...]
     strategy: str
+    data: str | None
+    epochs: int
     criterion: str | None
     mode: str | None
     sampling: str | None
@@ -162,6 +177,8 @@ class _Request:
             raise click.UsageError(f"{', '.join(given)}: only with --strategy complexity")
         if self.measure and not self.compare:
             raise click.UsageError("--measure: only with --compare")
+        if (self.strategy == "blocks") != bool(self.data):
+            raise click.UsageError("--strategy blocks needs --data, and nothing else does")
         if self.compare:
             alone = {"--mode": self.mode, "--criterion": self.criterion, "--plan": self.plan_path}
             alone["--save-plan"] = self.save_plan

@@ -70,6 +70,8 @@ class _Wiring:
             shapes = " and ".join(str(tensor.shape[1:]) for tensor in step.inputs)
             return f"it adds tensors of shapes {shapes}; a block adds two of one shape"
         start = max(common)
+        if _scales(step) and start == step.inputs[1].index:
+            return "its shortcut is the operand that the addition scales"
         for _, shortcut, branch in _readings(step):
             if start == shortcut.index == branch.index:
                 return "it adds a tensor to itself"
@@ -177,9 +179,16 @@ class _Wiring:
 
 
 def _adds(step: Step) -> bool:
-    """Whether the step is an `Add` layer, `keras.ops.add` or `+`, of two tensors or more."""
+    """Whether the step is an `Add` layer, `keras.ops.add`, `+` or a scaled addition, of two tensors or more."""
     operator = not isinstance(step.op, keras.Layer) and type(step.op).__name__ == "Add"
-    return len(step.inputs) > 1 and (operator or isinstance(step.op, keras.layers.Add))
+    adds = operator or isinstance(step.op, keras.layers.Add) or _scales(step)
+    return adds and len(step.inputs) > 1
+
+
+def _scales(step: Step) -> bool:
+    """Whether the step is Inception-ResNet's addition, which multiplies its second operand by a constant."""
+    kind = type(step.op)
+    return f"{kind.__module__}.{kind.__name__}".endswith("inception_resnet_v2.CustomScaleLayer")
 
 
 def _alike(step: Step) -> bool:
@@ -187,7 +196,8 @@ def _alike(step: Step) -> bool:
 
 
 def _readings(step: Step) -> Iterator[tuple[int, Tensor, Tensor]]:
-    """Yield both readings of a sum: which operand is the shortcut, that operand, and the other."""
+    """Yield how a sum can be read: which operand is the shortcut, that operand, and the other."""
     first, second = step.inputs
     yield 0, first, second
-    yield 1, second, first
+    if not _scales(step):
+        yield 1, second, first

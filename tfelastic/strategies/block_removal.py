@@ -230,4 +230,5 @@ class _Search:
 
 
 def _without(net: keras.Model, name: str) -> keras.Model:
-    return prune(net, KeepPlan(trace(net).fingerprint, removed=(name,)))
+    graph = trace(net)
+    return prune(graph, KeepPlan(graph.fingerprint, removed=(name,)))

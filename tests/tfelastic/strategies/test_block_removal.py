@@ -109,7 +109,7 @@ def test_the_smallest_blocks_are_those_with_the_smallest_kernels(model: keras.Mo
 def test_the_net_is_recalibrated_and_fine_tuned_after_each_step() -> None:
     x = inputs = keras.Input((4,))
     for name in "ab":
-        y = layers.BatchNormalization(name=f"{name}_norm")(layers.Dense(4)(x))
+        y = layers.Dense(4, kernel_initializer="zeros", bias_initializer="ones")(x)
         x = layers.Add(name=name)([x, y])
     model = keras.Model(inputs, layers.BatchNormalization(name="norm")(x))
     images = np.random.default_rng(0).normal(5.0, 1.0, (32, 4)).astype("float32")
@@ -123,7 +123,7 @@ def test_the_net_is_recalibrated_and_fine_tuned_after_each_step() -> None:
     )
     assert [len(te.trace(net).blocks) for net in tuned] == [1, 0]
     last = report.steps[-1]
-    assert last.accuracies[last.removed] < -1, "the old statistics no longer fit"
+    assert last.accuracies[last.removed] < -0.5, "the old statistics no longer fit"
     assert last.accuracy > -1e-3
     assert report.model is tuned[-1]
     assert evaluate(model) < -1, "the model itself is only read"
@@ -167,7 +167,7 @@ def add_noise(net: keras.Model) -> None:
             layer.bias.assign(layer.bias * 1.25)
 
 
-@pytest.mark.parametrize("calls", range(12))
+@pytest.mark.parametrize("calls", [1, 3, 6, 11])
 def test_a_search_goes_on_after_the_last_candidate(
     model: keras.Model, tmp_path: Path, calls: int
 ) -> None:

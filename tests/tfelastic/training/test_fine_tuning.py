@@ -13,6 +13,7 @@ def net(*, softmax: bool = False, seed: int = 0) -> keras.Model:
     return keras.Sequential(
         [
             keras.Input((4, 4, 1)),
+            layers.Rescaling(1 / 255),
             layers.Flatten(),
             layers.Dense(8, activation="relu"),
             layers.Dense(2, activation="softmax" if softmax else None),
@@ -37,7 +38,7 @@ def accuracy(model: keras.Model) -> float:
 @pytest.mark.parametrize("softmax", [False, True])
 def test_it_learns_from_labels(softmax: bool) -> None:
     model = net(softmax=softmax)
-    tune = te.FineTuning(data(), epochs=5, optimizer=keras.optimizers.Adam(0.003))
+    tune = te.FineTuning(data(), epochs=5, optimizer=keras.optimizers.Adam(0.03))
     history = tune(model)
     assert len(history.history["loss"]) == 5
     assert accuracy(model) > 0.9
@@ -45,7 +46,7 @@ def test_it_learns_from_labels(softmax: bool) -> None:
 
 def test_it_learns_from_the_teacher_alone_and_leaves_it_as_it_is() -> None:
     teacher, student = net(), net(seed=1)
-    optimizer = keras.optimizers.Adam(0.003)
+    optimizer = keras.optimizers.Adam(0.03)
     te.FineTuning(data(), epochs=5, optimizer=optimizer)(teacher)
     before = teacher.get_weights()
     flipped = data()

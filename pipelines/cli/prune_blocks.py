@@ -1,0 +1,87 @@
+"""The strategy `blocks` of `tfelastic prune`: a search that needs images to judge by."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    import keras
+
+    import tfelastic as te
+
+# The share of the training images that judges candidates, so that the test images judge the result alone.
+_HELD_OUT = 0.1
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search found, and how the result does.
+
+    Attributes:
+        report: The search.
+        data: The data's name.
+        judges: How many held-out training images judged the candidates.
+        before: The model's accuracy on the test images.
+        after: The result's.
+    """
+
+    report: "te.BlockReport"
+    data: str
+    judges: int
+    before: float
+    after: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the search as plain data."""
+        return {
+            "data": self.data,
+            "judged_by": self.judges,
+            "test_accuracy": {"before": self.before, "after": self.after},
+            "search": self.report.to_json(),
+        }
+
+    def __str__(self) -> str:
+        return (
+            f"judged by {self.judges:,} held-out training images of {self.data}\n{self.report}\n"
+            f"accuracy on the test images: {self.before:.4f} -> {self.after:.4f}"
+        )
+
+
+def search(model: "keras.Model", budget: "te.Budget", *, data: str, epochs: int) -> Found:
+    """Remove blocks until `budget` is met, and measure the result on the test images.
+
+    Args:
+        model: A classifier that takes raw pixels.
+        budget: What the result may spend.
+        data: A source of `tfelastic.data.load`.
+        epochs: How long to fine-tune after each step, with `model` as the teacher; 0 for not at all.
+    """
+    import numpy as np
+
+    import tfelastic as te
+    from tfelastic.data.base import stratified_order
+
+    dataset = te.data.load(data, image_size=_image_size(model))
+    train = dataset.train
+    order = stratified_order(train.labels, seed=0)
+    held_out, rest = np.split(order, [max(1, int(len(order) * _HELD_OUT))])
+    judges, learned = train.take(np.sort(held_out)), train.take(np.sort(rest))
+    fine_tune = None
+    if epochs:
+        batches = te.data.Batches(learned, batch_size=128, augment="shift")
+        fine_tune = te.FineTuning(batches, epochs=epochs, teacher=model)
+    evaluate = te.Accuracy(judges.images, judges.labels)
+    report = te.remove_blocks(model, evaluate=evaluate, budget=budget, fine_tune=fine_tune)
+    test = te.Accuracy(dataset.test.images, dataset.test.labels)
+    return Found(report, dataset.name, len(judges), test(model), test(report.model))
+
+
+def _image_size(model: "keras.Model") -> int:
+    shape = model.input_shape
+    if not isinstance(shape, tuple) or len(shape) != 4 or shape[1] is None or shape[1] != shape[2]:
+        raise click.UsageError(
+            f"a search over blocks feeds square images, but the model takes {shape}; "
+            "use tfelastic.remove_blocks from Python"
+        )
+    return int(shape[1])
