@@ -102,7 +102,6 @@ def survey(name: str) -> dict[str, Any]:
     return {
         "layers": len({step.path for step in graph.steps}),
         "groups": len(graph.groups),
-        "blocks": len(graph.blocks),
         "prunable": prunable_share(graph),
         "params": [whole.params, half.params],
         "macs": [whole.macs, half.macs],
@@ -220,9 +219,9 @@ def _introduction(count: int, proved: int, whole: int) -> list[str]:
         "predicted, and that at most half the MACs are left. *Converted* is the difference between the pruned "
         "net's float32 .tflite in LiteRT and Keras.",
         "",
-        "| model | traced | groups | blocks | prunable | params | after | MACs | after | pruned | law 2 | "
+        "| model | traced | groups | prunable | params | after | MACs | after | pruned | law 2 | "
         "one wrong channel | converted |",
-        "|---|---|--:|--:|--:|--:|--:|--:|--:|---|--:|--:|--:|",
+        "|---|---|--:|--:|--:|--:|--:|--:|---|--:|--:|--:|",
     ]
 
 
@@ -231,7 +230,6 @@ def _row(name: str, found: dict[str, Any], proof: dict[str, Any] | None) -> str:
         name,
         "yes",
         str(found["groups"]),
-        str(found["blocks"]),
         f"{found['prunable']:.1%}",
         *(f"{value / 1e6:,.2f} M" for value in found["params"]),
         *(f"{value / 1e6:,.0f} M" for value in found["macs"]),

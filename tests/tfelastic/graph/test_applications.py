@@ -45,7 +45,6 @@ def test_a_fault_fails_the_proof_and_shows_on_the_page(fault: dict[str, object])
     assert not passed(faulty)
     found = {
         "groups": 3,
-        "blocks": 0,
         "prunable": 0.5,
         "params": [2e6, 1e6],
         "macs": [2e8, 1e8],

@@ -65,7 +65,8 @@ def test_operation_passes_channels_on(name: str) -> None:
 
 
 def test_activation_of_the_backend_is_known_by_its_name() -> None:
-    tensorflow = pytest.importorskip("tensorflow")
+    import tensorflow
+
     assert_law2(net(layers.Conv2D(6, 3, activation=tensorflow.nn.relu, name="tested")))
 
 
