@@ -19,7 +19,7 @@ import tfelastic as te
 
 # Recipes are short as they are: an example that fails is told at once, not made smaller first.
 PHASES = (Phase.explicit, Phase.generate)
-LAWS = settings(derandomize=True, deadline=None, max_examples=15, database=None, phases=PHASES)
+LAWS = settings(derandomize=True, deadline=None, max_examples=10, database=None, phases=PHASES)
 SEEDS = st.integers(0, 999)
 
 Image: TypeAlias = Any

@@ -6,6 +6,7 @@ import pytest
 from keras import layers
 
 import tfelastic as te
+from tfelastic.criteria import Criterion
 from tfelastic.errors import CriterionError, PlanError
 
 
@@ -54,7 +55,7 @@ def test_an_unknown_criterion_is_refused() -> None:
 
 
 def test_a_criterion_of_ones_own() -> None:
-    class Last(te.Criterion):
+    class Last(Criterion):
         def score(self, graph: te.LayerGraph) -> dict[str, np.ndarray]:
             return {group.name: np.arange(group.size) for group in graph.prunable}
 
