@@ -12,10 +12,9 @@ half = net.cut("w050")                       # a stand-alone Keras model
 ```
 """
 
-from tfelastic import data, errors, zoo
+from tfelastic import criteria, data, errors, zoo
 from tfelastic.cost import Budget, Cost, LayerCost, Spending, cost, spending
-from tfelastic.criteria import Criterion, Magnitude
-from tfelastic.elastic import ElasticModel
+from tfelastic.elastic import ElasticModel, Growth, prune_and_grow
 from tfelastic.graph import Block, Group, LayerGraph, NoRule, Site, rule, trace
 from tfelastic.plan import KeepPlan, Ladder, Rung
 from tfelastic.strategies import Complexity, Strategy, Trajectory, ladder, plan
@@ -37,16 +36,15 @@ __all__ = [
     "Budget",
     "Complexity",
     "Cost",
-    "Criterion",
     "Distillation",
     "ElasticModel",
     "FineTuning",
     "Group",
+    "Growth",
     "KeepPlan",
     "Ladder",
     "LayerCost",
     "LayerGraph",
-    "Magnitude",
     "NoRule",
     "Rung",
     "Site",
@@ -54,11 +52,13 @@ __all__ = [
     "Strategy",
     "Trajectory",
     "cost",
+    "criteria",
     "data",
     "errors",
     "ladder",
     "plan",
     "prune",
+    "prune_and_grow",
     "random_blocks",
     "recalibrate",
     "reinitialize",

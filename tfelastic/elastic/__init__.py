@@ -1,6 +1,8 @@
 """Elastic networks: every rung of a ladder in one set of weights."""
 
+from tfelastic.elastic.growth import GrownLevel, Growth
 from tfelastic.elastic.model import ElasticModel
+from tfelastic.elastic.prune_grow import prune_and_grow
 from tfelastic.elastic.view import RungView
 
-__all__ = ["ElasticModel", "RungView"]
+__all__ = ["ElasticModel", "GrownLevel", "Growth", "RungView", "prune_and_grow"]

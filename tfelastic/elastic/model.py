@@ -7,21 +7,24 @@ from typing import Any
 import keras
 import numpy as np
 
-from tfelastic.elastic.view import RungView
-from tfelastic.graph import trace
+from tfelastic.elastic.growth import Growth
+from tfelastic.elastic.joint import Sandwich
+from tfelastic.elastic.teaching import Learner, Lesson
+from tfelastic.elastic.view import RungView, Scales
+from tfelastic.graph import LayerGraph, trace
 from tfelastic.plan import Ladder, Selection
 from tfelastic.surgery import build, prune
-from tfelastic.training import Distillation, ending_of, recalibrate
+from tfelastic.training import Distillation, recalibrate
 
 
 @keras.saving.register_keras_serializable("tfelastic")
-class ElasticModel(keras.Model):
+class ElasticModel(Learner):
     """One network that holds every rung of a ladder and can be run at any of them.
 
     The model is re-ordered by the ladder's ranking, so that each rung's kernels are the leading slices of the
-    widest rung's. It trains with the ordinary `compile` and `fit`: each step trains the widest rung on the labels
-    and the narrower ones on the widest one's outputs (the sandwich rule with in-place distillation). Called as a
-    model it is its widest rung.
+    widest rung's; a rung may also lack whole blocks. It trains with the ordinary `compile` and `fit`: each step
+    trains the widest rung on the labels and the narrowest and up to two others on the widest one's outputs (the
+    sandwich rule with in-place distillation). Called as a model it is its widest rung.
 
     Source: Yu and Huang, Universally Slimmable Networks, arXiv 1903.05134; BatchNorm statistics per width as in Yu
     et al., Slimmable Neural Networks, arXiv 1812.08928.
@@ -30,6 +33,9 @@ class ElasticModel(keras.Model):
         model: The model to start from; its weights are carried over, and it is not changed.
         ladder: Nested plans for it, made by `tfelastic.ladder`.
         distillation: How narrower rungs learn from the widest; `None` lets them learn from the labels alone.
+        scales: What of a BatchNorm scale a rung owns: a positive factor on the shared one (`"factors"`), or all but
+            the sign (`"own"`), as prune-and-grow needs it.
+        seed: Fixes which rungs a step draws where the ladder has more than four.
         name: The model's name.
 
     Raises:
@@ -54,20 +60,41 @@ class ElasticModel(keras.Model):
         ladder: Ladder,
         *,
         distillation: Distillation | None = Distillation(),  # noqa: B008 - frozen, so safe to share.
+        scales: Scales = "factors",
+        seed: int = 0,
         name: str | None = None,
     ) -> None:
-        super().__init__(name=name or f"elastic_{model.name}")
+        # Values pass through in full precision; the layers of the rungs cast them as their policies say.
+        super().__init__(name=name or f"elastic_{model.name}", autocast=False)
         self.base = prune(model, ladder.rungs[0].plan)
         graph = trace(self.base)
         self._graph = _Aside(graph)
         self._ladder = _Aside(ladder.within(graph.fingerprint))
-        self._ending = ending_of(graph)
-        self.distillation = distillation
+        self._options: dict[str, Any] = {"scales": scales, "seed": seed}
+        self._lesson = Lesson(graph, distillation)
         self.narrow = [
-            RungView(self.base, Selection(graph, rung.plan), name=rung.name)
+            RungView(self.base, Selection(graph, rung.plan), scales=scales, name=rung.name)
             for rung in self.ladder.rungs[1:]
         ]
+        self._sandwich = Sandwich(self.narrow, seed=seed)
+        self._draws = self._sandwich.draws
+        self.growth: Growth | None = None
         self.built = True
+
+    @property
+    def distillation(self) -> Distillation | None:
+        """How narrower rungs learn from the widest."""
+        return self._lesson.distillation
+
+    @property
+    def graph(self) -> LayerGraph:
+        """The widest rung's graph."""
+        return self._graph.value
+
+    @property
+    def output_names(self) -> list[str]:
+        """The names of the outputs, as losses and metrics for several outputs refer to them."""
+        return list(self.base.output_names)
 
     @property
     def ladder(self) -> Ladder:
@@ -95,18 +122,15 @@ class ElasticModel(keras.Model):
         sample_weight: Any = None,
         training: bool = True,
     ) -> Any:
-        """Return the widest rung's loss and, in training, add the narrower rungs' losses."""
+        """Return the widest rung's loss and, in training, add the losses of the narrower rungs of this step.
+
+        What layers add to the loss (regularizers of the shared weights) counts once, with the widest rung.
+        """
         loss = super().compute_loss(x, y, y_pred, sample_weight, training)
-        if not training:
-            return loss
-        distillation = self.distillation or Distillation(weight=0.0)
-        share = distillation.weight
-        for view in self.narrow:
-            outputs = view(x, training=True)
-            if share > 0:
-                loss += share * distillation.loss(y_pred, outputs, ending=self._ending)
-            if share < 1:
-                loss += (1 - share) * super().compute_loss(x, y, outputs, sample_weight, training)
+        self._lesson.rehearse(y, y_pred, sample_weight)
+        if training:
+            for part in self._sandwich.loss(self._lesson, x, y, y_pred, sample_weight):
+                loss += part
         return loss
 
     def rung(self, name: str) -> keras.Model:
@@ -125,7 +149,7 @@ class ElasticModel(keras.Model):
             PlanError: There is no such rung; the text lists those there are.
         """
         rung = self.ladder.rung(name)
-        model, slices = build(Selection(self._graph.value, rung.plan))
+        model, slices = build(Selection(self.graph, rung.plan))
         view = self.rung(name)
         if isinstance(view, RungView):
             view.fill(slices)
@@ -147,21 +171,26 @@ class ElasticModel(keras.Model):
             "model": keras.saving.serialize_keras_object(self.base),
             "ladder": self.ladder.to_json(),
             "distillation": asdict(self.distillation) if self.distillation else None,
+            **self._options,
+            "growth": self.growth.to_json() if self.growth else None,
         }
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], custom_objects: Any = None) -> "ElasticModel":
         """Return the model that `get_config` described, with fresh weights."""
+        config = dict(config)
+        growth, distillation = config.pop("growth", None), config.pop("distillation")
         model = keras.saving.deserialize_keras_object(
-            config["model"], custom_objects=custom_objects
+            config.pop("model"), custom_objects=custom_objects
         )
-        distillation = config["distillation"]
-        return cls(
+        net = cls(
             model,
-            Ladder.from_json(config["ladder"]),
+            Ladder.from_json(config.pop("ladder")),
             distillation=Distillation(**distillation) if distillation else None,
-            name=config["name"],
+            **config,
         )
+        net.growth = Growth.from_json(growth) if growth else None
+        return net
 
 
 class _Aside:

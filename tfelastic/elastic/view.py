@@ -1,22 +1,26 @@
 """`RungView`: one width of an elastic network, run on slices of the shared variables."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import numpy as np
 from keras import ops
 
+from tfelastic.elastic.idle import build_idle
 from tfelastic.plan import Selection
-from tfelastic.surgery import Slice, build
+from tfelastic.surgery import Slice
 
-# Below this a width's factor on a BatchNorm scale would silence the channel and could never come back.
+# Below this a width's own part of a BatchNorm scale would silence the channel and could never come back.
 SMALLEST_FACTOR = 1e-3
+
+# Whether a rung's scales are the shared ones times factors of its own, or have only their signs in common.
+Scales = Literal["factors", "own"]
 
 
 @keras.saving.register_keras_serializable("tfelastic")
 class Positive(keras.constraints.Constraint):
-    """Keeps a width's factor on the shared scale positive, so that both have the same sign."""
+    """Keeps a width's own part of a scale positive, so that all widths' scales have the same sign."""
 
     def __call__(self, value: Any) -> Any:
         """Return `value` raised to the smallest factor where it is less."""
@@ -28,19 +32,24 @@ class RungView(keras.Model):
 
     It is the pruned model's structure, run on slices of the widest model's variables: kernels are shared, so a
     view reads the leading part of each; biases, BatchNorm shifts and statistics belong to the view; a BatchNorm
-    scale is the shared one times a positive factor of the view's own.
+    scale is the shared one times a positive factor of the view's own, or the view's own size with the shared sign.
 
     Args:
         base: The widest model, whose variables are shared.
         selection: What the view keeps of it.
+        scales: What of a BatchNorm scale is the view's own.
         name: The rung's name.
     """
 
-    def __init__(self, base: keras.Model, selection: Selection, *, name: str) -> None:
-        super().__init__(name=name)
+    def __init__(
+        self, base: keras.Model, selection: Selection, *, scales: Scales = "factors", name: str
+    ) -> None:
+        # Values pass through in full precision; the layers of the structure cast them as their policies say.
+        super().__init__(name=name, autocast=False, dtype=keras.config.floatx())
         self.base = base
-        template, slices = build(selection)
-        self._plumbing = _Plumbing(template, [_Pipe(piece, self._own(piece)) for piece in slices])
+        template, slices = build_idle(selection)
+        pipes = [_Pipe(piece, self._own(piece, scales), scales) for piece in slices]
+        self._plumbing = _Plumbing(template, pipes)
         self.built = True
 
     def build(self, input_shape: Any = None) -> None:
@@ -49,20 +58,28 @@ class RungView(keras.Model):
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """Return what the pruned model returns for `inputs`."""
-        template = self._plumbing.template
-        values = {id(pipe.piece.variable): pipe.value() for pipe in self._plumbing.pipes}
+        outputs, updates = self.run(inputs, training=bool(training))
+        for variable, value in zip(self.updated, updates, strict=True):
+            variable.assign(value)
+        return outputs
+
+    def run(self, inputs: Any, *, training: bool) -> tuple[Any, list[Any]]:
+        """Return the outputs, and what each of the `updated` variables becomes; nothing is changed."""
+        template, pipes = self._plumbing.template, self._plumbing.pipes
+        values = {id(pipe.piece.variable): pipe.value() for pipe in pipes}
         outputs, updates = template.stateless_call(
             [values[id(variable)] for variable in template.trainable_variables],
             [values[id(variable)] for variable in template.non_trainable_variables],
             inputs,
-            training=bool(training),
+            training=training,
         )
-        if training:
-            after = dict(zip(map(id, template.non_trainable_variables), updates, strict=True))
-            for pipe in self._plumbing.pipes:
-                if pipe.own is not None and not pipe.scales and not pipe.piece.variable.trainable:
-                    pipe.own.assign(after[id(pipe.piece.variable)])
-        return outputs
+        after = dict(zip(map(id, template.non_trainable_variables), updates, strict=True))
+        return outputs, [after[id(pipe.piece.variable)] for pipe in pipes if pipe.moves]
+
+    @property
+    def updated(self) -> list[keras.Variable]:
+        """The view's own variables that running it in training changes: statistics and random states."""
+        return [pipe.own for pipe in self._plumbing.pipes if pipe.own is not None and pipe.moves]
 
     @property
     def statistics(self) -> list[keras.Variable]:
@@ -70,45 +87,71 @@ class RungView(keras.Model):
         pipes = self._plumbing.pipes
         return [p.own for p in pipes if p.own is not None and p.piece.role == "statistic"]
 
+    @property
+    def own(self) -> dict[int, keras.Variable]:
+        """The view's own variables by the `id` of the variable of the widest model that each stands for."""
+        pipes = self._plumbing.pipes
+        return {id(pipe.piece.source): pipe.own for pipe in pipes if pipe.own is not None}
+
     def fill(self, slices: Sequence[Slice]) -> None:
         """Give the variables of another copy of the view's structure the view's present values."""
         for pipe, piece in zip(self._plumbing.pipes, slices, strict=True):
             piece.variable.assign(ops.copy(pipe.value()))  # JAX may give a shared buffer away.
 
-    def _own(self, piece: Slice) -> keras.Variable | None:
-        scales = piece.role == "scale"
-        if not scales and (
-            piece.role not in ("shift", "statistic") and (piece.role or piece.source.trainable)
-        ):
+    def _own(self, piece: Slice, scales: Scales) -> keras.Variable | None:
+        if not owned(piece):
             return None
+        scale = piece.role == "scale"
+        factor = scale and scales == "factors"
         own = self.add_weight(
             shape=piece.variable.shape,
-            initializer="ones" if scales else "zeros",
+            initializer="ones" if factor else "zeros",
             dtype=piece.variable.dtype,
             trainable=piece.source.trainable,
-            constraint=Positive() if scales else None,
-            name=piece.source.path.replace("/", "_") + ("_factor" if scales else ""),
+            constraint=Positive() if scale else None,
+            name=piece.source.path.replace("/", "_") + ("_factor" if factor else ""),
         )
-        if not scales:
-            own.assign(piece.value())
+        if not factor:
+            own.assign(np.abs(piece.value()) if scale else piece.value())
         return own
+
+
+def owned(piece: Slice) -> bool:
+    """Return whether a rung has a variable of its own for `piece`: all but kernels and what is frozen with them."""
+    if piece.role is None:
+        return not piece.source.trainable
+    return piece.role in ("scale", "shift", "statistic")
+
+
+def sign_of(value: Any) -> Any:
+    """Return -1 where `value` is negative and 1 elsewhere."""
+    return ops.where(value < 0, -ops.ones_like(value), ops.ones_like(value))
 
 
 class _Pipe:
     """Leads a value from the shared variables, or the view's own, to a variable of the view's structure."""
 
-    def __init__(self, piece: Slice, own: keras.Variable | None) -> None:
+    def __init__(self, piece: Slice, own: keras.Variable | None, scales: Scales) -> None:
         self.piece = piece
         self.own = own
-        self.scales = piece.role == "scale"
+        self._scales = scales
+
+    @property
+    def moves(self) -> bool:
+        """Whether training changes the view's own variable by running, not by its gradient."""
+        scale = self.piece.role == "scale"
+        return self.own is not None and not scale and not self.piece.variable.trainable
 
     def value(self) -> Any:
-        if self.own is not None and not self.scales:
+        scale = self.piece.role == "scale"
+        if self.own is not None and not scale:
             return self.own.value
         value = self.piece.source.value
         for axis, positions in self.piece.takes.items():
             value = _take(value, positions, axis)
-        return value * self.own.value if self.own is not None else value
+        if self.own is None:
+            return value
+        return (value if self._scales == "factors" else sign_of(value)) * self.own.value
 
 
 class _Plumbing:

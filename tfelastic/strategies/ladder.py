@@ -1,26 +1,40 @@
-"""`ladder`: nested widths for one model."""
+"""`ladder`: nested rungs, of width and depth, for one model."""
 
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import Literal
 
 import keras
 import numpy as np
 
+from tfelastic.cost import cost
 from tfelastic.criteria import Criterion, resolve
 from tfelastic.errors import PlanError
-from tfelastic.graph import LayerGraph, trace
+from tfelastic.graph import Group, LayerGraph, trace
 from tfelastic.plan import KeepPlan, Ladder, Rung
 from tfelastic.strategies.rounding import kept_units
+from tfelastic.strategies.staircase import Tread, treads
+from tfelastic.surgery import prune
+
+#: For each group a score per unit, `[units]`.
+Scores = Mapping[str, np.ndarray]
+#: For each group how many units stay.
+Counts = dict[str, int]
 
 
 def ladder(
     model: keras.Model | LayerGraph,
     *,
     widths: Sequence[float] = (1.0, 0.75, 0.5, 0.25),
+    depths: Sequence[float] | None = None,
     criterion: str | Criterion = "magnitude",
+    strategy: Literal["uniform", "global"] = "uniform",
     round_to: int = 8,
+    iterative: bool = False,
 ) -> Ladder:
-    """Rank each group's channels once and keep the best share of them at every width.
+    """Rank each group's channels and keep the best of them at every width.
 
     Every group is re-ordered by rank, so each narrower width is a prefix of the wider one. Frozen groups, and
     those whose channels a layer cuts by position, stay whole at every width.
@@ -28,16 +42,25 @@ def ladder(
     Args:
         model: A functional or sequential model, or its graph.
         widths: Shares of each group's channels, widest first, the first of them 1.
+        depths: For each width the share of removable blocks that stays, the first of them 1; neither widths nor
+            depths may rise, and one of them falls at every rung. Each chain of blocks loses its last ones first, as
+            in Once-for-All networks (arXiv 1908.09791). `None` keeps all.
         criterion: What ranks the channels; a name or a `Criterion`.
+        strategy: `"uniform"` keeps the same share of every group. `"global"` ranks the channels of all groups
+            together, so that each group has widths of its own; a rung then spends at most the MACs of the uniform
+            rung of that width.
         round_to: Channel counts are multiples of this: 8 for phones, 4 for microcontrollers; less in groups of
             fewer than four times as many channels.
+        iterative: Whether what is left is ranked anew after each step; one ranking of the whole model otherwise.
 
     Returns:
-        A ladder whose rungs are named after their widths: `w100`, `w075`, ...
+        A ladder whose rungs are named after their widths, `w100`, `w075`, ..., and where `depths` are given after
+        both: `w100d100`, `w100d050`, ...
 
     Raises:
         CriterionError: The criterion is unknown.
-        PlanError: `widths` do not fall from 1, or nothing in the model can be pruned.
+        PlanError: `widths` or `depths` do not fall from 1, nothing in the model can be pruned, or the strategy is
+            neither of the two.
 
     Example:
         >>> import keras, tfelastic as te
@@ -46,20 +69,121 @@ def ladder(
         >>> [len(rung.plan.keep["conv"]) for rung in te.ladder(model).rungs]
         [16, 12, 8, 4]
     """
-    widths = tuple(float(width) for width in widths)
-    falling = all(wide > narrow > 0 for wide, narrow in pairwise(widths))
-    if not widths or widths[0] != 1 or not falling:
-        raise PlanError(f"the widths of a ladder fall from 1 and stay above 0, received {widths}")
+    widths = _checked(widths, None if depths is None else tuple(map(float, depths)))
+    if strategy not in ("uniform", "global"):
+        raise PlanError(f"the strategy of a ladder is 'uniform' or 'global', received {strategy!r}")
     graph = model if isinstance(model, LayerGraph) else trace(model)
-    groups = [group for group in graph.prunable if group.permutable]
-    if not groups:
-        raise PlanError(
-            f"no channels of model {graph.model.name!r} can be pruned; print(tfelastic.trace(model)) says why"
-        )
-    scores = resolve(criterion).score(graph)
-    order = {g.name: tuple(np.argsort(-scores[g.name], kind="stable").tolist()) for g in groups}
-    rungs = []
+    ranking = _Ranking(graph, resolve(criterion), round_to)
+    counts: list[Counts] = []
     for width in widths:
-        keep = {g.name: order[g.name][: kept_units(g, width, round_to)] for g in groups}
-        rungs.append(Rung(f"w{round(width * 100):03d}", width, KeepPlan(graph.fingerprint, keep)))
+        if iterative and counts:
+            ranking.renew(counts[-1])
+        wanted = ranking.uniform(width) if strategy == "uniform" else ranking.globally(width)
+        above = counts[-1] if counts else wanted
+        counts.append({name: min(count, above[name]) for name, count in wanted.items()})
+    rungs = []
+    for number, width in enumerate(widths):
+        keep = {name: ranking.order(name)[:count] for name, count in counts[number].items()}
+        depth = depths[number] if depths else 1.0
+        name = f"w{round(width * 100):03d}" + (f"d{round(depth * 100):03d}" if depths else "")
+        plan = KeepPlan(graph.fingerprint, keep, _removed(graph, depth))
+        rungs.append(Rung(name, width, plan))
     return Ladder(tuple(rungs))
+
+
+class _Ranking:
+    """The groups' channels, best first, and how many of them a width keeps."""
+
+    def __init__(self, graph: LayerGraph, criterion: Criterion, round_to: int) -> None:
+        self._graph = graph
+        self._groups = [group for group in graph.prunable if group.permutable]
+        if not self._groups:
+            raise PlanError(
+                f"no channels of model {graph.model.name!r} can be pruned; print(tfelastic.trace(model)) says why"
+            )
+        self._criterion = criterion
+        self._round_to = round_to
+        scores = criterion.score(graph)
+        self._scores = {group.name: _normalised(scores[group.name]) for group in self._groups}
+
+    def order(self, name: str) -> tuple[int, ...]:
+        """Return a group's units, best first."""
+        return tuple(np.argsort(-self._scores[name], kind="stable").tolist())
+
+    def uniform(self, width: float) -> Counts:
+        """Return the same share of every group."""
+        return {group.name: kept_units(group, width, self._round_to) for group in self._groups}
+
+    def globally(self, width: float) -> Counts:
+        """Return the first plan down the ranking of all groups together that costs no more than the uniform one."""
+        whole = {group.name: group.size for group in self._groups}
+        if width == 1:
+            return whole
+        stairs = sorted(
+            (tread for group in self._groups for tread in self._treads(group)),
+            key=lambda tread: (tread.score, -tread.share),
+        )
+        limit = self._macs(self.uniform(width))
+
+        def after(steps: int) -> Counts:
+            return whole | {tread.group: tread.keep for tread in stairs[:steps]}
+
+        # The smallest plan fits, and costs fall along the stairs.
+        return after(
+            bisect_left(
+                range(len(stairs)), True, key=lambda steps: self._macs(after(steps)) <= limit
+            )
+        )
+
+    def renew(self, counts: Counts) -> None:
+        """Rank what `counts` keep anew; what was dropped stays behind it, in its old order."""
+        kept = {name: self.order(name)[:count] for name, count in counts.items()}
+        pruned = trace(prune(self._graph.model, KeepPlan(self._graph.fingerprint, kept)))
+        scores = self._criterion.score(pruned)
+        for name, units in kept.items():
+            dropped = self.order(name)[len(units) :]
+            renewed = np.empty(len(units) + len(dropped))
+            renewed[list(units)] = _normalised(scores[name])
+            renewed[list(dropped)] = -1.0 - np.arange(len(dropped))
+            self._scores[name] = renewed
+
+    def _treads(self, group: Group) -> list[Tread]:
+        return treads(group, self._scores[group.name], round_to=self._round_to, floor=0.0)
+
+    def _macs(self, counts: Counts) -> int:
+        keep = {name: self.order(name)[:count] for name, count in counts.items()}
+        return cost(self._graph, KeepPlan(self._graph.fingerprint, keep)).macs
+
+
+def _normalised(scores: np.ndarray) -> np.ndarray:
+    mean = float(scores.mean())
+    return scores / mean if mean > 0 else scores.astype(float)
+
+
+def _removed(graph: LayerGraph, depth: float) -> tuple[str, ...]:
+    """Return the blocks that a depth removes: of every chain of blocks the last ones."""
+    chains: dict[int, list[str]] = defaultdict(list)
+    head: dict[int, int] = {}
+    for block in graph.blocks:
+        head[block.end] = head.get(block.start, block.start)
+        chains[head[block.end]].append(block.name)
+    removed = {name for chain in chains.values() for name in chain[round(depth * len(chain)) :]}
+    return tuple(block.name for block in graph.blocks if block.name in removed)
+
+
+def _checked(widths: Sequence[float], depths: Sequence[float] | None) -> tuple[float, ...]:
+    widths = tuple(float(width) for width in widths)
+    if depths is None:
+        if not widths or widths[0] != 1 or not all(a > b > 0 for a, b in pairwise(widths)):
+            raise PlanError(
+                f"the widths of a ladder fall from 1 and stay above 0, received {widths}"
+            )
+        return widths
+    rungs = list(zip(widths, depths, strict=False))
+    falling = all(a[0] >= b[0] > 0 and a[1] >= b[1] >= 0 and a != b for a, b in pairwise(rungs))
+    if len(widths) != len(depths) or not rungs or rungs[0] != (1, 1) or not falling:
+        raise PlanError(
+            "widths and depths are as many, start from 1 and never rise, and one of them falls at every rung; "
+            f"received widths {widths} and depths {tuple(depths)}"
+        )
+    return widths

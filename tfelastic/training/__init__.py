@@ -1,7 +1,7 @@
 """Training aids: distillation from a wider network, BatchNorm recalibration, a fresh start."""
 
 from tfelastic.training.calibration import recalibrate
-from tfelastic.training.distillation import Distillation, ending_of
+from tfelastic.training.distillation import Distillation, Ending, endings_of
 from tfelastic.training.reinitialization import reinitialize
 
-__all__ = ["Distillation", "ending_of", "recalibrate", "reinitialize"]
+__all__ = ["Distillation", "Ending", "endings_of", "recalibrate", "reinitialize"]

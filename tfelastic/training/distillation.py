@@ -1,6 +1,7 @@
 """Distillation: a narrow network learns from a wide one's outputs."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import keras
@@ -8,6 +9,7 @@ from keras import ops
 
 from tfelastic.errors import TrainingError
 from tfelastic.graph import LayerGraph
+from tfelastic.graph.site import Tensor
 
 # What a model's output values are: unbounded scores, class probabilities, or anything else.
 Ending = Literal["logits", "probabilities", "values"]
@@ -58,13 +60,18 @@ class Distillation:
         return ops.mean(divergence) * self.temperature**2
 
 
-def ending_of(graph: LayerGraph) -> Ending:
-    """Return what the model's output values are, judged by its last layer.
+def endings_of(graph: LayerGraph) -> tuple[Ending, ...]:
+    """Return what the values of each of a model's outputs are, judged by the layer that makes them.
 
-    A softmax makes probabilities, a layer without activation makes logits, and all else are plain values.
+    A softmax makes probabilities, a dense layer of several units without activation makes logits, and all else are
+    plain values.
     """
-    last = next((step for step in reversed(graph.steps) if graph.outputs[0] in step.outputs), None)
-    if last is None or len(graph.outputs) > 1:
+    return tuple(map(partial(_ending, graph), graph.outputs))
+
+
+def _ending(graph: LayerGraph, output: Tensor) -> Ending:
+    last = next((step for step in reversed(graph.steps) if output in step.outputs), None)
+    if last is None:
         return "values"
     activation = getattr(last.op, "activation", None)
     name = getattr(activation, "__name__", "linear" if activation is None else "")
@@ -74,12 +81,9 @@ def ending_of(graph: LayerGraph) -> Ending:
         or type(last.op).__name__ == "Softmax"
     ):
         return "probabilities"
-    several = last.outputs[0].shape[-1] not in (None, 1)
-    return (
-        "logits"
-        if name == "linear" and several and isinstance(last.op, keras.layers.Dense)
-        else "values"
-    )
+    several = output.shape[-1] not in (None, 1)
+    scores = name == "linear" and several and isinstance(last.op, keras.layers.Dense)
+    return "logits" if scores else "values"
 
 
 def _log_distribution(outputs: Any, ending: Ending, temperature: float) -> Any:

@@ -1,0 +1,81 @@
+"""The sandwich: which of the narrower rungs a step trains, and what they learn."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+from keras import ops
+
+from tfelastic.elastic.teaching import Lesson
+from tfelastic.elastic.view import RungView
+
+#: How many rungs between the widest and the narrowest a step trains; a ladder with more draws that many of them.
+MIDDLE_RUNGS = 2
+
+
+class Sandwich:
+    """Trains the narrowest rung and up to two in between, drawn anew at every step where there are more.
+
+    The draw is part of the compiled step: the rung's number comes from a `SeedGenerator`, whose state is a variable,
+    and picks a branch of `ops.switch`. A branch changes nothing; it returns its outputs and what the statistics of
+    all middle rungs become, and those are assigned afterwards. So a step costs four rungs' work on a ladder of any
+    length, compiles once, and runs the same on every backend.
+
+    Source: Yu and Huang, Universally Slimmable Networks, arXiv 1903.05134, section 3.2.
+
+    Args:
+        views: The narrower rungs, widest first.
+        seed: Fixes the draws.
+    """
+
+    def __init__(self, views: Sequence[RungView], *, seed: int) -> None:
+        self._narrowest = tuple(views[-1:])
+        self._middle = tuple(views[:-1])
+        self.draws = (
+            keras.random.SeedGenerator(seed, name="rung_draws")
+            if len(self._middle) > MIDDLE_RUNGS
+            else None
+        )
+
+    def loss(self, lesson: Lesson, x: Any, y: Any, teacher: Any, sample_weight: Any) -> list[Any]:
+        """Run the step's narrower rungs on `x` in training and return the loss of each, scalars.
+
+        Args:
+            lesson: What they learn.
+            x: What goes into the network.
+            y: The labels.
+            teacher: The widest rung's outputs.
+            sample_weight: The labels' weights, if any.
+        """
+        if self.draws is None:
+            outputs = [view(x, training=True) for view in (*self._middle, *self._narrowest)]
+        else:
+            outputs = [self._drawn(index, x, teacher) for index in self._draw()]
+            outputs += [view(x, training=True) for view in self._narrowest]
+        return [lesson.loss(x, y, each, teacher, sample_weight) for each in outputs]
+
+    def _draw(self) -> list[Any]:
+        """Return the numbers of two different middle rungs."""
+        count = len(self._middle)
+        first = keras.random.randint((), 0, count, seed=self.draws)
+        further = keras.random.randint((), 1, count, seed=self.draws)
+        return [first, (first + further) % count]
+
+    def _drawn(self, index: Any, x: Any, like: Any) -> Any:
+        """Run the middle rung of that number in training; its outputs are structured as `like`."""
+        state = [variable for view in self._middle for variable in view.updated]
+
+        def branch(view: RungView) -> Any:
+            def run() -> list[Any]:
+                outputs, updates = view.run(x, training=True)
+                after = dict(zip(map(id, view.updated), updates, strict=True))
+                kept = [ops.convert_to_tensor(after.get(id(v), v.value)) for v in state]
+                return [*keras.tree.flatten(outputs), *kept]
+
+            return run
+
+        returned = ops.switch(index, [branch(view) for view in self._middle])
+        count = len(returned) - len(state)
+        for variable, value in zip(state, returned[count:], strict=True):
+            variable.assign(value)
+        return keras.tree.pack_sequence_as(like, list(returned[:count]))

@@ -1,0 +1,265 @@
+"""`prune_and_grow`: the smallest network first, then level by level around what is already trained."""
+
+import hashlib
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from tfelastic.cost import cost
+from tfelastic.elastic.checkpoint import LevelFile, Progress
+from tfelastic.elastic.growing_rung import GrowingRung
+from tfelastic.elastic.growth import GrownLevel, Growth
+from tfelastic.elastic.model import ElasticModel
+from tfelastic.errors import TrainingError
+from tfelastic.graph import trace
+from tfelastic.plan import Ladder, Selection
+from tfelastic.strategies import ladder as ladder_of
+from tfelastic.surgery import build
+from tfelastic.training import Distillation
+
+#: A fifth of the current channels goes, three times: the ladder of the paper.
+PAPER_WIDTHS = (1.0, 0.8, 0.64, 0.512)
+
+# BatchNorm statistics settle on a few batches; more images would not move them.
+_CALIBRATION_IMAGES = 2048
+
+
+def prune_and_grow(
+    model: keras.Model,
+    train: Any,
+    validation: Any = None,
+    *,
+    ladder: Ladder | None = None,
+    epochs: int = 10,
+    compile: Callable[[keras.Model], None] | None = None,
+    distillation: Distillation | None = Distillation(weight=0.5, temperature=2.0),  # noqa: B008
+    checkpoint_dir: str | Path | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> ElasticModel:
+    """Train a ladder's narrowest rung, then grow it level by level to the whole model.
+
+    On growing, the dropped slices of every kernel return with the original's weights, those between old and new
+    channels too. What the narrower levels use of the kernels is frozen to the last bit and only the re-grown slices
+    are trained, with the level's own biases, BatchNorm shifts, scales and statistics, which start from the narrower
+    level's. So no level changes once it is trained. The last steps of each level are a recalibration of its
+    BatchNorm statistics and an evaluation.
+
+    Source: arXiv 2505.11569, read as `docs/elastic.md` says.
+
+    Args:
+        model: The original, trained model; it is not changed.
+        train: What `fit` takes: `(images, labels)`, optionally with sample weights, or a data set. A data set with
+            a method `start_at(epoch)`, such as `tfelastic.data.Batches`, is told where each level begins or goes on.
+        validation: As `train`; every level is evaluated on it. `None` leaves that out.
+        ladder: The levels. By default a fifth of the channels is pruned three times, ranked anew by magnitude each
+            time.
+        epochs: How many epochs each level trains.
+        compile: Compiles a level; by default each is compiled as `model` is, with a fresh optimizer.
+        distillation: How much each level learns from the original's outputs, the rest from the labels; `None`
+            learns from the labels alone, as the paper does.
+        checkpoint_dir: Where the state is put aside after every epoch, a file per level; the same call then goes on
+            where it was stopped. `None` keeps nothing.
+        callbacks: Keras callbacks for every level's `fit`; their `model` has the level's name, and the network that
+            grows as `net`.
+
+    Returns:
+        The elastic network. Its `growth` reports every level.
+
+    Raises:
+        TrainingError: The model is not compiled and `compile` is left out, or `checkpoint_dir` holds another run.
+        PlanError: The ladder was made for another model.
+
+    Example:
+        >>> import keras, numpy as np, tfelastic as te
+        >>> model = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Conv2D(8, 3), keras.layers.ReLU(),
+        ...                           keras.layers.Flatten(), keras.layers.Dense(2)])
+        >>> model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+        >>> data = np.zeros((8, 4, 4, 1)), np.zeros(8)
+        >>> net = te.prune_and_grow(model, data, epochs=1, ladder=te.ladder(model, widths=(1, 0.5)))
+        >>> [level.name for level in net.growth.levels]
+        ['w050', 'w100']
+    """
+    if ladder is None:
+        ladder = ladder_of(model, widths=PAPER_WIDTHS, iterative=True)
+    net = ElasticModel(model, ladder, scales="own")
+    grower = _Grower(net, model, compile, distillation)
+    settings = {
+        "ladder": ladder.to_json(),
+        "epochs": epochs,
+        "distillation": asdict(distillation) if distillation else None,
+        "model": _digest(model),
+    }
+    folder = Path(checkpoint_dir) if checkpoint_dir is not None else None
+    levels = []
+    for name in reversed(net.names):
+        file = LevelFile(folder, name, settings)
+        levels.append(grower.grow(name, _Data(train, validation), epochs, file, callbacks))
+    net.growth = Growth(tuple(levels))
+    return net
+
+
+class _Data:
+    """Training and validation data, as `fit` and `evaluate` take them."""
+
+    def __init__(self, train: Any, validation: Any) -> None:
+        self.train = train
+        self.validation = validation
+
+    def start_at(self, epoch: int) -> None:
+        """Tell a training set that can be told with which epoch the next pass begins."""
+        if hasattr(self.train, "start_at"):
+            self.train.start_at(epoch)
+
+    def images(self) -> np.ndarray | None:
+        """Return images to calibrate on, drawn alike every time; `None` where the model takes several inputs."""
+        if isinstance(self.train, tuple):
+            parts = [self.train[0]]
+        else:
+            parts, count = [], 0
+            for batch in _batches(self.train):
+                parts.append(batch[0])
+                if keras.tree.is_nested(batch[0]) or (count := count + len(batch[0])) >= (
+                    _CALIBRATION_IMAGES
+                ):
+                    break
+        if any(map(keras.tree.is_nested, parts)):
+            return None
+        found = np.concatenate([ops.convert_to_numpy(part) for part in parts])
+        return found[np.random.default_rng(0).permutation(len(found))[:_CALIBRATION_IMAGES]]
+
+
+def _batches(data: Any) -> Any:
+    if isinstance(data, keras.utils.PyDataset):
+        return (data[index] for index in range(len(data)))
+    return iter(data)
+
+
+def _as_arguments(data: Any) -> dict[str, Any]:
+    if isinstance(data, tuple):
+        return dict(zip(("x", "y", "sample_weight"), data, strict=False))
+    return {"x": data}
+
+
+class _Grower:
+    """Trains one level after the other."""
+
+    def __init__(
+        self,
+        net: ElasticModel,
+        model: keras.Model,
+        compile: Callable[[keras.Model], None] | None,
+        distillation: Distillation | None,
+    ) -> None:
+        if compile is None and not getattr(model, "compiled", False):
+            raise TrainingError(
+                f"model {model.name!r} is not compiled, so its levels would have no loss; call model.compile(...) "
+                "first, or pass `compile`"
+            )
+        self._net = net
+        self._compile = compile or (
+            lambda level: level.compile_from_config(model.get_compile_config())
+        )
+        self._teacher = _frozen_copy(model)
+        self._distillation = distillation
+
+    def grow(
+        self,
+        name: str,
+        data: _Data,
+        epochs: int,
+        file: LevelFile,
+        callbacks: Sequence[keras.callbacks.Callback],
+    ) -> GrownLevel:
+        """Train one level, or go on with it, write it into the network, and report it."""
+        rung = GrowingRung(self._net, name, teacher=self._teacher, distillation=self._distillation)
+        self._compile(rung)
+        progress = file.restore(rung)
+        if not progress.finished:
+            _train(rung, data, epochs, [*callbacks, _AfterEachEpoch(file, progress)])
+            images = data.images()
+            if images is not None:
+                rung.recalibrate(images)
+            if data.validation is not None:
+                arguments = _as_arguments(data.validation)
+                figures = rung.evaluate(**arguments, verbose=0, return_dict=True)
+                progress.validation = {key: float(value) for key, value in figures.items()}
+            progress.finished = True
+            file.save(rung, progress)
+        rung.settle()
+        return self._report(rung, progress)
+
+    def _report(self, rung: GrowingRung, progress: Progress) -> GrownLevel:
+        of_ladder = self._net.ladder.rung(rung.name)
+        spent = cost(self._net.graph, of_ladder.plan)
+        return GrownLevel(
+            name=rung.name,
+            width=of_ladder.width,
+            params=spent.params,
+            macs=spent.macs,
+            trained_params=sum(int(np.prod(v.shape)) for v in rung.trainable_variables),
+            seconds=round(progress.seconds, 3),
+            history=tuple(progress.history),
+            validation=progress.validation,
+        )
+
+
+def _train(
+    rung: GrowingRung,
+    data: _Data,
+    epochs: int,
+    callbacks: list[keras.callbacks.Callback],
+) -> None:
+    """Train a level up to `epochs`, going on after those that it has behind it."""
+    (after_each,) = (each for each in callbacks if isinstance(each, _AfterEachEpoch))
+    done = len(after_each.progress.history)
+    if done >= epochs:
+        return
+    data.start_at(done)
+    rung.fit(
+        **_as_arguments(data.train),
+        epochs=epochs,
+        initial_epoch=done,
+        # The order of a data set's batches is its own affair.
+        shuffle=isinstance(data.train, tuple),
+        verbose=0,
+        callbacks=callbacks,
+    )
+
+
+class _AfterEachEpoch(keras.callbacks.Callback):
+    """Keeps the history and puts the state aside."""
+
+    def __init__(self, file: LevelFile, progress: Progress) -> None:
+        super().__init__()
+        self.progress = progress
+        self._file = file
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._start = time.perf_counter()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self.progress.history.append({key: float(value) for key, value in (logs or {}).items()})
+        self.progress.seconds += time.perf_counter() - self._start
+        self._file.save(self.model, self.progress)
+
+
+def _frozen_copy(model: keras.Model) -> keras.Model:
+    copy, slices = build(Selection(trace(model)))
+    for piece in slices:
+        piece.variable.assign(piece.value())
+    copy.trainable = False
+    return copy
+
+
+def _digest(model: keras.Model) -> str:
+    """Return a hash of a model's weights."""
+    digest = hashlib.sha256()
+    for weight in model.weights:
+        digest.update(np.ascontiguousarray(ops.convert_to_numpy(weight)).tobytes())
+    return digest.hexdigest()[:16]

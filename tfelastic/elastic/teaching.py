@@ -1,0 +1,158 @@
+"""`Lesson`: what a network's outputs are compared with, output by output: the labels and a teacher."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+from keras import ops
+
+from tfelastic.errors import TrainingError
+from tfelastic.graph import LayerGraph
+from tfelastic.training import Distillation, endings_of
+
+# Losses whose targets are plain values: a teacher's outputs are then compared as values too.
+_REGRESSIONS = frozenset(
+    """
+    MeanSquaredError MeanAbsoluteError MeanAbsolutePercentageError MeanSquaredLogarithmicError LogCosh Huber
+    CosineSimilarity Poisson
+    """.lower().split()
+)
+
+
+class Lesson:
+    """The loss of a network that learns from labels, from a teacher's outputs, or from both.
+
+    Several outputs are compared one by one and added up under the compiled `loss_weights`. Class scores and
+    probabilities are compared with the teacher's as distributions, other values by their squared difference; a
+    layer of class scores counts as plain values where its compiled loss is a regression. Losses that the layers add
+    themselves (regularizers) are no part of it.
+
+    Args:
+        graph: The network's graph; it says what the outputs are.
+        distillation: How much is learned from the teacher; `None` leaves the labels alone.
+    """
+
+    def __init__(self, graph: LayerGraph, distillation: Distillation | None) -> None:
+        self.distillation = distillation
+        self._names = list(getattr(graph.model, "output_names", ()))
+        self._endings = endings_of(graph)
+        self._weights: tuple[float, ...] = ()
+        self._labels: keras.Model | None = None
+        self._kinds = self._endings
+        self._rehearsed = False
+
+    def compile(self, loss: Any, loss_weights: Any) -> None:
+        """Take over the losses that the network was compiled with.
+
+        Raises:
+            TrainingError: Losses or weights do not belong to the outputs.
+        """
+        losses = self._per_output(loss, "losses")
+        weights = self._per_output(loss_weights, "loss weights")
+        self._weights = tuple(1.0 if weight is None else float(weight) for weight in weights)
+        self._kinds = tuple(
+            "values" if _is_regression(one) else ending
+            for one, ending in zip(losses, self._endings, strict=True)
+        )
+        # A model without layers: its `compute_loss` is the labels' part alone, however often it is asked.
+        self._labels = _Labels(self._names)
+        self._labels.compile(loss=loss, loss_weights=loss_weights)
+        self._rehearsed = False
+
+    def rehearse(self, y: Any, outputs: Any, sample_weight: Any) -> None:
+        """Let Keras make the losses' own counters, which it does at their first use, outside of any branch."""
+        if self._labels is not None and not self._rehearsed:
+            self._labels.compute_loss(None, y, outputs, sample_weight, True)
+            self._rehearsed = True
+
+    def loss(self, x: Any, y: Any, outputs: Any, teacher: Any, sample_weight: Any) -> Any:
+        """Return the loss of `outputs`, a scalar.
+
+        Args:
+            x: What went into the network.
+            y: The labels.
+            outputs: What came out of the network.
+            teacher: What the teacher says; not looked at where there is no distillation.
+            sample_weight: The labels' weights, if any.
+        """
+        share = self.distillation.weight if self.distillation else 0.0
+        parts = []
+        if share > 0:
+            parts.append(share * self._taught(outputs, teacher))
+        if share < 1:
+            assert self._labels is not None
+            parts.append(
+                (1 - share) * self._labels.compute_loss(x, y, outputs, sample_weight, True)
+            )
+        return sum(parts[1:], parts[0])
+
+    def _taught(self, outputs: Any, teacher: Any) -> Any:
+        assert self.distillation is not None
+        parts = [
+            weight * self.distillation.loss(wanted, given, ending=kind)
+            for wanted, given, kind, weight in zip(
+                keras.tree.flatten(teacher),
+                keras.tree.flatten(outputs),
+                self._kinds,
+                self._weights,
+                strict=True,
+            )
+        ]
+        return ops.sum(ops.stack(parts)) if len(parts) > 1 else parts[0]
+
+    def _per_output(self, given: Any, what: str) -> Sequence[Any]:
+        """Return what was given for each output, in order, `None` where nothing was."""
+        count = len(self._endings)
+        if isinstance(given, dict):
+            if unknown := set(given) - set(self._names):
+                raise TrainingError(
+                    f"{what} for {sorted(unknown)} were given, but the model's outputs are {self._names}"
+                )
+            return [given.get(name) for name in self._names]
+        if isinstance(given, list | tuple):
+            if len(given) != count:
+                raise TrainingError(
+                    f"{len(given)} {what} were given for a model of {count} outputs"
+                )
+            return given
+        return [given] * count
+
+
+class Learner(keras.Model):
+    """A model whose lesson has the losses that the model is compiled with."""
+
+    _lesson: Lesson
+
+    def compile(
+        self,
+        optimizer: Any = "rmsprop",
+        loss: Any = None,
+        loss_weights: Any = None,
+        **options: Any,
+    ) -> None:
+        """Compile as every Keras model is."""
+        super().compile(optimizer, loss, loss_weights, **options)
+        self._lesson.compile(loss, loss_weights)
+
+    def compile_from_config(self, config: Any) -> None:
+        """Compile as a saved model was."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        if self.optimizer is not None:
+            self.optimizer.build(self.trainable_variables)
+
+
+class _Labels(keras.Model):
+    """Has losses and nothing else."""
+
+    def __init__(self, output_names: list[str]) -> None:
+        super().__init__(name="labels")
+        self.output_names = output_names
+        self.built = True
+
+
+def _is_regression(loss: Any) -> bool:
+    if loss is None:
+        return False
+    found = keras.losses.get(loss)
+    name = getattr(found, "__name__", type(found).__name__)
+    return name.replace("_", "").lower() in _REGRESSIONS
