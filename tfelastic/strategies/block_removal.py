@@ -214,12 +214,11 @@ class _Search:
         return SearchError(message, self._report(message))
 
     def _report(self, stopped: str) -> BlockReport:
-        accuracy = self._progress.accuracy
         return BlockReport(
             plan=self._goal.plan(self._removed),
             candidates=self._candidates,
             kept=residuals_kept(self._goal.graph),
-            accuracy=math.nan if accuracy is None else accuracy,
+            accuracy=self._progress.accuracy,
             whole=self._goal.whole,
             limits=self._goal.limits,
             steps=tuple(self._progress.steps),

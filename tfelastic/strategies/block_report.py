@@ -54,7 +54,7 @@ class BlockReport:
         model: The net after the last step, with its fine-tuned weights; `None` in a report read from JSON.
         candidates: The blocks that could be removed, in execution order.
         kept: The residual parts that are no blocks, each with the reason.
-        accuracy: The accuracy of the original.
+        accuracy: The accuracy of the original; `None` where a search failed before it was measured.
         whole: What the original spends of each counted resource.
         limits: What the budget allows of it.
         steps: The removed blocks in order of removal.
@@ -65,7 +65,7 @@ class BlockReport:
     plan: KeepPlan
     candidates: tuple[str, ...]
     kept: Mapping[str, str]
-    accuracy: float
+    accuracy: float | None
     whole: Mapping[str, float]
     limits: Mapping[str, float]
     steps: tuple[BlockStep, ...]
@@ -138,10 +138,9 @@ def _row(
     name: str,
     width: int,
     without: float | None,
-    accuracy: float,
+    accuracy: float | None,
     shares: Mapping[str, float],
 ) -> str:
-    measured = f"{'':>10}" if without is None else f"{without:>10.4f}"
-    return f"{number:4d}  {name:{width}}  {measured}  {accuracy:>10.4f}" + "".join(
-        f"{share:>14.1%}" for share in shares.values()
-    )
+    accuracies = (f"{'':10}" if each is None else f"{each:10.4f}" for each in (without, accuracy))
+    columns = (*accuracies, *(f"{share:12.1%}" for share in shares.values()))
+    return "  ".join((f"{number:4d}", f"{name:{width}}", *columns))
