@@ -91,11 +91,17 @@ def network(name: str, size: int, *, classes: int) -> keras.Model:
     return build(input_shape=(size, size, 3), **options)
 
 
+def without_weights(name: str, size: int) -> keras.Model:
+    """Return the net `name` with 1,000 classes and variables that have shapes but no values."""
+    with keras.StatelessScope(initialize_variables=False):
+        model = network(name, size, classes=1000)
+    keras.utils.clear_session()  # Keras has a list of variables to give values to later: forget it.
+    return model
+
+
 def survey(name: str) -> dict[str, Any]:
     """Trace, count and plan a net at its official size; its weights are never made."""
-    with keras.StatelessScope(initialize_variables=False):
-        model = network(name, SURVEY[name], classes=1000)
-    graph = te.trace(model)
+    graph = te.trace(without_weights(name, SURVEY[name]))
     whole = te.cost(graph)
     plan = te.plan(graph, budget=HALF, strategy="uniform", criterion="random")
     half = te.cost(graph, plan)
