@@ -8,6 +8,7 @@ import pytest
 from generated import NAMED, ModelSpec, build, random_inputs
 
 import tfelastic as te
+from tfelastic.elastic import strands
 from tfelastic.elastic.growing_rung import GrowingRung
 from tfelastic.elastic.strands import Shared
 
@@ -109,12 +110,13 @@ def net_plan(model: keras.Model) -> te.KeepPlan:
 def test_one_trained_weight_of_the_block_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     """A mutation: the frozen blocks of kernels are given to the optimizer."""
 
-    def leaky(self: Shared, *given: object) -> None:
-        original(self, *given)
-        self._block.trainable = True
+    def leaky(*given: object, ending: str = "", **options: object) -> keras.Variable:
+        if ending == "_block":
+            options["trainable"] = True
+        return variable(*given, ending=ending, **options)
 
-    original = Shared.__init__
-    monkeypatch.setattr(Shared, "__init__", leaky)
+    variable = strands._variable
+    monkeypatch.setattr(strands, "_variable", leaky)
     net, watch, _ = grown(NAMED["residual"], "decoupled_decay")
     assert set(watch.differences(net)) >= {("w060", "w030"), ("w100", "w060")}
 

@@ -19,7 +19,7 @@ from tfelastic.elastic.model import ElasticModel
 from tfelastic.errors import TrainingError
 from tfelastic.graph import trace
 from tfelastic.plan import Ladder, Selection
-from tfelastic.strategies import ladder as ladder_of
+from tfelastic.strategies.ladder import ladder as ladder_of
 from tfelastic.surgery import build
 from tfelastic.training import Distillation
 
