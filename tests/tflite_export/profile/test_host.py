@@ -58,8 +58,8 @@ def _turns(monkeypatch, seed, rounds=12):
         "wide": Recorder("wide", 5_000, log, clock),
         "narrow": Recorder("narrow", 1_001, log, clock),
     }
-    image = np.zeros((1, 1, 1), np.uint8)
-    samples = host._take_turns(runners, image, rounds=rounds, seed=seed, progress=None)
+    images = np.zeros((host.RUNS_PER_TURN, 1, 1, 1), np.uint8)
+    samples = host._take_turns(runners, images, rounds=rounds, seed=seed, progress=None)
     return samples, log
 
 
