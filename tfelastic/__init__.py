@@ -13,7 +13,7 @@ half = net.cut("w050")                       # a stand-alone Keras model
 """
 
 from tfelastic import criteria, data, errors, zoo
-from tfelastic.cost import Budget, Cost, LayerCost, Spending, cost, spending
+from tfelastic.cost import Budget, Cost, LatencyTable, LayerCost, Spending, cost, spending
 from tfelastic.elastic import ElasticModel, Growth, prune_and_grow
 from tfelastic.graph import Block, Group, LayerGraph, NoRule, Site, rule, trace
 from tfelastic.plan import KeepPlan, Ladder, Rung
@@ -43,6 +43,7 @@ __all__ = [
     "Growth",
     "KeepPlan",
     "Ladder",
+    "LatencyTable",
     "LayerCost",
     "LayerGraph",
     "NoRule",

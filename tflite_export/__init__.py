@@ -25,13 +25,21 @@ from tflite_export.errors import (
     VerificationError,
 )
 from tflite_export.export import ExportReport, VariantReport, export, export_variant
-from tflite_export.profile import Latency, Profile, profile
+from tflite_export.profile import (
+    ArenaReport,
+    Latency,
+    Profile,
+    measure_arena,
+    profile,
+    profile_ops,
+)
 from tflite_export.quantize.litert import predict
 from tflite_export.quantize.scheme import SCHEMES, Scheme, Tolerance
 from tflite_export.verify import Verification, verify
 
 __all__ = [
     "SCHEMES",
+    "ArenaReport",
     "BackendError",
     "BundleReport",
     "CalibrationError",
@@ -52,8 +60,10 @@ __all__ = [
     "convert",
     "export",
     "export_variant",
+    "measure_arena",
     "predict",
     "profile",
+    "profile_ops",
     "verify",
     "write_bundle",
 ]

@@ -64,12 +64,13 @@ def test_cut_is_rung_to_the_last_bit(net: te.ElasticModel) -> None:
     assert not np.array_equal(net.rung("w100")(images), net.rung("w050")(images))
 
 
-def test_cut_is_rung_under_xla(net: te.ElasticModel) -> None:
+def test_cut_is_rung_under_xla_but_for_rounding(net: te.ElasticModel) -> None:
+    # XLA may fuse a rung's slices and scales into its kernels, and rounds elsewhere when it does.
     (images,) = random_inputs(net.base, seed=2, count=5)
     one, other = (
         predicted(model, images, jit=True) for model in (net.rung("w050"), net.cut("w050"))
     )
-    assert np.array_equal(one, other)
+    np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
 
 
 def test_a_saved_network_is_the_same_to_the_last_bit(net: te.ElasticModel, tmp_path: Path) -> None:

@@ -140,11 +140,11 @@ def test_the_file_verified_is_the_rung_asked_for(net, images, test_split):
 def test_public_names_are_exactly_these():
     assert sorted(tx.__all__, key=str.lower) == sorted(
         [
-            "SCHEMES", "BackendError", "BundleReport", "CalibrationError", "ConversionError",
+            "SCHEMES", "ArenaReport", "BackendError", "BundleReport", "CalibrationError", "ConversionError",
             "ExportReport", "Latency", "PackError", "Profile", "ProfileError", "Scheme",
             "SchemeError", "TfliteExportError", "Tolerance", "Variant", "VariantReport",
-            "Verification", "VerificationError", "convert", "export", "export_variant", "predict",
-            "profile", "verify", "write_bundle",
+            "Verification", "VerificationError", "convert", "export", "export_variant", "measure_arena",
+            "predict", "profile", "profile_ops", "verify", "write_bundle",
         ],
         key=str.lower,
     )  # fmt: skip

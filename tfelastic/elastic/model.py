@@ -143,7 +143,10 @@ class ElasticModel(Learner):
         return self.base if index == 0 else self.narrow[index - 1]
 
     def cut(self, name: str) -> keras.Model:
-        """Return one rung as a stand-alone model with weights of its own, equal to the rung to the last bit.
+        """Return one rung as a stand-alone model with weights of its own.
+
+        It equals the rung to the last bit; compiled by XLA, which may fuse a rung's slices into its kernels, but
+        for rounding.
 
         Raises:
             PlanError: There is no such rung; the text lists those there are.

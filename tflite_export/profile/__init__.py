@@ -9,8 +9,19 @@ from collections.abc import Callable
 from tflite_export.errors import ProfileError
 from tflite_export.profile.host import Progress, profile_host
 from tflite_export.profile.measurement import Latency, Profile, describe_host
+from tflite_export.profile.operations import profile_ops
+from tflite_export.profile.tflm import ArenaReport, measure_arena
 
-__all__ = ["Latency", "Profile", "describe_host", "profile", "profile_host"]
+__all__ = [
+    "ArenaReport",
+    "Latency",
+    "Profile",
+    "describe_host",
+    "measure_arena",
+    "profile",
+    "profile_host",
+    "profile_ops",
+]
 
 PROFILERS: dict[str, Callable[..., Profile]] = {"host": profile_host}
 """What `on=` names: each measures a bundle on one kind of device."""
