@@ -6,7 +6,11 @@ from pathlib import Path
 
 import pytest
 
-_START = "import sys; from pipelines.cli import main; main()"
+# A test run that was started in the background ignores Ctrl-C, and so would its children.
+_START = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    "from pipelines.cli import main; main()"
+)
 
 Command = Callable[..., "subprocess.Popen[str]"]
 
