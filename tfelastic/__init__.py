@@ -17,14 +17,21 @@ from tfelastic.cost import Budget, Cost, LatencyTable, LayerCost, Spending, cost
 from tfelastic.elastic import ElasticModel, Growth, prune_and_grow
 from tfelastic.graph import Block, Group, LayerGraph, NoRule, Site, rule, trace
 from tfelastic.plan import KeepPlan, Ladder, Rung
-from tfelastic.strategies import Complexity, Strategy, Trajectory, ladder, plan
-from tfelastic.strategies.block_accuracy import Accuracy
-from tfelastic.strategies.block_orders import random_blocks, smallest_blocks
-from tfelastic.strategies.block_removal import remove_blocks
-from tfelastic.strategies.block_report import BlockReport, BlockStep
+from tfelastic.strategies import (
+    Accuracy,
+    BlockReport,
+    BlockStep,
+    Complexity,
+    Strategy,
+    Trajectory,
+    ladder,
+    plan,
+    random_blocks,
+    remove_blocks,
+    smallest_blocks,
+)
 from tfelastic.surgery import prune
-from tfelastic.training import Distillation, recalibrate, reinitialize
-from tfelastic.training.fine_tuning import FineTuning
+from tfelastic.training import Distillation, FineTuning, recalibrate, reinitialize
 
 __version__ = "0.1.0"
 

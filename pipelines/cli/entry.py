@@ -12,7 +12,7 @@ COMMANDS = {
     "demo": "Run the built-in demo: train, export, measure, select, report.",
     "run": "Run a recipe, or go on with a run that was stopped.",
     "inspect": "Print a model's layers, groups, blocks and cost.",
-    "prune": "Prune a model's channels until it fits a budget.",
+    "prune": "Prune a model's channels or blocks until it fits a budget.",
     "report": "Write a run's report.html anew from its metrics.json.",
     "doctor": "Say what is installed and whether the demo can run here.",
 }

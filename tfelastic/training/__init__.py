@@ -1,7 +1,15 @@
-"""Training aids: distillation from a wider network, BatchNorm recalibration, a fresh start."""
+"""Training aids: distillation from a wider network, fine-tuning, BatchNorm recalibration, a fresh start."""
 
 from tfelastic.training.calibration import recalibrate
 from tfelastic.training.distillation import Distillation, Ending, endings_of
+from tfelastic.training.fine_tuning import FineTuning
 from tfelastic.training.reinitialization import reinitialize
 
-__all__ = ["Distillation", "Ending", "endings_of", "recalibrate", "reinitialize"]
+__all__ = [
+    "Distillation",
+    "Ending",
+    "FineTuning",
+    "endings_of",
+    "recalibrate",
+    "reinitialize",
+]
