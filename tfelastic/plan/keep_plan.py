@@ -70,7 +70,7 @@ class KeepPlan:
         for name in self.removed:
             if name not in blocks:
                 return f"it has no block {name!r}; "
-        return ""
+        return "its layers have other names or shapes; "
 
     def then(self, later: "KeepPlan") -> "KeepPlan":
         """Return the one plan that does what this one and, on the pruned model, `later` do.
