@@ -75,6 +75,9 @@ class KeepPlan:
     def then(self, later: "KeepPlan") -> "KeepPlan":
         """Return the one plan that does what this one and, on the pruned model, `later` do.
 
+        Groups are known by name. Where this plan unties channels, such as those of a grouped convolution that it
+        leaves one group of, the pruned model's groups are others, and no one plan does what the two do in turn.
+
         Raises:
             PlanError: `later` keeps units that this plan drops.
         """
