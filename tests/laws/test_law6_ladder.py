@@ -65,7 +65,7 @@ def test_cut_is_rung_to_the_last_bit(net: te.ElasticModel) -> None:
 
 
 def test_cut_is_rung_under_xla_but_for_rounding(net: te.ElasticModel) -> None:
-    # XLA may fuse a rung's slices and scales into its kernels, and rounds elsewhere when it does.
+    # Equal to the last bit on most runs, about 1e-7 apart on some; the cause is not known.
     (images,) = random_inputs(net.base, seed=2, count=5)
     one, other = (
         predicted(model, images, jit=True) for model in (net.rung("w050"), net.cut("w050"))

@@ -145,8 +145,7 @@ class ElasticModel(Learner):
     def cut(self, name: str) -> keras.Model:
         """Return one rung as a stand-alone model with weights of its own.
 
-        It equals the rung to the last bit; compiled by XLA, which may fuse a rung's slices into its kernels, but
-        for rounding.
+        It equals the rung to the last bit, but for rounding where XLA compiles the two.
 
         Raises:
             PlanError: There is no such rung; the text lists those there are.

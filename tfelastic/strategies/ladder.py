@@ -15,7 +15,7 @@ from tfelastic.errors import PlanError
 from tfelastic.graph import Group, LayerGraph, trace
 from tfelastic.plan import KeepPlan, Ladder, Rung
 from tfelastic.strategies.rounding import kept_units
-from tfelastic.strategies.staircase import Tread, treads
+from tfelastic.strategies.staircase import Tread, normalised, treads
 from tfelastic.surgery import prune
 
 #: For each group a score per unit, `[units]`.
@@ -104,7 +104,7 @@ class _Ranking:
         self._criterion = criterion
         self._round_to = round_to
         scores = criterion.score(graph)
-        self._scores = {group.name: _normalised(scores[group.name]) for group in self._groups}
+        self._scores = {group.name: normalised(scores[group.name]) for group in self._groups}
 
     def order(self, name: str) -> tuple[int, ...]:
         """Return a group's units, best first."""
@@ -143,7 +143,7 @@ class _Ranking:
         for name, units in kept.items():
             dropped = self.order(name)[len(units) :]
             renewed = np.empty(len(units) + len(dropped))
-            renewed[list(units)] = _normalised(scores[name])
+            renewed[list(units)] = normalised(scores[name])
             renewed[list(dropped)] = -1.0 - np.arange(len(dropped))
             self._scores[name] = renewed
 
@@ -153,11 +153,6 @@ class _Ranking:
     def _macs(self, counts: Counts) -> int:
         keep = {name: self.order(name)[:count] for name, count in counts.items()}
         return cost(self._graph, KeepPlan(self._graph.fingerprint, keep)).macs
-
-
-def _normalised(scores: np.ndarray) -> np.ndarray:
-    mean = float(scores.mean())
-    return scores / mean if mean > 0 else scores.astype(float)
 
 
 def _removed(graph: LayerGraph, depth: float) -> tuple[str, ...]:

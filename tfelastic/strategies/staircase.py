@@ -67,7 +67,7 @@ class Staircase:
             PlanError: A protected layer does not exist.
         """
         groups = tuple(
-            tuple(treads(group, _normalised(scores[group.name]), round_to=round_to, floor=floor))
+            tuple(treads(group, normalised(scores[group.name]), round_to=round_to, floor=floor))
             for group in _unprotected(graph, protect)
         )
         order = {name: np.argsort(-values, kind="stable") for name, values in scores.items()}
@@ -106,9 +106,10 @@ def treads(group: Group, scores: np.ndarray, *, round_to: int, floor: float) -> 
     return steps
 
 
-def _normalised(scores: np.ndarray) -> np.ndarray:
+def normalised(scores: np.ndarray) -> np.ndarray:
+    """Return one group's scores divided by their mean, so that groups compare; all zeros stay as they are."""
     mean = float(scores.mean())
-    return scores / mean if mean > 0 else scores
+    return scores / mean if mean > 0 else scores.astype(float)
 
 
 def _unprotected(graph: LayerGraph, protect: Sequence[str]) -> list[Group]:
