@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from tflite_export.errors import ConversionError
 
 FILE_IDENTIFIER = b"TFL3"
@@ -119,3 +121,44 @@ def _tensor(tensor: Any, types: dict[int, str]) -> Tensor:
         scale=float(quantization.Scale(0)) if quantized else None,
         zero_point=int(quantization.ZeroPoint(0)) if quantized else None,
     )
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """Where the values of a constant tensor stand in the file.
+
+    Attributes:
+        dtype: Their type as the schema calls it, in lower case: `"int8"`, `"float32"`.
+        shape: The tensor's shape; a convolution's kernel is `[out, height, width, in]`, a depthwise
+            one `[1, height, width, channels]`, a dense one `[out, in]`.
+        offset: Where they begin, in bytes from the file's start.
+        bytes: How many bytes they take.
+    """
+
+    dtype: str
+    shape: tuple[int, ...]
+    offset: int
+    bytes: int
+
+
+def buffers(tflite: bytes) -> tuple[Buffer, ...]:
+    """Return where the constants of a .tflite file stand, by ascending offset, each place once.
+
+    Raises:
+        ConversionError: The bytes are no .tflite file.
+    """
+    summarize(tflite)
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.Model.GetRootAs(tflite)
+    types, start = _names(schema.TensorType), np.frombuffer(tflite, np.uint8).ctypes.data
+    found: dict[int, Buffer] = {}
+    for graph in map(model.Subgraphs, range(model.SubgraphsLength())):
+        for tensor in map(graph.Tensors, range(graph.TensorsLength())):
+            values = model.Buffers(tensor.Buffer()).DataAsNumpy()
+            if not isinstance(values, np.ndarray) or not values.size:
+                continue
+            place = values.ctypes.data - start
+            shape = tuple(map(int, tensor.ShapeAsNumpy())) if tensor.ShapeLength() else ()
+            found.setdefault(place, Buffer(types[tensor.Type()].lower(), shape, place, values.size))
+    return tuple(found[place] for place in sorted(found))
