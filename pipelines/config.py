@@ -1,36 +1,31 @@
 """Recipes: what a run does, as frozen data read strictly from YAML.
 
-A recipe is a tree of frozen dataclasses. Reading one accepts no unknown key, no repeated key and no
-value of a wrong type; every complaint names the file, the key's place in it and the way to mend it.
+A recipe is a tree of frozen dataclasses. A recipe's file may hold further schedules of the same run under
+`schedules`, each a tree of the keys that it changes.
 """
 
 import dataclasses
-import difflib
 import hashlib
 import json
-import math
 import re
-import types
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal
 
-import yaml
+from pipelines.reading import (
+    PipelineError,
+    RecipeError,
+    hint,
+    lay_over,
+    merged,
+    parse,
+    read_section,
+    require,
+)
 
-
-class PipelineError(Exception):
-    """The base of every error that the application raises on purpose."""
-
-
-class RecipeError(PipelineError, ValueError):
-    """A recipe cannot be found, read or understood."""
-
-
-def _require(ok: bool, key: str, expected: str, received: object) -> None:
-    if not ok:
-        raise RecipeError(f"{key}: expected {expected}, received {received!r}")
+__all__ = ["PipelineError", "Recipe", "RecipeError", "built_in", "differences", "identity", "load"]
 
 
 @dataclass(frozen=True)
@@ -47,18 +42,23 @@ class Data:
     limit: int | None = None
 
     def __post_init__(self) -> None:
-        _require(bool(self.source), "source", "the name or path of a data set", self.source)
+        require(bool(self.source), "source", "the name or path of a data set", self.source)
         for key in ("image_size", "limit"):
             value = getattr(self, key)
-            _require(value is None or value >= 1, key, "null or at least 1", value)
+            require(value is None or value >= 1, key, "null or at least 1", value)
 
 
 @dataclass(frozen=True)
 class Model:
-    """Which net of the zoo, and its options."""
+    """Which net of the zoo, its options, and the file of pretrained weights that it starts from.
+
+    `weights` is a file that `tfelastic.zoo.load_resnet_cifar` reads; without one the net starts from random
+    weights.
+    """
 
     name: str = "resnet8"
     options: dict[str, Any] = field(default_factory=dict)
+    weights: str | None = None
 
 
 @dataclass(frozen=True)
@@ -72,10 +72,10 @@ class LadderSpec:
     def __post_init__(self) -> None:
         falling = all(a > b for a, b in zip(self.widths, self.widths[1:], strict=False))
         whole = bool(self.widths) and self.widths[0] == 1.0 and self.widths[-1] > 0
-        _require(
+        require(
             falling and whole, "widths", "widths that fall from 1 and stay above 0", self.widths
         )
-        _require(self.round_to >= 1, "round_to", "at least 1", self.round_to)
+        require(self.round_to >= 1, "round_to", "at least 1", self.round_to)
 
 
 @dataclass(frozen=True)
@@ -95,11 +95,11 @@ class Training:
     augment: Literal["shift", "shift-flip"] | None = "shift-flip"
 
     def __post_init__(self) -> None:
-        _require(self.epochs >= 1, "epochs", "at least 1", self.epochs)
-        _require(self.batch_size >= 1, "batch_size", "at least 1", self.batch_size)
-        _require(self.learning_rate > 0, "learning_rate", "more than 0", self.learning_rate)
-        _require(0 <= self.warmup < 1, "warmup", "a share from 0 to below 1", self.warmup)
-        _require(self.weight_decay >= 0, "weight_decay", "at least 0", self.weight_decay)
+        require(self.epochs >= 1, "epochs", "at least 1", self.epochs)
+        require(self.batch_size >= 1, "batch_size", "at least 1", self.batch_size)
+        require(self.learning_rate > 0, "learning_rate", "more than 0", self.learning_rate)
+        require(0 <= self.warmup < 1, "warmup", "a share from 0 to below 1", self.warmup)
+        require(self.weight_decay >= 0, "weight_decay", "at least 0", self.weight_decay)
 
 
 @dataclass(frozen=True)
@@ -107,6 +107,28 @@ class ElasticTraining(Training):
     """The training of all rungs together; `distillation` lets the widest teach the others."""
 
     distillation: bool = True
+
+
+@dataclass(frozen=True)
+class Published:
+    """A paper's accuracies, in percent, of its original net and of the rungs by their names here."""
+
+    source: str
+    original: float
+    rungs: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What joint training is compared with: prune-and-grow, and each rung's net trained by itself.
+
+    All start from the baseline, share its ladder, and train by the schedule of `elastic`, so for as many epochs.
+
+    `distillation` lets the original teach the levels of prune-and-grow. `published` are figures to set beside ours.
+    """
+
+    distillation: bool = True
+    published: Published | None = None
 
 
 @dataclass(frozen=True)
@@ -122,8 +144,8 @@ class Export:
     tolerance: float = 1.0
 
     def __post_init__(self) -> None:
-        _require(self.calibration >= 1, "calibration", "at least 1 image", self.calibration)
-        _require(self.tolerance >= 0, "tolerance", "at least 0", self.tolerance)
+        require(self.calibration >= 1, "calibration", "at least 1 image", self.calibration)
+        require(self.tolerance >= 0, "tolerance", "at least 0", self.tolerance)
 
 
 @dataclass(frozen=True)
@@ -135,9 +157,9 @@ class ProfileSpec:
     threads: int = 1
 
     def __post_init__(self) -> None:
-        _require(self.runs >= 1, "runs", "at least 1", self.runs)
-        _require(self.warmup >= 0, "warmup", "at least 0", self.warmup)
-        _require(self.threads >= 1, "threads", "at least 1", self.threads)
+        require(self.runs >= 1, "runs", "at least 1", self.runs)
+        require(self.warmup >= 0, "warmup", "at least 0", self.warmup)
+        require(self.threads >= 1, "threads", "at least 1", self.threads)
 
 
 @dataclass(frozen=True)
@@ -154,8 +176,8 @@ class SelectorSpec:
     def __post_init__(self) -> None:
         if self.budgets != "auto":
             good = bool(self.budgets) and all(float(budget) > 0 for budget in self.budgets)
-            _require(good, "budgets", "'auto' or microseconds above 0", self.budgets)
-        _require(
+            require(good, "budgets", "'auto' or microseconds above 0", self.budgets)
+        require(
             self.requests is None or self.requests >= 1,
             "requests",
             "null or at least 1",
@@ -182,14 +204,15 @@ class Recipe:
     ladder: LadderSpec = field(default_factory=LadderSpec)
     baseline: Training = field(default_factory=Training)
     elastic: ElasticTraining = field(default_factory=ElasticTraining)
+    comparison: Comparison | None = None
     export: Export = field(default_factory=Export)
     profile: ProfileSpec = field(default_factory=ProfileSpec)
     selector: SelectorSpec = field(default_factory=SelectorSpec)
 
     def __post_init__(self) -> None:
         good = re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", self.name) is not None
-        _require(good, "name", "letters, digits, '.', '_' and '-'", self.name)
-        _require(self.seed >= 0, "seed", "at least 0", self.seed)
+        require(good, "name", "letters, digits, '.', '_' and '-'", self.name)
+        require(self.seed >= 0, "seed", "at least 0", self.seed)
 
     def to_json(self) -> dict[str, Any]:
         """Return the recipe as plain dicts, lists and scalars."""
@@ -203,7 +226,7 @@ class Recipe:
         Raises:
             RecipeError: A key is unknown or missing, or a value is of the wrong type or range.
         """
-        recipe: Recipe = _read_section(cls, data, "")
+        recipe: Recipe = read_section(cls, data, "")
         return recipe
 
     @property
@@ -242,18 +265,34 @@ def built_in() -> tuple[str, ...]:
     return tuple(sorted(entry.name[:-5] for entry in entries if entry.name.endswith(".yaml")))
 
 
-def load(name_or_path: str, *, overrides: Sequence[str] = ()) -> Recipe:
-    """Read a recipe by its built-in name or its path, with `a.b=value` overrides laid on top.
+def load(
+    name_or_path: str, *, schedule: str | None = None, overrides: Sequence[str] = ()
+) -> Recipe:
+    """Read a recipe by its built-in name or its path.
+
+    Args:
+        name_or_path: The name, or the path of a .yaml file.
+        schedule: Which of the file's further schedules to lay over the recipe; it is added to the run's name.
+        overrides: `a.b=value` texts to lay over that.
 
     Raises:
-        RecipeError: There is no such recipe, or it or an override is malformed.
+        RecipeError: There is no such recipe or schedule, or it or an override is malformed.
     """
-    tree = _parse(_text(name_or_path), f"recipe {name_or_path}")
+    tree = parse(_text(name_or_path), f"recipe {name_or_path}")
     if not isinstance(tree, dict):
         raise RecipeError(f"recipe {name_or_path}: expected a mapping of keys, received {tree!r}")
     tree.setdefault("name", Path(name_or_path).stem)
+    schedules = tree.pop("schedules", {})
+    if schedule is not None:
+        if not isinstance(schedules, dict) or not isinstance(schedules.get(schedule), dict):
+            known = ", ".join(schedules) or "none"
+            raise RecipeError(
+                f"recipe {name_or_path} has no schedule {schedule!r}{hint(schedule, tuple(schedules))}; "
+                f"its schedules: {known}. Leave out --schedule for the recipe as it stands"
+            )
+        tree = {**merged(tree, schedules[schedule]), "name": f"{tree['name']}-{schedule}"}
     for override in overrides:
-        _override(tree, override)
+        lay_over(tree, override)
     try:
         return Recipe.from_json(tree)
     except RecipeError as error:
@@ -273,123 +312,6 @@ def _text(name_or_path: str) -> str:
         )
     known = ", ".join(built_in())
     raise RecipeError(
-        f"no recipe {name_or_path!r}{_hint(name_or_path, built_in())}; "
+        f"no recipe {name_or_path!r}{hint(name_or_path, built_in())}; "
         f"give the path of a .yaml file or one of the built-in ones: {known}"
     )
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML without its two traps: a repeated key is an error, and 1e-3 is a number."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[Any] = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if key in seen:
-                line = key_node.start_mark.line + 1
-                raise RecipeError(
-                    f"line {line}: the key {key!r} stands there twice; remove one of the two"
-                )
-            seen.add(key)
-        return super().construct_mapping(node, deep=deep)
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"[-+]?[0-9][0-9_]*(\.[0-9]*)?[eE][-+]?[0-9]+$"),
-    list("-+0123456789"),
-)
-
-
-def _parse(text: str, what: str) -> Any:
-    try:
-        return yaml.load(text, Loader=_Loader)
-    except RecipeError as error:
-        raise RecipeError(f"{what}: {error}") from None
-    except yaml.YAMLError as error:
-        raise RecipeError(f"{what} is not valid YAML: {error}") from None
-
-
-def _override(tree: dict[str, Any], override: str) -> None:
-    """Lay one `a.b=value` over the tree; the strict reading then says whether the key exists."""
-    place, equals, text = override.partition("=")
-    keys = place.split(".")
-    if not equals or not all(keys):
-        raise RecipeError(f"--set {override}: expected key=value, such as baseline.epochs=3")
-    for depth, key in enumerate(keys[:-1]):
-        tree = tree.setdefault(key, {})
-        if not isinstance(tree, dict):
-            raise RecipeError(
-                f"--set {override}: {'.'.join(keys[: depth + 1])} holds a value, not keys"
-            )
-    tree[keys[-1]] = _parse(text, f"--set {override}")
-
-
-def _hint(word: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(word, known, n=1)
-    return f" (did you mean {close[0]!r}?)" if close else ""
-
-
-def _read_section(kind: type, data: Any, place: str) -> Any:
-    """Build the dataclass `kind` from a mapping found at `place`."""
-    where = place or "the top level"
-    if not isinstance(data, Mapping):
-        raise RecipeError(f"{where}: expected keys and values, received {data!r}")
-    hints = get_type_hints(kind)
-    for key in data:
-        if key not in hints:
-            raise RecipeError(
-                f"unknown key {key!r} at {where}{_hint(str(key), tuple(hints))}; "
-                f"rename or remove it. Known there: {', '.join(hints)}"
-            )
-    prefix = f"{place}." if place else ""
-    values = {key: _read(hints[key], value, f"{prefix}{key}") for key, value in data.items()}
-    try:
-        return kind(**values)
-    except RecipeError as error:
-        raise RecipeError(f"{prefix}{error}") from None
-    except TypeError:
-        fields = dataclasses.fields(kind)
-        missing = [f.name for f in fields if f.name not in values and _has_no_default(f)]
-        raise RecipeError(f"missing key {', '.join(missing)} at {where}; add it") from None
-
-
-def _has_no_default(item: dataclasses.Field[Any]) -> bool:
-    return item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING
-
-
-def _read(kind: Any, value: Any, place: str) -> Any:
-    """Return `value` as the type `kind`, or say what was expected at `place`."""
-    if dataclasses.is_dataclass(kind):
-        return _read_section(kind, value, place)  # type: ignore[arg-type]
-    for option in _options(kind):
-        if get_origin(option) is tuple and isinstance(value, list | tuple):
-            item = get_args(option)[0]
-            return tuple(
-                _read(item, entry, f"{place}[{index}]") for index, entry in enumerate(value)
-            )
-        if get_origin(option) is Literal and value in get_args(option):
-            return value
-        if option is float and type(value) in (int, float) and math.isfinite(value):
-            return float(value)
-        if get_origin(option) is dict and isinstance(value, dict):
-            return value
-        if option in (int, str, bool, types.NoneType) and type(value) is option:
-            return value
-    expected = " or ".join(_in_words(option) for option in _options(kind))
-    raise RecipeError(f"{place}: expected {expected}, received {value!r}")
-
-
-def _options(kind: Any) -> tuple[Any, ...]:
-    return get_args(kind) if get_origin(kind) in (Union, types.UnionType) else (kind,)
-
-
-def _in_words(kind: Any) -> str:
-    if get_origin(kind) is Literal:
-        return " or ".join(repr(choice) for choice in get_args(kind))
-    if get_origin(kind) is tuple:
-        return "a list of numbers"
-    if get_origin(kind) is dict:
-        return "keys and values"
-    words = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
-    return words.get(kind, "null")

@@ -25,6 +25,7 @@ class Output:
 @click.option(
     "--workspace", type=click.Path(file_okay=False), help="Default: runs/<recipe's name>."
 )
+@click.option("--schedule", help="Another schedule of the recipe's, such as paper.")
 @click.option(
     "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a recipe's key."
 )
@@ -36,6 +37,7 @@ def command(
     ctx: click.Context,
     recipe: str,
     workspace: str | None,
+    schedule: str | None,
     overrides: tuple[str, ...],
     data_dir: str | None,
     as_json: bool,
@@ -49,9 +51,10 @@ def command(
     \b
     tfelastic run demo --set baseline.epochs=3
     tfelastic run cifar10_resnet20_quick --data-dir data/cifar10/3.0.2
+    tfelastic run resnet20_cifar10 --schedule paper
     """
     where = () if data_dir is None else (f"data.data_dir={json.dumps(data_dir)}",)
-    chosen = config.load(recipe, overrides=(*overrides, *where))
+    chosen = config.load(recipe, schedule=schedule, overrides=(*overrides, *where))
     folder = Path(workspace or f"runs/{chosen.name}")
     carry_out(chosen, folder, Output(as_json, quiet), ctx.meta["arguments"])
 
@@ -59,7 +62,7 @@ def command(
 def carry_out(recipe: Recipe, folder: Path, output: Output, arguments: Sequence[str]) -> None:
     """Run every stage that is left in the workspace, and print what came of it."""
     from pipelines.cli.summary import print_summary
-    from pipelines.stages import STAGES, Reporter, Run, run_stages
+    from pipelines.stages import Reporter, Run, run_stages, stages_of
     from pipelines.workspace import Workspace, read_metrics
 
     again = shlex.join(["tfelastic", *arguments])
@@ -67,7 +70,7 @@ def carry_out(recipe: Recipe, folder: Path, output: Output, arguments: Sequence[
     with Workspace.open(folder, recipe) as workspace:
         reporter.say(f"{recipe.name}: seed {recipe.seed}, workspace {folder}")
         try:
-            run_stages(Run(recipe, workspace, reporter, command=again), STAGES)
+            run_stages(Run(recipe, workspace, reporter, command=again), stages_of(recipe))
         except KeyboardInterrupt:
             click.echo(_what_was_kept(workspace.finished_stages, again), err=True)
             raise click.exceptions.Exit(130) from None

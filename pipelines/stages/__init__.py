@@ -4,12 +4,16 @@ Each stage takes its inputs from files of the workspace and from earlier stages'
 memory, so any of them can be the first one after a kill.
 """
 
+from pipelines.config import Recipe
 from pipelines.stages import (
+    alone,
     baseline,
     bundle,
+    compare,
     data,
     elastic,
     export,
+    grown,
     ladder,
     profile,
     report,
@@ -18,17 +22,22 @@ from pipelines.stages import (
 from pipelines.stages.base import Run, Stage, StageError, run_stages
 from pipelines.stages.progress import Reporter, duration
 
-#: Every stage, first to last.
-STAGES: tuple[Stage, ...] = (
-    data.STAGE,
-    baseline.STAGE,
-    ladder.STAGE,
-    elastic.STAGE,
-    export.STAGE,
-    bundle.STAGE,
-    profile.STAGE,
-    selector.STAGE,
-    report.STAGE,
-)
 
-__all__ = ["STAGES", "Reporter", "Run", "Stage", "StageError", "duration", "run_stages"]
+def stages_of(recipe: Recipe) -> tuple[Stage, ...]:
+    """Return the stages of a recipe, first to last."""
+    compared = (grown.STAGE, alone.STAGE, compare.STAGE) if recipe.comparison else ()
+    return (
+        data.STAGE,
+        baseline.STAGE,
+        ladder.STAGE,
+        elastic.STAGE,
+        *compared,
+        export.STAGE,
+        bundle.STAGE,
+        profile.STAGE,
+        selector.STAGE,
+        report.STAGE,
+    )
+
+
+__all__ = ["Reporter", "Run", "Stage", "StageError", "duration", "run_stages", "stages_of"]

@@ -14,7 +14,7 @@ FILE = "baseline.keras"
 
 
 def run(run: Run) -> Outcome:
-    """Train the stand-alone model."""
+    """Train the stand-alone model, from the pretrained weights where the recipe names some."""
     import tfelastic as te
     from pipelines.stages.training import Checkpoint, accuracy, train
 
@@ -50,6 +50,7 @@ def build(run: Run) -> "keras.Model":
 
     Raises:
         StageError: Its input or its output does not fit the images or the labels.
+        DataError: The pretrained weights are missing or fit another net.
     """
     import keras
 
@@ -66,6 +67,8 @@ def build(run: Run) -> "keras.Model":
     else:
         options = {"classes": classes, "seed": run.recipe.seed, **spec.options}
         model = te.zoo.build(spec.name, input_shape=image_shape, **options)
+    if spec.weights is not None:
+        te.zoo.load_resnet_cifar(model, spec.weights)
     _require_fit(model, image_shape, classes, dataset.name)
     return model
 

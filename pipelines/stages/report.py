@@ -34,6 +34,7 @@ def collect(run: Run) -> dict[str, Any]:
         "data": workspace.results("data")["description"],
         "baseline": {key: baseline[key] for key in ("accuracy", "params", "macs", "history")},
         "elastic": {"history": workspace.results("elastic")["history"]},
+        "comparison": workspace.results("compare")["rungs"] if recipe.comparison else None,
         "variants": [
             _variant(variant, profile["latencies"][variant["name"]])
             for variant in workspace.results("export")["variants"]

@@ -26,9 +26,9 @@ Epoch = dict[str, float]
 class Checkpoint:
     """A training's state in one file: weights, optimizer, random seeds and the epochs so far."""
 
-    def __init__(self, workspace: Workspace, stage: str) -> None:
+    def __init__(self, workspace: Workspace, stage: str, name: str = "checkpoint") -> None:
         self._workspace = workspace
-        self._name = workspace.begun(stage, "checkpoint.npz")
+        self._name = workspace.begun(stage, f"{name}.npz")
 
     @property
     def path(self) -> Path:
@@ -67,19 +67,32 @@ def _state(model: keras.Model) -> list[Any]:
     return [*model.variables, *model.optimizer.variables]
 
 
-class _AfterEachEpoch(keras.callbacks.Callback):
-    """Keeps the history, puts the checkpoint aside, and moves the bar."""
+class MovesBar(keras.callbacks.Callback):
+    """Moves a bar that counts epochs with every batch."""
 
-    def __init__(self, checkpoint: Checkpoint, history: list[Epoch], advance: Advance) -> None:
+    def __init__(self, advance: Advance) -> None:
         super().__init__()
-        self._checkpoint, self._history, self._advance = checkpoint, history, advance
+        self._advance, self._epoch = advance, 0
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Note which epoch it is."""
+        self._epoch = epoch
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Move the bar by a batch."""
+        share = (batch + 1) / self.params["steps"]
+        self._advance(self._epoch + share, _note(logs or {}))
+
+
+class _AfterEachEpoch(keras.callbacks.Callback):
+    """Keeps the history and puts the checkpoint aside."""
+
+    def __init__(self, checkpoint: Checkpoint, history: list[Epoch]) -> None:
+        super().__init__()
+        self._checkpoint, self._history = checkpoint, history
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._start = time.perf_counter()
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        share = (batch + 1) / self.params["steps"]
-        self._advance(len(self._history) + share, _note(logs or {}))
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         figures = {key: float(value) for key, value in (logs or {}).items()}
@@ -118,9 +131,7 @@ def train(
     so an interrupted training sees what an uninterrupted one sees.
     """
     keras.utils.set_random_seed(seed)
-    batches = Batches(
-        split, batch_size=training.batch_size, augment=training.augment, shuffle=True, seed=seed
-    )
+    batches = batches_for(training, split, seed=seed)
     compile_for(model, training, steps_per_epoch=len(batches))
     history = checkpoint.restore(model)
     earlier_seconds = sum(epoch["seconds"] for epoch in history)
@@ -132,16 +143,24 @@ def train(
             initial_epoch=len(history),
             shuffle=False,
             verbose=0,
-            callbacks=[_AfterEachEpoch(checkpoint, history, advance)],
+            callbacks=[MovesBar(advance), _AfterEachEpoch(checkpoint, history)],
         )
     return Trained(history, earlier_seconds)
+
+
+def batches_for(training: Training, split: Split, *, seed: int) -> Batches:
+    """Return a split's images as a training takes them."""
+    return Batches(
+        split, batch_size=training.batch_size, augment=training.augment, shuffle=True, seed=seed
+    )
 
 
 def compile_for(model: keras.Model, training: Training, *, steps_per_epoch: int) -> None:
     """Compile a model of logits as the recipe says.
 
-    XLA makes a CPU train a CNN about twice as fast. Weight decay spares biases and BatchNorm, which
-    it would only pull off balance.
+    XLA serves JAX alone: on a CPU TensorFlow's own kernels train faster, from 1.5 times for ResNet-20
+    to 6 times for VGG-16 (`benchmarks/epoch_cost.py` with and without `--xla`). Weight decay spares
+    biases and BatchNorm, which it would only pull off balance.
     """
     steps = training.epochs * steps_per_epoch
     warmup_steps = round(training.warmup * steps)
@@ -163,15 +182,20 @@ def compile_for(model: keras.Model, training: Training, *, steps_per_epoch: int)
         optimizer=optimizer,
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
-        jit_compile=True,
+        jit_compile=keras.backend.backend() == "jax",
     )
 
 
-def accuracy(model: keras.Model, split: Split, *, batch_size: int = 256) -> float:
+def accuracy(model: keras.Model, split: Split) -> float:
     """Return the share of a split's images, 0 to 1, whose largest logit is their label's."""
-    hits = 0
+    return float(hits(model, split).mean())
+
+
+def hits(model: keras.Model, split: Split, *, batch_size: int = 256) -> np.ndarray:
+    """Return for each image of a split whether its largest logit is its label's, bool `[images]`."""
+    found = []
     for start in range(0, len(split), batch_size):
         images = split.images[start : start + batch_size].astype("float32")
         logits = keras.ops.convert_to_numpy(model(images, training=False))
-        hits += int((logits.argmax(axis=-1) == split.labels[start : start + batch_size]).sum())
-    return hits / len(split)
+        found.append(logits.argmax(axis=-1) == split.labels[start : start + batch_size])
+    return np.concatenate(found)
