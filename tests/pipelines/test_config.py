@@ -2,6 +2,7 @@ import json
 from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -133,3 +134,39 @@ def test_the_fingerprint_changes_with_all_but_the_place_of_the_data():
     changed = config.differences(recipe.to_json(), other.to_json())
     assert changed == {"baseline.epochs": (recipe.baseline.epochs, 99)}
     assert config.differences(recipe.to_json(), moved.to_json()) == {}
+
+
+SCHEDULES = """
+name: mine
+baseline: {epochs: 2, learning_rate: 0.5}
+schedules:
+  long:
+    baseline: {epochs: 200}
+"""
+
+
+def test_a_schedule_changes_its_keys_and_the_name_and_leaves_the_rest(write):
+    path = write(SCHEDULES)
+    plain, long = config.load(path), config.load(path, schedule="long")
+    assert (plain.name, plain.baseline.epochs) == ("mine", 2)
+    assert (long.name, long.baseline.epochs, long.baseline.learning_rate) == ("mine-long", 200, 0.5)
+    assert config.load(path, schedule="long", overrides=["baseline.epochs=3"]).baseline.epochs == 3
+
+
+def test_an_unknown_schedule_is_answered_with_those_there_are(write):
+    with pytest.raises(RecipeError, match=r"no schedule 'lonk' \(did you mean 'long'\?\).*: long"):
+        config.load(write(SCHEDULES), schedule="lonk")
+
+
+@pytest.mark.parametrize("name", config.built_in())
+def test_every_schedule_of_a_built_in_recipe_reads(name):
+    text = (Path(config.__file__).parent / "recipes" / f"{name}.yaml").read_text(encoding="utf-8")
+    for schedule in yaml.safe_load(text).get("schedules", {}):
+        assert config.load(name, schedule=schedule) != config.load(name)
+
+
+def test_a_comparison_is_asked_for_by_its_section(write):
+    assert config.load(write("name: x")).comparison is None
+    assert config.load(write("name: x\ncomparison: {}")).comparison.distillation
+    with pytest.raises(RecipeError, match=r"unknown key 'dist' at comparison"):
+        config.load(write("name: x\ncomparison: {dist: true}"))

@@ -1,0 +1,117 @@
+"""The stages that compare joint training, prune-and-grow and nets trained alone, on a tiny net."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from pipelines.config import Recipe
+from pipelines.stages import Reporter, Run, alone, run_stages, stages_of
+from pipelines.workspace import Workspace
+
+_TRAINING = {"epochs": 2, "batch_size": 32, "optimizer": "adamw", "learning_rate": 0.02}
+
+
+def _recipe(folder: Path) -> Recipe:
+    net = keras.Sequential(
+        [
+            keras.Input((8, 8, 1)),
+            keras.layers.Rescaling(1 / 255),
+            keras.layers.Conv2D(8, 3, use_bias=False, name="conv"),
+            keras.layers.BatchNormalization(),
+            keras.layers.ReLU(),
+            keras.layers.GlobalAveragePooling2D(),
+            keras.layers.Dense(10),
+        ]
+    )
+    net.save(folder / "net.keras")
+    return Recipe.from_json(
+        {
+            "name": "tiny",
+            "data": {"source": "digits", "image_size": 8, "limit": 200},
+            "model": {"name": str(folder / "net.keras")},
+            "ladder": {"widths": [1, 0.5]},
+            "baseline": _TRAINING,
+            "elastic": _TRAINING,
+            "comparison": {},
+            "export": {"calibration": 32},
+        }
+    )
+
+
+def _compared(recipe: Recipe, folder: Path) -> dict:
+    """Run all up to the comparison."""
+    stages = stages_of(recipe)
+    names = [stage.name for stage in stages]
+    with Workspace.open(folder, recipe) as workspace:
+        run = Run(recipe, workspace, Reporter(quiet=True), command="tfelastic run tiny")
+        run_stages(run, stages[: names.index("compare") + 1])
+        return {name: workspace.results(name) for name in workspace.finished_stages}
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory: pytest.TempPathFactory) -> Recipe:
+    return _recipe(tmp_path_factory.mktemp("net"))
+
+
+@pytest.fixture(scope="module")
+def finished(recipe: Recipe, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict, Path]:
+    folder = tmp_path_factory.mktemp("runs") / "whole"
+    return _compared(recipe, folder), folder
+
+
+def test_without_a_comparison_there_are_no_such_stages() -> None:
+    names = {stage.name for stage in stages_of(Recipe("plain"))}
+    assert not names & {"grown", "alone", "compare"}
+
+
+def test_every_rung_is_judged_by_all_methods(finished: tuple[dict, Path]) -> None:
+    results, _ = finished
+    rows = results["compare"]["rungs"]
+    assert [row["name"] for row in rows] == ["w100", "w050"]
+    for row in rows:
+        assert list(row["methods"]) == ["alone", "joint", "grown"]
+        for method, stage in (("alone", "alone"), ("joint", "elastic"), ("grown", "grown")):
+            reached = results[stage]["accuracy"][row["name"]]
+            assert row["methods"][method]["accuracy_keras"] == pytest.approx(reached)
+        difference = (
+            row["methods"]["joint"]["accuracy_keras"] - row["methods"]["alone"]["accuracy_keras"]
+        )
+        pair = row["methods"]["joint"]["against_alone"]
+        assert (pair["gained"] - pair["lost"]) / pair["images"] == pytest.approx(difference)
+
+
+def test_all_train_equally_long(finished: tuple[dict, Path]) -> None:
+    results, _ = finished
+    lengths = [len(history) for history in results["alone"]["history"].values()]
+    lengths += [len(level["history"]) for level in results["grown"]["growth"]["levels"]]
+    assert [*lengths, len(results["elastic"]["history"])] == [2] * 5
+
+
+def test_a_rung_that_was_killed_goes_on_and_ends_the_same(
+    recipe: Recipe, finished: tuple[dict, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, whole = finished
+    from pipelines.stages.training import Checkpoint
+
+    save, saved = Checkpoint.save, []
+
+    def save_then_die(self, model, history) -> None:
+        save(self, model, history)
+        saved.append(self.path.stem)
+        if saved[-2:] == ["w100", "w050"]:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Checkpoint, "save", save_then_die)
+    with pytest.raises(KeyboardInterrupt):
+        _compared(recipe, tmp_path / "killed")
+    monkeypatch.setattr(Checkpoint, "save", save)
+    _compared(recipe, tmp_path / "killed")
+    for name in ("w100", "w050"):
+        first, second = (
+            keras.saving.load_model(folder / alone.keras_file(name)).get_weights()
+            for folder in (whole, tmp_path / "killed")
+        )
+        for a, b in zip(first, second, strict=True):
+            np.testing.assert_array_equal(a, b)
