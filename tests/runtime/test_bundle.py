@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from tfelastic_runtime import Bundle, BundleError, Manifest
 
 GOLDEN = (Path(__file__).parents[2] / "runtime" / "conformance" / "golden.elastic").read_bytes()
+SHARED = (Path(__file__).parents[2] / "runtime" / "conformance" / "shared.elastic").read_bytes()
+PAYLOAD = len(GOLDEN) - 32 - Bundle.from_bytes(GOLDEN).manifest.payload_bytes
 
 
 def resealed(data: bytes) -> bytes:
@@ -74,11 +76,24 @@ def test_hostile_bytes_with_a_right_checksum_raise_nothing_else(
             bundle.model(variant.name)
 
 
-@given(st.integers(24, 24 + 1361), st.binary(min_size=1, max_size=6))
+@given(st.integers(24, PAYLOAD - 1), st.binary(min_size=1, max_size=6))
 def test_overwritten_manifests_raise_nothing_else(offset: int, written: bytes) -> None:
     data = resealed(GOLDEN[:offset] + written + GOLDEN[offset + len(written) :])
     with contextlib.suppress(BundleError):
         Bundle.from_bytes(data)
+
+
+@given(st.integers(32, len(SHARED) - 32 - 6), st.binary(min_size=1, max_size=6))
+def test_overwritten_payloads_change_a_variant_or_are_refused(offset: int, written: bytes) -> None:
+    """Programs and what they read: each variant comes out as it was, or is refused."""
+    end = len(SHARED) - offset
+    data = resealed(SHARED[:end] + written + SHARED[end + len(written) :])
+    honest = Bundle.from_bytes(SHARED)
+    with contextlib.suppress(BundleError):
+        bundle = Bundle.from_bytes(data)
+        for variant in honest.variants:
+            with contextlib.suppress(BundleError):
+                assert bundle.model(variant.name) == honest.model(variant.name)
 
 
 @pytest.mark.parametrize("text", [b"[" * 100_000, b'{"format":' * 50_000, b"9" * 10_000])
@@ -108,17 +123,26 @@ def test_hostile_length_allocates_nothing(field: tuple[int, str, int], tmp_path:
 
 def test_newer_versions_are_named() -> None:
     newer = resealed(GOLDEN[:8] + struct.pack("<I", 7) + GOLDEN[12:])
-    with pytest.raises(BundleError, match=r"container version 7.*knows version 1.*update"):
+    with pytest.raises(BundleError, match=r"container version 7.*knows version 2.*update"):
         Bundle.from_bytes(newer)
-    newer = resealed(GOLDEN.replace(b'"format":1', b'"format":7'))
-    with pytest.raises(BundleError, match=r"format 7.*knows format 1.*update"):
+    newer = resealed(GOLDEN.replace(b'"format":2', b'"format":7'))
+    with pytest.raises(BundleError, match=r"format 7.*knows format 2.*update"):
         Bundle.from_bytes(newer)
+
+
+@pytest.mark.parametrize("version", [0, 1])
+def test_older_versions_are_named(version: int) -> None:
+    older = resealed(GOLDEN[:8] + struct.pack("<I", version) + GOLDEN[12:])
+    with pytest.raises(BundleError, match=rf"container version {version}.*knows version 2.*again"):
+        Bundle.from_bytes(older)
 
 
 def test_messages_name_the_file(tmp_path: Path) -> None:
     path = tmp_path / "cut.elastic"
     path.write_bytes(GOLDEN[:-1])
-    with pytest.raises(BundleError, match=r"cut\.elastic.*8048 bytes, it has 8047"):
+    with pytest.raises(
+        BundleError, match=rf"cut\.elastic.*{len(GOLDEN)} bytes, it has {len(GOLDEN) - 1}"
+    ):
         Bundle.open(path)
     path.write_bytes(b"PK\x03\x04 and so on")
     with pytest.raises(BundleError, match=r"cut\.elastic is not a tfelastic bundle"):
@@ -142,3 +166,31 @@ def test_manifest_json_is_symmetric(bundle: Bundle) -> None:
     data = bundle.manifest.to_json()
     assert Manifest.from_json(data) == bundle.manifest
     assert Manifest.from_json(data).to_json() == data
+
+
+def test_unpacks_every_variant_and_nothing_else(tmp_path: Path) -> None:
+    bundle = Bundle.from_bytes(SHARED)
+    folder = tmp_path / "new" / "folder"
+    paths = bundle.unpack(folder)
+    assert sorted(paths) == sorted(folder.iterdir())
+    for variant, path in zip(bundle.variants, paths, strict=True):
+        assert path.name == f"{variant.name}.tflite"
+        assert path.read_bytes() == bundle.model(variant.name)
+
+
+def test_unpacking_follows_no_link_out_of_its_folder(tmp_path: Path) -> None:
+    bundle, folder, outside = Bundle.from_bytes(GOLDEN), tmp_path / "in", tmp_path / "outside"
+    folder.mkdir()
+    outside.write_text("untouched")
+    (folder / "w100.tflite").symlink_to(outside)
+    (folder / ".w100.tflite.tmp").symlink_to(outside)
+    bundle.unpack(folder)
+    assert outside.read_text() == "untouched"
+    assert (folder / "w100.tflite").read_bytes() == bundle.model("w100")
+    assert sorted(tmp_path.iterdir()) == [folder, outside]
+
+
+def test_tally_adds_up() -> None:
+    bundle = Bundle.from_bytes(SHARED)
+    for variant in bundle.variants:
+        assert sum(bundle.tally(variant.name).values()) == variant.bytes

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from tfelastic_runtime import Bundle, BundleError, Latency, Row, Slowdown, TensorSpec, choose
 from tfelastic_runtime.encoding import decode, encode
-from tfelastic_runtime.manifest import VariantInfo
+from tfelastic_runtime.variant import VariantInfo
 
 FOLDER = Path(__file__).parents[2] / "runtime" / "conformance"
 
@@ -56,24 +56,37 @@ def test_policy(case: dict[str, Any]) -> None:
         assert found == {key: step[key] for key in found}, f"step {number}"
 
 
-def test_golden_bundle_opens() -> None:
-    expected = load("bundle.json")["golden"]
+@pytest.mark.parametrize("which", ["golden", "shared"])
+def test_bundle_opens(which: str) -> None:
+    expected = load("bundle.json")[which]
     data = (FOLDER / expected["file"]).read_bytes()
     assert (len(data), hashlib.sha256(data).hexdigest()) == (expected["bytes"], expected["sha256"])
     bundle = Bundle.open(FOLDER / expected["file"])
-    manifest = bundle.manifest
+    for found, variant in zip(bundle.variants, expected["variants"], strict=True):
+        record = found.to_json()
+        assert {key: record[key] for key in variant} == variant
+        model = bundle.model(found.name)
+        assert len(model) == variant["bytes"]
+        assert hashlib.sha256(model).hexdigest() == variant["sha256"]
+
+
+def test_golden_manifest(bundle: Bundle) -> None:
+    expected, manifest = load("bundle.json")["golden"], bundle.manifest
     assert manifest.name == expected["name"]
     assert manifest.labels == tuple(expected["labels"])
     assert manifest.input_shape == tuple(expected["input_shape"])
     assert manifest.classes == expected["classes"]
-    for found, variant in zip(bundle.variants, expected["variants"], strict=True):
-        assert {key: getattr(found, key) for key in variant} == variant
-        model = bundle.model(found.name)
-        assert len(model) == variant["bytes"]
-        assert hashlib.sha256(model).hexdigest() == variant["sha256"]
+    assert manifest.payload_bytes == expected["payload_bytes"]
     (profile,) = manifest.profiles
     latencies = {name: [each.p50_us, each.p90_us] for name, each in profile.latencies.items()}
     assert latencies == expected["latencies"]
+
+
+def test_bundles_hold_every_kind_of_segment() -> None:
+    """Or else a reader could pass without one."""
+    bundle = Bundle.open(FOLDER / "shared.elastic")
+    kinds = {kind for variant in bundle.variants for kind in bundle.tally(variant.name)}
+    assert kinds == {"whole", "literal", "copy", "fill", "gather", "per_row", "per_element"}
 
 
 @pytest.mark.parametrize("edit", named(load("bundle.json")["refused"]))

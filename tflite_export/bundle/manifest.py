@@ -9,13 +9,21 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from typing import Any
 
-from tfelastic_runtime import BundleError, Manifest, Profile, TensorSpec, VariantInfo
-from tfelastic_runtime.manifest import padded
+from tfelastic_runtime import (
+    BundleError,
+    Manifest,
+    Profile,
+    Stored,
+    TensorSpec,
+    VariantInfo,
+    VariantPlan,
+)
 
+from tflite_export.bundle.sharing import Payload
 from tflite_export.errors import PackError
 from tflite_export.quantize.quiet import quietly
 
@@ -32,6 +40,10 @@ class Variant:
         accuracy: The share of correct answers of this very .tflite on the test data, in 0 .. 1.
         scheme: The quantization scheme it was converted by.
         tflite: The converted file.
+        plan: What of the network it keeps, if that is to be told.
+        peak_bytes: Predicted bytes of activations alive at once, if known.
+        arena_bytes: Measured bytes of a microcontroller's arena, if known.
+        accuracies: Further accuracies by what was measured, such as `keras`.
     """
 
     name: str
@@ -41,10 +53,15 @@ class Variant:
     accuracy: float
     scheme: str
     tflite: bytes = field(repr=False)
+    plan: VariantPlan | None = None
+    peak_bytes: int | None = None
+    arena_bytes: int | None = None
+    accuracies: Mapping[str, float] = field(default_factory=dict)
 
 
 def describe(
     variants: Sequence[Variant],
+    payload: Payload,
     *,
     name: str,
     labels: Sequence[str] | None = None,
@@ -57,6 +74,7 @@ def describe(
 
     Args:
         variants: Widest first.
+        payload: How they are stored.
         name: The network's name.
         labels: One text per class.
         output_kind: `logits` or `probabilities`.
@@ -67,12 +85,11 @@ def describe(
     """
     if not variants:
         raise PackError("expected at least one variant, received none")
-    offset, infos, shapes = 0, [], []
-    for variant in variants:
+    infos, shapes = [], []
+    for variant, stored in zip(variants, payload.stored, strict=True):
         specs = _specs(variant)
         shapes.append((variant.name, specs["input_shape"], specs["output_shape"]))
-        infos.append(_info(variant, offset, specs))
-        offset = padded(offset + len(variant.tflite))
+        infos.append(_info(variant, stored, specs))
     _, input_shape, output_shape = shapes[0]
     for other, *found in shapes[1:]:
         if found != [input_shape, output_shape]:
@@ -88,6 +105,7 @@ def describe(
             input_shape=input_shape,
             classes=output_shape[0],
             output_kind=output_kind,
+            payload_bytes=len(payload.data),
             variants=tuple(infos),
             # Statistics that no device reads, and the classes that carry them, stay behind.
             profiles=tuple(Profile.from_json(profile.to_json()) for profile in profiles),
@@ -108,18 +126,15 @@ def canonical(manifest: Manifest) -> bytes:
     return text.encode()
 
 
-def _info(variant: Variant, offset: int, specs: dict[str, Any]) -> VariantInfo:
+def _info(variant: Variant, stored: Stored, specs: dict[str, Any]) -> VariantInfo:
+    same = {field.name: getattr(variant, field.name) for field in fields(variant)}
+    del same["tflite"]
     try:
         return VariantInfo(
-            name=variant.name,
-            width=variant.width,
-            params=variant.params,
-            macs=variant.macs,
-            accuracy=variant.accuracy,
-            scheme=variant.scheme,
-            offset=offset,
+            **same,
             bytes=len(variant.tflite),
             sha256=hashlib.sha256(variant.tflite).hexdigest(),
+            stored=stored,
             input=TensorSpec(*specs["input"]),
             output=TensorSpec(*specs["output"]),
         )

@@ -18,6 +18,7 @@ from tfelastic_runtime.bundle import CONTAINER_VERSION, DIGEST_BYTES, HEADER, MA
 from tfelastic_runtime.manifest import padded
 
 from tflite_export.bundle.manifest import Variant, canonical, describe
+from tflite_export.bundle.sharing import Payload, share
 from tflite_export.errors import PackError
 
 
@@ -30,6 +31,7 @@ class BundleReport:
         bundle_bytes: Its size.
         manifest_bytes: The size of its manifest.
         variant_bytes: The size of each variant's .tflite, widest first.
+        stored_bytes: What each takes in the bundle: its whole file, or the program that writes it.
         sha256: The SHA-256 of the whole file, in hexadecimal.
     """
 
@@ -37,6 +39,7 @@ class BundleReport:
     bundle_bytes: int
     manifest_bytes: int
     variant_bytes: Mapping[str, int]
+    stored_bytes: Mapping[str, int]
     sha256: str
 
     def to_json(self) -> dict[str, Any]:
@@ -45,9 +48,12 @@ class BundleReport:
 
     def __str__(self) -> str:
         width = max(map(len, (*self.variant_bytes, "manifest")))
-        rows = [("manifest", self.manifest_bytes), *self.variant_bytes.items()]
         lines = [f"{self.path}: {self.bundle_bytes:,} bytes"]
-        return "\n".join(lines + [f"  {name:<{width}}  {count:>12,}" for name, count in rows])
+        lines.append(f"  {'manifest':<{width}}  {'':>12}  {self.manifest_bytes:>12,}")
+        for name, count in self.variant_bytes.items():
+            stored = self.stored_bytes[name]
+            lines.append(f"  {name:<{width}}  {count:>12,}  {stored:>12,}  {stored / count:>7.1%}")
+        return "\n".join(lines)
 
 
 def write_bundle(
@@ -74,11 +80,12 @@ def write_bundle(
         OSError: The file cannot be written.
     """
     path = Path(path)
-    manifest = describe(
-        variants, name=name, labels=labels, output_kind=output_kind, profiles=profiles
-    )
     models = [variant.tflite for variant in variants]
-    data = pack(manifest, models)
+    payload = share(models)
+    manifest = describe(
+        variants, payload, name=name, labels=labels, output_kind=output_kind, profiles=profiles
+    )
+    data = pack(manifest, payload)
     # The same name every time: what a killed run left behind, the next one replaces.
     temporary = path.with_name(f".{path.name}.tmp")
     try:
@@ -93,25 +100,23 @@ def write_bundle(
         bundle_bytes=len(data),
         manifest_bytes=len(canonical(manifest)),
         variant_bytes={variant.name: variant.bytes for variant in manifest.variants},
+        stored_bytes={variant.name: variant.stored.bytes for variant in manifest.variants},
         sha256=hashlib.sha256(data).hexdigest(),
     )
 
 
-def pack(manifest: Manifest, models: Sequence[bytes]) -> bytes:
-    """Return the bundle of a manifest and its variants' .tflite files as bytes.
+def pack(manifest: Manifest, payload: Payload) -> bytes:
+    """Return the bundle of a manifest and its payload as bytes.
 
     Args:
-        manifest: What `describe` returned for these models.
-        models: The .tflite files in the manifest's order.
+        manifest: What `describe` returned for this payload.
+        payload: What `share` returned for the variants.
     """
     text = canonical(manifest)
     payload_start = padded(HEADER.size + len(text))
-    file_bytes = payload_start + manifest.payload_bytes + DIGEST_BYTES
-    parts = [HEADER.pack(MAGIC, CONTAINER_VERSION, len(text), file_bytes), text]
-    parts.append(bytes(payload_start - HEADER.size - len(text)))
-    for model in models:
-        parts += [model, bytes(padded(len(model)) - len(model))]
-    body = b"".join(parts)
+    file_bytes = payload_start + len(payload.data) + DIGEST_BYTES
+    header = HEADER.pack(MAGIC, CONTAINER_VERSION, len(text), file_bytes)
+    body = (header + text).ljust(payload_start, b"\0") + payload.data
     return body + hashlib.sha256(body).digest()
 
 

@@ -23,10 +23,11 @@ from tfelastic_runtime.errors import (
     TfelasticRuntimeError,
 )
 from tfelastic_runtime.latency import Latency, Profile, measure
-from tfelastic_runtime.manifest import Manifest, TensorSpec, VariantInfo
+from tfelastic_runtime.manifest import Manifest
 from tfelastic_runtime.policy import Choice, Row, Slowdown, choose
 from tfelastic_runtime.runner import Runner, RunnerPool
 from tfelastic_runtime.selector import Result, Selector
+from tfelastic_runtime.variant import Stored, TensorSpec, VariantInfo, VariantPlan
 
 __all__ = [
     "BudgetError",
@@ -45,9 +46,11 @@ __all__ = [
     "RunnerPool",
     "Selector",
     "Slowdown",
+    "Stored",
     "TensorSpec",
     "TfelasticRuntimeError",
     "VariantInfo",
+    "VariantPlan",
     "choose",
     "measure",
 ]

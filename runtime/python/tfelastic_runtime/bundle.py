@@ -1,9 +1,9 @@
 """Opening a bundle: one file that holds every variant of an elastic network.
 
-The layout (`tflite_export/bundle/FORMAT.md`): a header of 24 bytes, the manifest, the variants'
-.tflite files at multiples of 16 bytes, and a SHA-256 over all of it. Every length is checked
-against the file's true size before anything is read by it, so a hostile file cannot make the reader
-allocate more than its own size.
+The layout (`tflite_export/bundle/FORMAT.md`): a header of 24 bytes, the manifest, a payload of bytes
+that the variants share, and a SHA-256 over all of it. A variant lies in the payload whole, or a
+program there writes it. Every length is checked against the file's true size before anything is read
+by it, so a hostile file cannot make the reader allocate more than a small multiple of its own size.
 """
 
 from __future__ import annotations
@@ -11,18 +11,23 @@ from __future__ import annotations
 import hashlib
 import os
 import struct
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from tfelastic_runtime.errors import BundleError
-from tfelastic_runtime.manifest import Manifest, VariantInfo, padded
+from tfelastic_runtime.manifest import Manifest, padded
+from tfelastic_runtime.program import expand, tally
 from tfelastic_runtime.schema import Schema
+from tfelastic_runtime.variant import VariantInfo
 
 MAGIC = b"\x89TFE\r\n\x1a\n"
 """Not text, and changed by any transfer that converts line ends."""
-CONTAINER_VERSION = 1
+CONTAINER_VERSION = 2
 HEADER = struct.Struct("<8sIIQ")
 """Magic, container version, the manifest's bytes, the file's bytes; little-endian."""
 DIGEST_BYTES = 32
+_Result = TypeVar("_Result")
 
 
 class Bundle:
@@ -83,8 +88,8 @@ class Bundle:
         payload = view[padded(manifest_end) : -DIGEST_BYTES]
         if len(payload) != manifest.payload_bytes:
             raise BundleError(
-                f"{source}: the manifest tells of {manifest.payload_bytes} bytes of variants, "
-                f"the file holds {len(payload)}"
+                f"{source}: the manifest tells of a payload of {manifest.payload_bytes} bytes, "
+                f"the file's has {len(payload)}"
             )
         return cls(manifest, payload, source=source)
 
@@ -114,15 +119,74 @@ class Bundle:
         """Return the named variant's .tflite, byte for byte as it was packed.
 
         Raises:
-            BundleError: There is no such variant, or its bytes are not those its SHA-256 tells of.
+            BundleError: There is no such variant, its program is malformed, or its bytes are not
+                those that its SHA-256 tells of.
         """
         variant = self.variant(name)
-        model = bytes(self._payload[variant.offset : variant.offset + variant.bytes])
+        if variant.stored.whole:
+            model = bytes(self._payload[variant.stored.offset :][: variant.bytes])
+        else:
+            model = self._carried_out(expand, variant)
         if hashlib.sha256(model).hexdigest() != variant.sha256:
             raise BundleError(
                 f"{self._source}: variant {name!r} is not the file that its sha256 tells of"
             )
         return model
+
+    def tally(self, name: str) -> dict[str, int]:
+        """Return how many of the named variant's bytes come from where.
+
+        Returns:
+            Bytes by kind: `whole` where it is stored so; else `literal` for those that its program
+            holds, `fill` for repeated ones, and for those shared with other variants `copy`,
+            `gather`, and with factors `per_row` and `per_element`.
+
+        Raises:
+            BundleError: There is no such variant, or its program is malformed.
+        """
+        variant = self.variant(name)
+        if variant.stored.whole:
+            return {"whole": variant.bytes}
+        return self._carried_out(tally, variant)
+
+    def _carried_out(self, what: Callable[..., _Result], variant: VariantInfo) -> _Result:
+        stored = variant.stored
+        program = self._payload[stored.offset : stored.offset + stored.bytes]
+        try:
+            return what(program, self._payload, size=variant.bytes)
+        except BundleError as cause:
+            raise BundleError(f"{self._source}: variant {variant.name!r}: {cause}") from cause
+
+    def unpack(self, folder: str | os.PathLike[str]) -> tuple[Path, ...]:
+        """Write every variant as `NAME.tflite`, and nothing outside the folder.
+
+        Args:
+            folder: Made if it does not exist; files of the same names are replaced.
+
+        Returns:
+            The files, widest variant first.
+
+        Raises:
+            BundleError: A variant is damaged; files before it were written, each of them whole.
+            OSError: A file cannot be written.
+        """
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        paths = []
+        for variant in self.variants:
+            model = self.model(variant.name)
+            path = folder / f"{variant.name}.tflite"
+            temporary = folder / f".{path.name}.tmp"
+            temporary.unlink(missing_ok=True)
+            try:
+                # "x" refuses what stands there, so that no planted link leads out of the folder.
+                with temporary.open("xb") as file:
+                    file.write(model)
+                os.replace(temporary, path)
+            finally:
+                temporary.unlink(missing_ok=True)
+            paths.append(path)
+        return tuple(paths)
 
     def __repr__(self) -> str:
         names = ", ".join(variant.name for variant in self.variants)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from tfelastic_runtime.errors import InputError
-from tfelastic_runtime.manifest import TensorSpec
+from tfelastic_runtime.variant import TensorSpec
 
 
 def encode(image: np.ndarray, spec: TensorSpec, *, shape: Sequence[int]) -> np.ndarray:

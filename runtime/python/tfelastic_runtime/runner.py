@@ -15,7 +15,7 @@ import numpy as np
 from tfelastic_runtime.bundle import Bundle
 from tfelastic_runtime.encoding import decode, encode
 from tfelastic_runtime.errors import BundleError
-from tfelastic_runtime.manifest import TensorSpec
+from tfelastic_runtime.variant import TensorSpec
 
 
 class RunsImages(Protocol):

@@ -1,0 +1,256 @@
+"""Storing variants so that what they share is stored once: the payload of a bundle.
+
+The first variant is stored whole. Each next one is taken apart into its constants and the tables
+between them. A constant that is part of one already stored becomes a copy or gather of it; the tables
+become copies of stretches that were seen before. Where that saves too little, the variant is stored
+whole, ready to run in place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from tfelastic_runtime import Stored
+from tfelastic_runtime.manifest import padded
+from tfelastic_runtime.program import PER_ELEMENT, PER_ROW
+
+from tflite_export.bundle import slices
+from tflite_export.bundle.factors import find_factors
+from tflite_export.bundle.matching import Matcher
+from tflite_export.bundle.program import Gather, ProgramWriter
+from tflite_export.errors import ConversionError
+from tflite_export.quantize.flatbuffer import Buffer, buffers
+
+SMALLEST_CONSTANT = 64
+"""Constants of fewer bytes are looked for as bytes among the tables."""
+LARGE_CONSTANT = 4096
+"""Constants of as many bytes are kept out of the search for stretches, which takes its time."""
+LEAST_SAVING = 0.1
+"""A variant is stored whole unless a program saves this share of it."""
+EXACT_ROWS = 0.75
+"""The share of output channels that must come out exactly for factors to be used."""
+
+
+@dataclass(frozen=True)
+class Payload:
+    """A bundle's payload, and where in it each variant lies."""
+
+    data: bytes
+    stored: tuple[Stored, ...]
+
+
+def share(models: Sequence[bytes]) -> Payload:
+    """Store variants, and what they share once.
+
+    Args:
+        models: The .tflite files, widest first. Bytes that are no .tflite are stored as well; only
+            equal stretches are then found in them.
+    """
+    pool = _Pool()
+    return Payload(stored=tuple(pool.store(model) for model in models), data=bytes(pool.payload))
+
+
+@dataclass(frozen=True)
+class _Constant:
+    """A constant as `[rows, taps, columns]` of integers of its width, so that equal means equal bits."""
+
+    at: int
+    values: np.ndarray
+    floats: bool
+
+    @classmethod
+    def of(cls, model: bytes, buffer: Buffer) -> _Constant:
+        data = np.frombuffer(model, np.uint8)[buffer.offset :][: buffer.bytes]
+        count = int(np.prod(buffer.shape, dtype=np.int64))
+        if count and buffer.bytes in (count, 2 * count, 4 * count, 8 * count):
+            values = data.view(f"<i{buffer.bytes // count}").reshape(buffer.shape)
+            return cls(buffer.offset, slices.matrix(values), buffer.dtype == "float32")
+        return cls(buffer.offset, slices.matrix(data), False)
+
+    @property
+    def stop(self) -> int:
+        return self.at + self.values.nbytes
+
+
+@dataclass
+class _Draft:
+    """A variant's program and the factors before it; `literals` lie in the program, from its start."""
+
+    program: ProgramWriter
+    factors: bytearray
+    literals: list[_Constant]
+
+
+class _Pool:
+    """The payload so far, and what can be found in it."""
+
+    def __init__(self) -> None:
+        self.payload = bytearray()
+        self._constants: list[_Constant] = []
+        self._exact: dict[bytes, int] = {}
+        self._matcher = Matcher(self.payload)
+
+    def store(self, model: bytes) -> Stored:
+        """Add a variant."""
+        constants = _constants(model)
+        # A variant larger than the payload may not be expanded from it: FORMAT.md bounds readers so.
+        if len(model) <= len(self.payload):
+            draft = self._draft(model, constants)
+            program = draft.program.finish()
+            if len(program) + len(draft.factors) <= (1 - LEAST_SAVING) * len(model):
+                self.payload += draft.factors
+                self._add(program, draft.literals)
+                return Stored("program", len(self.payload) - len(program), len(program))
+        self.payload += bytes(padded(len(self.payload)) - len(self.payload))
+        self._add(model, constants)
+        return Stored("whole", len(self.payload) - len(model), len(model))
+
+    def _add(self, data: bytes, constants: Sequence[_Constant]) -> None:
+        """Append bytes, and remember the constants in them and what lies between."""
+        base = len(self.payload)
+        self.payload += data
+        at = 0
+        for constant in constants:
+            self._constants.append(replace(constant, at=base + constant.at))
+            self._exact.setdefault(constant.values.tobytes(), base + constant.at)
+            if constant.values.nbytes >= LARGE_CONSTANT:
+                self._matcher.learn(base + at, base + constant.at)
+                at = constant.stop
+        self._matcher.learn(base + at, base + len(data))
+
+    def _draft(self, model: bytes, constants: Sequence[_Constant]) -> _Draft:
+        draft = _Draft(ProgramWriter(), bytearray(), [])
+        at = 0
+        for constant in constants:
+            large = constant.values.nbytes >= LARGE_CONSTANT
+            gathers = self._shared(constant)
+            scaled = None if gathers or not constant.floats else self._scaled(constant)
+            if not large and gathers is None and scaled is None:
+                continue
+            self._matcher.write(model[at : constant.at], draft.program)
+            at = constant.stop
+            if gathers is not None:
+                for rows in gathers:
+                    draft.program.gather(rows)
+            elif scaled is not None:
+                scaled.write(draft, len(self.payload))
+            else:
+                start = draft.program.constant(model[constant.at : at])
+                draft.literals.append(replace(constant, at=start))
+        self._matcher.write(model[at:], draft.program)
+        return draft
+
+    def _shared(self, constant: _Constant) -> list[Gather] | None:
+        """Return what reads a constant from one that is stored; None if it is in none."""
+        values = constant.values
+        if (at := self._exact.get(values.tobytes())) is not None:
+            return [Gather(at, (), ((0, values.nbytes),))]
+        wider = [
+            other
+            for other in self._constants
+            if other.values.dtype == values.dtype and slices.fits(values.shape, other.values.shape)
+        ]
+        for find in (slices.find_leading, slices.find_scattered):
+            for other in wider:
+                selection = find(values, other.values)
+                if selection is not None:
+                    return slices.gathers(
+                        selection,
+                        other.values.shape,
+                        start=other.at,
+                        item_bytes=values.dtype.itemsize,
+                    )
+        return None
+
+    def _scaled(self, constant: _Constant) -> _Scaled | None:
+        """Return how a float32 kernel is a stored one times factors; None if it is not."""
+        for other in self._constants:
+            if other.floats and slices.fits(constant.values.shape, other.values.shape):
+                for selection in slices.leading(constant.values.shape, other.values.shape):
+                    found = _Scaled.find(constant, other, selection)
+                    if found is not None:
+                        return found
+        return None
+
+
+@dataclass(frozen=True)
+class _Scaled:
+    """A float32 kernel that is another's slice times one factor per output channel.
+
+    Attributes:
+        values: The kernel, as bits.
+        other: The kernel that is stored.
+        selection: Its rows and columns that the kernel is made of.
+        kind: Whether a channel is a row or an element of one.
+        factors: float32 `[channels]`.
+        exact: bool `[channels]`: the others are written literally.
+    """
+
+    values: np.ndarray
+    other: _Constant
+    selection: slices.Selection
+    kind: int
+    factors: np.ndarray
+    exact: np.ndarray
+
+    @classmethod
+    def find(
+        cls, constant: _Constant, other: _Constant, selection: slices.Selection
+    ) -> _Scaled | None:
+        kind = PER_ROW if constant.values.shape[0] > 1 else PER_ELEMENT
+        folded = _channels(constant.values, kind)
+        if folded.shape[1] < 2:
+            return None
+        unfolded = _channels(selection.of(other.values), kind)
+        # Some channels tell nearly always that a kernel is not this one.
+        some = slice(0, len(folded), max(len(folded) // 4, 1))
+        if not find_factors(folded[some], unfolded[some])[1].any():
+            return None
+        factors, exact = find_factors(folded, unfolded)
+        least = 1 if kind == PER_ELEMENT else EXACT_ROWS
+        if exact.mean() < least:
+            return None
+        return cls(constant.values, other, selection, kind, factors, exact)
+
+    def write(self, draft: _Draft, base: int) -> None:
+        """Add the kernel's segments and factors; these begin at `base` of the payload."""
+        at = base + len(draft.factors)
+        draft.factors += self.factors.astype("<f4").tobytes()
+        if self.kind == PER_ELEMENT:
+            self._gather(draft, self.selection, at)
+            return
+        edges = np.flatnonzero(np.diff(self.exact)) + 1
+        for first, stop in zip((0, *edges), (*edges, len(self.exact)), strict=True):
+            if self.exact[first]:
+                rows = replace(self.selection, rows=((int(first), int(stop - first)),))
+                self._gather(draft, rows, at + 4 * int(first))
+            else:
+                draft.program.literal(self.values[first:stop].tobytes())
+
+    def _gather(self, draft: _Draft, selection: slices.Selection, factors: int) -> None:
+        rows = slices.gathers(
+            selection, self.other.values.shape, start=self.other.at, item_bytes=4, kind=self.kind
+        )
+        for each in rows or ():
+            draft.program.gather(replace(each, factors=factors))
+
+
+def _channels(values: np.ndarray, kind: int) -> np.ndarray:
+    """Return a float32 kernel's bits as float32 `[channels, elements]`."""
+    by_channel = values if kind == PER_ROW else np.moveaxis(values, -1, 0)
+    return np.ascontiguousarray(by_channel.reshape(len(by_channel), -1)).view(np.float32)
+
+
+def _constants(model: bytes) -> list[_Constant]:
+    try:
+        found = buffers(model)
+    except ConversionError:
+        return []
+    kept, at = [], 0
+    for buffer in found:
+        if buffer.bytes >= SMALLEST_CONSTANT and buffer.offset >= at:
+            kept.append(_Constant.of(model, buffer))
+            at = kept[-1].stop
+    return kept
