@@ -11,7 +11,7 @@ demo: $(VENV)/installed
 	$(BIN)/tfelastic demo --workspace runs/demo
 
 test: check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 check: $(VENV)/installed
 	$(BIN)/ruff check .
