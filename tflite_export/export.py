@@ -1,5 +1,7 @@
 """An elastic network in, one bundle out: every rung is cut, converted, verified and packed.
 
+Narrower variants take the widest one's kernels (`quantize/sharing.py`), so the bundle holds each once.
+
 A variant that strays from its Keras model stops the export, and no bundle is written. A caller that
 must survive being killed exports rung by rung (`export_variant`), keeps each report and file, and packs
 them in the end: `write_bundle(path, [report.packable(tflite), ...], name=...)`.
@@ -17,36 +19,28 @@ from tflite_export.bundle import Variant, write_bundle
 from tflite_export.convert import convert
 from tflite_export.errors import ConversionError, VerificationError
 from tflite_export.quantize.scheme import Tolerance
+from tflite_export.quantize.sharing import Sharing, share, shared_kernels
 from tflite_export.verify import Verification, verify
 
 if TYPE_CHECKING:
     import keras
 
+    from tfelastic import Ladder, LayerGraph
+
 Progress = Callable[[str, int, int], None]
 """Called as `progress(what, done, total)`."""
-
-
-class Rung(Protocol):
-    """What export asks of a ladder's rung."""
-
-    @property
-    def width(self) -> float:
-        """Share of the channels that was asked for, in (0, 1]."""
-
-
-class Ladder(Protocol):
-    """What export asks of an elastic network's ladder."""
-
-    def rung(self, name: str) -> Rung:
-        """Return a rung by its name."""
 
 
 class Elastic(Protocol):
     """What export asks of an elastic network; `tfelastic.ElasticModel` answers it."""
 
     @property
-    def ladder(self) -> Ladder:
-        """The rungs."""
+    def graph(self) -> "LayerGraph":
+        """The widest rung's graph."""
+
+    @property
+    def ladder(self) -> "Ladder":
+        """The rungs, as they look from the widest."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -80,6 +74,7 @@ class VariantReport:
         macs: Multiply-accumulate operations of one inference.
         tflite_bytes: Size of its .tflite file.
         verification: How the file compares with the Keras model on the test data.
+        sharing: Which kernels are the widest variant's; `None` for the widest itself.
     """
 
     name: str
@@ -89,6 +84,7 @@ class VariantReport:
     macs: int
     tflite_bytes: int
     verification: Verification
+    sharing: Sharing | None = None
 
     def packable(self, tflite: bytes) -> Variant:
         """Return what a bundle takes: this report with its file.
@@ -113,12 +109,15 @@ class VariantReport:
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as plain data."""
-        return {**asdict(self), "verification": self.verification.to_json()}
+        sharing = self.sharing.to_json() if self.sharing else None
+        return {**asdict(self), "verification": self.verification.to_json(), "sharing": sharing}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "VariantReport":
         """Read what `to_json` wrote."""
-        return cls(**{**data, "verification": Verification.from_json(data["verification"])})
+        verification, sharing = Verification.from_json(data["verification"]), data.get("sharing")
+        parts = {"verification": verification, "sharing": sharing and Sharing.from_json(sharing)}
+        return cls(**{**data, **parts})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,11 +198,19 @@ def export(
     Example:
         >>> report = export(net, "model.elastic", samples=images, test=data.test)  # doctest: +SKIP
     """
-    reports, packables = [], []
+    reports, packables, widest = [], [], None
     for done, name in enumerate(net.names, start=1):
         report, tflite = export_variant(
-            net, name, samples=samples, test=test, scheme=scheme, tolerance=tolerance, seed=seed
+            net,
+            name,
+            samples=samples,
+            test=test,
+            widest=widest,
+            scheme=scheme,
+            tolerance=tolerance,
+            seed=seed,
         )
+        widest = widest or tflite
         if variants_dir is not None:
             _write(Path(variants_dir) / f"{name}.tflite", tflite)
         reports.append(report)
@@ -225,17 +232,20 @@ def export_variant(
     *,
     samples: np.ndarray,
     test: Labelled,
+    widest: bytes | None = None,
     scheme: str = "int8",
     tolerance: Tolerance | None = None,
     seed: int = 0,
 ) -> tuple[VariantReport, bytes]:
-    """Cut one rung out, convert it and verify it on the test data.
+    """Cut one rung out, convert it, give it the widest's kernels, and verify it on the test data.
 
     Args:
         net: The elastic network.
         name: The rung's name.
         samples: Training images as raw pixels, `[count, height, width, channels]`, for calibration.
         test: Images and labels to verify on.
+        widest: The widest rung's .tflite, exported by the same scheme, whose kernels to share; without
+            it the file keeps its own.
         scheme: Name of a scheme.
         tolerance: Bounds to use instead of the scheme's.
         seed: Decides which samples calibrate.
@@ -250,7 +260,9 @@ def export_variant(
     from tfelastic import cost
 
     model = net.cut(name)
-    tflite = convert(model, scheme=scheme, samples=samples, seed=seed)
+    tflite, sharing = convert(model, scheme=scheme, samples=samples, seed=seed), None
+    if widest is not None:
+        tflite, sharing = share(tflite, widest, shared_kernels(net, name))
     found = verify(model, tflite, test.images, test.labels, scheme=scheme, tolerance=tolerance)
     if not found.passed:
         raise VerificationError(
@@ -267,6 +279,7 @@ def export_variant(
         macs=spent.macs,
         tflite_bytes=len(tflite),
         verification=found,
+        sharing=sharing,
     )
     return report, tflite
 

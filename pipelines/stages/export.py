@@ -63,6 +63,7 @@ def _export(run: Run, net: "ElasticModel", name: str) -> "VariantReport":
             name,
             samples=some_images(dataset.train.images, spec.calibration, seed=seed),
             test=dataset.test,
+            widest=_widest(run, net) if name != net.names[0] else None,
             scheme=spec.scheme,
             tolerance=_scaled(get_scheme(spec.scheme).tolerance, spec.tolerance),
             seed=seed,
@@ -75,6 +76,10 @@ def _export(run: Run, net: "ElasticModel", name: str) -> "VariantReport":
     run.workspace.save_bytes(tflite_file(name), tflite)
     run.workspace.save_json(_record(run, name), report.to_json())
     return report
+
+
+def _widest(run: Run, net: "ElasticModel") -> bytes:
+    return run.path(tflite_file(net.names[0])).read_bytes()
 
 
 def _scaled(bounds: "Tolerance", factor: float) -> "Tolerance":

@@ -73,6 +73,9 @@ def test_the_report_tells_each_rungs_true_costs(exported, net):
         assert variant.width == net.ladder.rung(variant.name).width
         assert variant.tflite_bytes > variant.verification.count
     wide, narrow = exported.report.variants
+    assert wide.sharing is None
+    assert len(narrow.sharing.shared) == 4
+    assert not narrow.sharing.alone
     assert narrow.macs < wide.macs
     assert narrow.tflite_bytes < wide.tflite_bytes
 

@@ -1,10 +1,12 @@
 """What a .tflite file says about itself: the one door to TFLite's generated schema classes.
 
-Only the tables are read, never the weights, so that a file of any size is summarized in
-milliseconds.
+`summarize` reads the tables, never the weights, so that a file of any size is summarized in
+milliseconds. `kernels` returns the weights as views: what is written through them changes the file in
+place, and nothing in it moves.
 """
 
 import struct
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +16,14 @@ import numpy as np
 from tflite_export.errors import ConversionError
 
 FILE_IDENTIFIER = b"TFL3"
+
+WEIGHTED = {
+    "CONV_2D": (1, 2),
+    "DEPTHWISE_CONV_2D": (1, 2),
+    "FULLY_CONNECTED": (1, 2),
+    "TRANSPOSE_CONV": (1, 3),
+}
+"""The operators that multiply by a kernel: which of their inputs are the kernel and the bias."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +68,97 @@ class Summary:
     subgraphs: int
     signatures: int
     constant_bytes: int
+
+
+@dataclass(frozen=True, eq=False)
+class Values:
+    """A constant's values and their scales, as views into the file's bytes.
+
+    Attributes:
+        values: The values as stored, in the tensor's shape.
+        scales: Real value of one step, float32 `[channels]` or `[1]`; empty where not quantized.
+    """
+
+    values: np.ndarray
+    scales: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Kernel:
+    """The weights of one operator.
+
+    Attributes:
+        operator: The operator's name, such as `"CONV_2D"`.
+        weights: What it multiplies by.
+        bias: What it adds, if it adds a constant.
+        exclusive: Whether no other operator uses these weights or this bias.
+    """
+
+    operator: str
+    weights: Values
+    bias: Values | None
+    exclusive: bool
+
+
+def kernels(tflite: bytearray) -> list[Kernel]:
+    """Return the weights of the operators that multiply by a constant, in the order of execution.
+
+    Args:
+        tflite: The file's bytes; writing to the views writes here.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.Model.GetRootAs(tflite)
+    graph = model.Subgraphs(0)
+    names = list(_operators(model, _names(schema.BuiltinOperator)))
+    operators = [graph.Operators(index) for index in range(graph.OperatorsLength())]
+    tensors = [graph.Tensors(index) for index in range(graph.TensorsLength())]
+    readers = Counter(
+        tensors[index].Buffer()
+        for operator in operators
+        for index in operator.InputsAsNumpy()
+        if index >= 0
+    )
+    found = []
+    for operator in operators:
+        name, inputs = names[operator.OpcodeIndex()], list(operator.InputsAsNumpy())
+        if name not in WEIGHTED:
+            continue
+        weights, bias = (
+            tensors[inputs[place]] if place < len(inputs) and inputs[place] >= 0 else None
+            for place in WEIGHTED[name]
+        )
+        constant = _constant(model, weights)
+        if constant is not None:
+            used = [tensor for tensor in (weights, bias) if tensor is not None]
+            found.append(
+                Kernel(
+                    operator=name,
+                    weights=constant,
+                    bias=_constant(model, bias) if bias is not None else None,
+                    exclusive=all(readers[tensor.Buffer()] == 1 for tensor in used),
+                )
+            )
+    return found
+
+
+def _constant(model: Any, tensor: Any) -> Values | None:
+    from ai_edge_litert import schema_py_generated as schema
+
+    data = model.Buffers(tensor.Buffer())
+    if data.DataLength() == 0:
+        return None
+    dtype = np.dtype(_names(schema.TensorType)[tensor.Type()].lower())
+    values = data.DataAsNumpy().view(dtype).reshape(tensor.ShapeAsNumpy())
+    return Values(values=values, scales=_scales(tensor))
+
+
+def _scales(tensor: Any) -> np.ndarray:
+    quantization = tensor.Quantization()
+    if quantization is None or quantization.ScaleLength() == 0:
+        return np.empty(0, np.float32)
+    scales: np.ndarray = quantization.ScaleAsNumpy()
+    return scales
 
 
 def summarize(tflite: bytes) -> Summary:
