@@ -8,10 +8,10 @@ import tfelastic
 from tfelastic import errors
 
 PUBLIC = """
-    Accuracy Block BlockReport BlockStep Budget Complexity Cost Distillation ElasticModel FineTuning Group Growth
-    KeepPlan Ladder LatencyTable LayerCost LayerGraph NoRule Rung Site Spending Strategy Trajectory cost criteria
-    data errors ladder plan prune prune_and_grow random_blocks recalibrate reinitialize remove_blocks rule
-    smallest_blocks spending trace zoo
+    Accuracy Block BlockReport BlockStep Budget Complexity Cost Distillation ElasticModel FineTuning Group
+    Growth KeepPlan Ladder LatencyTable LayerCost LayerGraph NoRule Rung RungMetrics Site Spending Strategy
+    Trajectory cost criteria data errors ladder plan prune prune_and_grow random_blocks recalibrate reinitialize
+    remove_blocks rule smallest_blocks spending trace zoo
 """
 
 

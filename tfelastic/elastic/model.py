@@ -1,15 +1,16 @@
 """`ElasticModel`: a whole ladder of widths in one set of weights."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import keras
 import numpy as np
 
+from tfelastic.elastic.between import Place, interpolate, refined
 from tfelastic.elastic.growth import Growth
 from tfelastic.elastic.joint import Sandwich
-from tfelastic.elastic.teaching import Learner, Lesson
+from tfelastic.elastic.teaching import Learner, Lesson, output_names
 from tfelastic.elastic.view import RungView, Scales
 from tfelastic.graph import LayerGraph, trace
 from tfelastic.plan import Ladder, Selection
@@ -94,7 +95,7 @@ class ElasticModel(Learner):
     @property
     def output_names(self) -> list[str]:
         """The names of the outputs, as losses and metrics for several outputs refer to them."""
-        return list(self.base.output_names)
+        return output_names(self.base)
 
     @property
     def ladder(self) -> Ladder:
@@ -164,7 +165,52 @@ class ElasticModel(Learner):
         """Measure every rung's BatchNorm statistics anew on `images`, `[count, height, width, channels]`."""
         recalibrate(self.base, images, batch_size=batch_size)
         for view in self.narrow:
-            recalibrate(view, images, batch_size=batch_size, statistics=view.statistics)
+            view.recalibrate(images, batch_size=batch_size)
+
+    def with_widths(
+        self, widths: Sequence[float], images: np.ndarray | None, *, round_to: int = 8
+    ) -> "ElasticModel":
+        """Return a network with further rungs between the trained ones; this one is not changed.
+
+        A rung's kernels are the shared ones. Its own weights (biases, shifts, factors) are interpolated between its
+        neighbours', and its BatchNorm statistics are measured. The rungs there were stay as they are, to the last
+        bit. The new network is not compiled; trained on, it trains all of its rungs.
+
+        Source: Yu and Huang, Universally Slimmable Networks, arXiv 1903.05134, where BatchNorm statistics of any
+        width are computed after training.
+
+        Args:
+            widths: Shares of each group's channels, each between two of the ladder's.
+            images: What the statistics are measured on, `[count, height, width, channels]`; `None` interpolates
+                them too, which is good enough only where there are none that matter.
+            round_to: New channel counts are multiples of this; less in narrow groups, as in `tfelastic.ladder`.
+
+        Raises:
+            PlanError: A width does not lie between two rungs, or keeps the same channels as another rung.
+
+        Example:
+            >>> import keras, numpy as np, tfelastic as te
+            >>> model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(16, 3),
+            ...                           keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(10)])
+            >>> net = te.ElasticModel(model, te.ladder(model, widths=(1, 0.25)))
+            >>> net.with_widths([0.5], np.zeros((4, 8, 8, 3))).names
+            ('w100', 'w050', 'w025')
+        """
+        ladder = refined(self.graph, self.ladder, widths, round_to=round_to)
+        net = ElasticModel(
+            self.base, ladder, distillation=self.distillation, name=self.name, **self._options
+        )
+        net.growth = self.growth
+        for name in self.names[1:]:
+            net.rung(name).set_weights(self.rung(name).get_weights())
+        for rung, view in zip(ladder.rungs[1:], net.narrow, strict=True):
+            if rung.name not in self.names:
+                place = Place.of(rung.width, self.ladder)
+                wider, narrower = (net.rung(n.name) for n in (place.wider, place.narrower))
+                interpolate(view, wider, narrower, share=place.share)
+                if images is not None:
+                    view.recalibrate(images)
+        return net
 
     def get_config(self) -> dict[str, Any]:
         """Return the widest model's structure, the ladder and the distillation as plain data."""

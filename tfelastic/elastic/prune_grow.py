@@ -13,6 +13,7 @@ from keras import ops
 
 from tfelastic.cost import cost
 from tfelastic.elastic.checkpoint import LevelFile, Progress
+from tfelastic.elastic.fit_data import as_arguments, some_images, start_at
 from tfelastic.elastic.growing_rung import GrowingRung
 from tfelastic.elastic.growth import GrownLevel, Growth
 from tfelastic.elastic.model import ElasticModel
@@ -99,51 +100,9 @@ def prune_and_grow(
     levels = []
     for name in reversed(net.names):
         file = LevelFile(folder, name, settings)
-        levels.append(grower.grow(name, _Data(train, validation), epochs, file, callbacks))
+        levels.append(grower.grow(name, (train, validation), epochs, file, callbacks))
     net.growth = Growth(tuple(levels))
     return net
-
-
-class _Data:
-    """Training and validation data, as `fit` and `evaluate` take them."""
-
-    def __init__(self, train: Any, validation: Any) -> None:
-        self.train = train
-        self.validation = validation
-
-    def start_at(self, epoch: int) -> None:
-        """Tell a training set that can be told with which epoch the next pass begins."""
-        if hasattr(self.train, "start_at"):
-            self.train.start_at(epoch)
-
-    def images(self) -> np.ndarray | None:
-        """Return images to calibrate on, drawn alike every time; `None` where the model takes several inputs."""
-        if isinstance(self.train, tuple):
-            parts = [self.train[0]]
-        else:
-            parts, count = [], 0
-            for batch in _batches(self.train):
-                parts.append(batch[0])
-                if keras.tree.is_nested(batch[0]) or (count := count + len(batch[0])) >= (
-                    _CALIBRATION_IMAGES
-                ):
-                    break
-        if any(map(keras.tree.is_nested, parts)):
-            return None
-        found = np.concatenate([ops.convert_to_numpy(part) for part in parts])
-        return found[np.random.default_rng(0).permutation(len(found))[:_CALIBRATION_IMAGES]]
-
-
-def _batches(data: Any) -> Any:
-    if isinstance(data, keras.utils.PyDataset):
-        return (data[index] for index in range(len(data)))
-    return iter(data)
-
-
-def _as_arguments(data: Any) -> dict[str, Any]:
-    if isinstance(data, tuple):
-        return dict(zip(("x", "y", "sample_weight"), data, strict=False))
-    return {"x": data}
 
 
 class _Grower:
@@ -171,7 +130,7 @@ class _Grower:
     def grow(
         self,
         name: str,
-        data: _Data,
+        data: tuple[Any, Any],
         epochs: int,
         file: LevelFile,
         callbacks: Sequence[keras.callbacks.Callback],
@@ -181,13 +140,13 @@ class _Grower:
         self._compile(rung)
         progress = file.restore(rung)
         if not progress.finished:
-            _train(rung, data, epochs, [*callbacks, _AfterEachEpoch(file, progress)])
-            images = data.images()
+            train, validation = data
+            _train(rung, train, epochs, [*callbacks, _AfterEachEpoch(file, progress)])
+            images = some_images(train, count=_CALIBRATION_IMAGES)
             if images is not None:
                 rung.recalibrate(images)
-            if data.validation is not None:
-                arguments = _as_arguments(data.validation)
-                figures = rung.evaluate(**arguments, verbose=0, return_dict=True)
+            if validation is not None:
+                figures = rung.evaluate(**as_arguments(validation), verbose=0, return_dict=True)
                 progress.validation = {key: float(value) for key, value in figures.items()}
             progress.finished = True
             file.save(rung, progress)
@@ -211,7 +170,7 @@ class _Grower:
 
 def _train(
     rung: GrowingRung,
-    data: _Data,
+    data: Any,
     epochs: int,
     callbacks: list[keras.callbacks.Callback],
 ) -> None:
@@ -220,13 +179,13 @@ def _train(
     done = len(after_each.progress.history)
     if done >= epochs:
         return
-    data.start_at(done)
+    start_at(data, done)
     rung.fit(
-        **_as_arguments(data.train),
+        **as_arguments(data),
         epochs=epochs,
         initial_epoch=done,
         # The order of a data set's batches is its own affair.
-        shuffle=isinstance(data.train, tuple),
+        shuffle=isinstance(data, tuple),
         verbose=0,
         callbacks=callbacks,
     )

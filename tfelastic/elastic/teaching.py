@@ -34,7 +34,7 @@ class Lesson:
 
     def __init__(self, graph: LayerGraph, distillation: Distillation | None) -> None:
         self.distillation = distillation
-        self._names = list(getattr(graph.model, "output_names", ()))
+        self._names = output_names(graph.model)
         self._endings = endings_of(graph)
         self._weights: tuple[float, ...] = ()
         self._labels: keras.Model | None = None
@@ -148,6 +148,11 @@ class _Labels(keras.Model):
         super().__init__(name="labels")
         self.output_names = output_names
         self.built = True
+
+
+def output_names(model: keras.Model) -> list[str]:
+    """Return the names of a model's outputs; a sequential model's is its last layer's."""
+    return list(getattr(model, "output_names", None) or [model.layers[-1].name])
 
 
 def _is_regression(loss: Any) -> bool:

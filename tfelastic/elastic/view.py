@@ -10,6 +10,7 @@ from keras import ops
 from tfelastic.elastic.idle import build_idle
 from tfelastic.plan import Selection
 from tfelastic.surgery import Slice
+from tfelastic.training import recalibrate
 
 # Below this a width's own part of a BatchNorm scale would silence the channel and could never come back.
 SMALLEST_FACTOR = 1e-3
@@ -47,8 +48,9 @@ class RungView(keras.Model):
         # Values pass through in full precision; the layers of the structure cast them as their policies say.
         super().__init__(name=name, autocast=False, dtype=keras.config.floatx())
         self.base = base
+        self._scales = scales
         template, slices = build_idle(selection)
-        pipes = [_Pipe(piece, self._own(piece, scales), scales) for piece in slices]
+        pipes = [_Pipe(piece, self._own(piece), scales) for piece in slices]
         self._plumbing = _Plumbing(template, pipes)
         self.built = True
 
@@ -93,27 +95,43 @@ class RungView(keras.Model):
         pipes = self._plumbing.pipes
         return {id(pipe.piece.source): pipe.own for pipe in pipes if pipe.own is not None}
 
+    @property
+    def pieces(self) -> dict[int, Slice]:
+        """Where the view's own variables lie in the widest model's, by the same keys as `own`."""
+        pipes = self._plumbing.pipes
+        return {id(pipe.piece.source): pipe.piece for pipe in pipes if pipe.own is not None}
+
+    def recalibrate(self, images: np.ndarray, *, batch_size: int = 128) -> None:
+        """Measure the view's own BatchNorm statistics anew on `images`, `[count, height, width, channels]`."""
+        recalibrate(self, images, batch_size=batch_size, statistics=self.statistics)
+
     def fill(self, slices: Sequence[Slice]) -> None:
         """Give the variables of another copy of the view's structure the view's present values."""
         for pipe, piece in zip(self._plumbing.pipes, slices, strict=True):
             piece.variable.assign(ops.copy(pipe.value()))  # JAX may give a shared buffer away.
 
-    def _own(self, piece: Slice, scales: Scales) -> keras.Variable | None:
+    def _own(self, piece: Slice) -> keras.Variable | None:
         if not owned(piece):
             return None
         scale = piece.role == "scale"
-        factor = scale and scales == "factors"
+        factor = scale and self._scales == "factors"
         own = self.add_weight(
             shape=piece.variable.shape,
-            initializer="ones" if factor else "zeros",
+            initializer="zeros",
             dtype=piece.variable.dtype,
             trainable=piece.source.trainable,
             constraint=Positive() if scale else None,
             name=piece.source.path.replace("/", "_") + ("_factor" if factor else ""),
         )
-        if not factor:
-            own.assign(np.abs(piece.value()) if scale else piece.value())
+        own.assign(self.as_own(piece))
         return own
+
+    def as_own(self, piece: Slice) -> np.ndarray:
+        """Return what the view's own variable for `piece` is where the view does as the widest model does."""
+        value = piece.value()
+        if piece.role != "scale":
+            return value
+        return np.ones_like(value) if self._scales == "factors" else np.abs(value)
 
 
 def owned(piece: Slice) -> bool:

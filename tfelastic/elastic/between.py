@@ -1,0 +1,114 @@
+"""Widths between the trained ones: what such a rung keeps, and where its own weights come from."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import keras
+import numpy as np
+from keras import ops
+
+from tfelastic.elastic.strands import positions_in_piece
+from tfelastic.elastic.view import RungView
+from tfelastic.errors import PlanError
+from tfelastic.graph import LayerGraph
+from tfelastic.plan import KeepPlan, Ladder, Rung
+from tfelastic.strategies.rounding import step_of
+from tfelastic.surgery import Slice
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a width lies between two rungs.
+
+    Attributes:
+        wider: The next wider rung.
+        narrower: The next narrower rung.
+        share: How far up from the narrower to the wider one, 0 to 1.
+    """
+
+    wider: Rung
+    narrower: Rung
+    share: float
+
+    @classmethod
+    def of(cls, width: float, ladder: Ladder) -> "Place":
+        """Return the place of `width` on `ladder`.
+
+        Raises:
+            PlanError: It does not lie between two rungs.
+        """
+        for wider, narrower in pairwise(ladder.rungs):
+            if narrower.width < width < wider.width:
+                share = (width - narrower.width) / (wider.width - narrower.width)
+                return cls(wider, narrower, share)
+        raise PlanError(
+            f"a new width lies between two of the ladder's widths {[rung.width for rung in ladder.rungs]}, "
+            f"received {width}"
+        )
+
+
+def refined(graph: LayerGraph, ladder: Ladder, widths: Sequence[float], *, round_to: int) -> Ladder:
+    """Return `ladder` with further rungs, each group as wide as its widths in the neighbours suggest.
+
+    A rung keeps its wider neighbour's blocks.
+
+    Args:
+        graph: The graph that the ladder's plans were made for.
+        ladder: The ladder, as it looks from its widest rung.
+        widths: The new widths.
+        round_to: New channel counts are multiples of this, as in `tfelastic.ladder`.
+
+    Raises:
+        PlanError: A width does not lie between two rungs, or two rungs would keep the same.
+    """
+    new = [_rung(graph, width, Place.of(width, ladder), round_to) for width in widths]
+    rungs = sorted([*ladder.rungs, *new], key=lambda rung: -rung.width)
+    for wide, narrow in pairwise(rungs):
+        if wide.plan == narrow.plan:
+            raise PlanError(
+                f"rungs {wide.name!r} and {narrow.name!r} would keep the same channels, counted in steps of "
+                f"{round_to}; leave one of them out, or take a smaller round_to"
+            )
+    return Ladder(tuple(rungs))
+
+
+def interpolate(view: RungView, wider: keras.Model, narrower: keras.Model, *, share: float) -> None:
+    """Set a rung's own weights to a mean of its neighbours'; what only the wider one has is copied.
+
+    Args:
+        view: The rung.
+        wider: The wider neighbour: a view, or the widest model itself.
+        narrower: The narrower neighbour.
+        share: How far up from the narrower to the wider one, the weight of the wider one's.
+    """
+    assert isinstance(narrower, RungView)
+    above, below = _pieces(wider, view), narrower.pieces
+    for key, piece in view.pieces.items():
+        around, value = above[key]
+        value = value[np.ix_(*positions_in_piece(around, piece))]
+        # A mean makes sense only where a rule knows what a weight is: a bias, a scale, a statistic.
+        if key in below and piece.role is not None:
+            block = np.ix_(*positions_in_piece(piece, below[key]))
+            value[block] += (1 - share) * (ops.convert_to_numpy(narrower.own[key]) - value[block])
+        view.own[key].assign(value)
+
+
+def _pieces(wider: keras.Model, view: RungView) -> dict[int, tuple[Slice, np.ndarray]]:
+    """Return where a rung's own weights lie in the widest model's, and their values; whole where it is that model."""
+    if isinstance(wider, RungView):
+        own = wider.own
+        return {k: (piece, ops.convert_to_numpy(own[k])) for k, piece in wider.pieces.items()}
+    whole = [replace(piece, takes={}) for piece in view.pieces.values()]
+    return {id(piece.source): (piece, view.as_own(piece)) for piece in whole}
+
+
+def _rung(graph: LayerGraph, width: float, place: Place, round_to: int) -> Rung:
+    keep = {}
+    for name, units in place.wider.plan.keep.items():
+        most, least = len(units), len(place.narrower.plan.keep[name])
+        step = step_of(graph.group(name), round_to)
+        count = int((least + place.share * (most - least)) / step + 0.5) * step
+        keep[name] = tuple(range(min(most, max(least, count))))
+    plan = KeepPlan(graph.fingerprint, keep, place.wider.plan.removed)
+    return Rung(f"w{round(width * 100):03d}", width, plan)
