@@ -16,7 +16,6 @@ from tfelastic_runtime import Latency, Profile, VariantPlan
 
 from tflite_export.bundle import slices
 from tflite_export.bundle.manifest import Variant, describe
-from tflite_export.bundle.sharing import share
 from tflite_export.bundle.writer import pack
 from tflite_export.convert import convert
 from tflite_export.quantize.flatbuffer import buffers
@@ -164,8 +163,7 @@ def leading(source: np.ndarray, shape: Sequence[int]) -> np.ndarray:
 
 def write(name: str, variants: Sequence[Variant], profiles: Sequence[Profile] = ()) -> None:
     """Write a bundle."""
-    payload = share([each.tflite for each in variants])
-    manifest = describe(variants, payload, name=name, labels=LABELS, profiles=profiles)
+    manifest, payload = describe(variants, name=name, labels=LABELS, profiles=profiles)
     # The producer's version would otherwise change the bytes with every release.
     manifest = dataclasses.replace(manifest, producer="tfelastic golden")
     (FOLDER / f"{name}.elastic").write_bytes(pack(manifest, payload))

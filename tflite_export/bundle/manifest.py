@@ -23,7 +23,7 @@ from tfelastic_runtime import (
     VariantPlan,
 )
 
-from tflite_export.bundle.sharing import Payload
+from tflite_export.bundle.sharing import Payload, share
 from tflite_export.errors import PackError
 from tflite_export.quantize.quiet import quietly
 
@@ -61,20 +61,18 @@ class Variant:
 
 def describe(
     variants: Sequence[Variant],
-    payload: Payload,
     *,
     name: str,
     labels: Sequence[str] | None = None,
     output_kind: str = "logits",
     profiles: Sequence[Profile] = (),
-) -> Manifest:
-    """Return the manifest of a bundle of these variants.
+) -> tuple[Manifest, Payload]:
+    """Return the manifest of a bundle of these variants, and its payload.
 
     Shapes and quantization are read from the .tflite files themselves, not believed.
 
     Args:
         variants: Widest first.
-        payload: How they are stored.
         name: The network's name.
         labels: One text per class.
         output_kind: `logits` or `probabilities`.
@@ -85,20 +83,11 @@ def describe(
     """
     if not variants:
         raise PackError("expected at least one variant, received none")
-    infos, shapes = [], []
-    for variant, stored in zip(variants, payload.stored, strict=True):
-        specs = _specs(variant)
-        shapes.append((variant.name, specs["input_shape"], specs["output_shape"]))
-        infos.append(_info(variant, stored, specs))
-    _, input_shape, output_shape = shapes[0]
-    for other, *found in shapes[1:]:
-        if found != [input_shape, output_shape]:
-            raise PackError(
-                f"variant {other!r} maps {found[0]} to {found[1]}, variant {variants[0].name!r} "
-                f"maps {input_shape} to {output_shape}: one bundle holds variants of one network"
-            )
+    specs = [_specs(variant) for variant in variants]
+    input_shape, output_shape = _shapes(variants, specs)
+    payload = share([variant.tflite for variant in variants])
     try:
-        return Manifest(
+        manifest = Manifest(
             name=name,
             producer=f"tfelastic {importlib.metadata.version('tfelastic')}",
             labels=None if labels is None else tuple(labels),
@@ -106,12 +95,13 @@ def describe(
             classes=output_shape[0],
             output_kind=output_kind,
             payload_bytes=len(payload.data),
-            variants=tuple(infos),
+            variants=tuple(map(_info, variants, payload.stored, specs)),
             # Statistics that no device reads, and the classes that carry them, stay behind.
             profiles=tuple(Profile.from_json(profile.to_json()) for profile in profiles),
         )
     except BundleError as cause:
         raise PackError(str(cause)) from cause
+    return manifest, payload
 
 
 def canonical(manifest: Manifest) -> bytes:
@@ -140,6 +130,21 @@ def _info(variant: Variant, stored: Stored, specs: dict[str, Any]) -> VariantInf
         )
     except BundleError as cause:
         raise PackError(f"variant {variant.name!r}: {cause}") from cause
+
+
+def _shapes(
+    variants: Sequence[Variant], specs: Sequence[dict[str, Any]]
+) -> tuple[tuple[int, int, int], tuple[int]]:
+    """Return the shapes, without the batch, that all variants take and give."""
+    widest, *others = ((spec["input_shape"], spec["output_shape"]) for spec in specs)
+    for variant, found in zip(variants[1:], others, strict=True):
+        if found != widest:
+            raise PackError(
+                f"variant {variant.name!r} maps {found[0]} to {found[1]}, variant "
+                f"{variants[0].name!r} maps {widest[0]} to {widest[1]}: one bundle holds variants "
+                "of one network"
+            )
+    return widest
 
 
 def _specs(variant: Variant) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from tfelastic_runtime.bundle import CONTAINER_VERSION, DIGEST_BYTES, HEADER, MA
 from tfelastic_runtime.manifest import padded
 
 from tflite_export.bundle.manifest import Variant, canonical, describe
-from tflite_export.bundle.sharing import Payload, share
+from tflite_export.bundle.sharing import Payload
 from tflite_export.errors import PackError
 
 
@@ -80,17 +80,15 @@ def write_bundle(
         OSError: The file cannot be written.
     """
     path = Path(path)
-    models = [variant.tflite for variant in variants]
-    payload = share(models)
-    manifest = describe(
-        variants, payload, name=name, labels=labels, output_kind=output_kind, profiles=profiles
+    manifest, payload = describe(
+        variants, name=name, labels=labels, output_kind=output_kind, profiles=profiles
     )
     data = pack(manifest, payload)
     # The same name every time: what a killed run left behind, the next one replaces.
     temporary = path.with_name(f".{path.name}.tmp")
     try:
         _write_through(temporary, data)
-        _read_back(temporary, manifest, models)
+        _read_back(temporary, manifest, variants)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -109,8 +107,8 @@ def pack(manifest: Manifest, payload: Payload) -> bytes:
     """Return the bundle of a manifest and its payload as bytes.
 
     Args:
-        manifest: What `describe` returned for this payload.
-        payload: What `share` returned for the variants.
+        manifest: What `describe` returned.
+        payload: What it returned with it.
     """
     text = canonical(manifest)
     payload_start = padded(HEADER.size + len(text))
@@ -127,13 +125,13 @@ def _write_through(path: Path, data: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def _read_back(path: Path, manifest: Manifest, models: Sequence[bytes]) -> None:
+def _read_back(path: Path, manifest: Manifest, variants: Sequence[Variant]) -> None:
     try:
         bundle = Bundle.open(path)
         found = [bundle.model(variant.name) for variant in bundle.variants]
     except BundleError as cause:
         raise PackError(f"the bundle did not read back: {cause}") from cause
-    if bundle.manifest != manifest or found != list(models):
+    if bundle.manifest != manifest or found != [variant.tflite for variant in variants]:
         raise PackError(f"the bundle did not read back as it was written to {path}")
 
 

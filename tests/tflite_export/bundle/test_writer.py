@@ -7,6 +7,8 @@ import stat
 from pathlib import Path
 from typing import Any
 
+import jsonschema
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -18,50 +20,63 @@ from tfelastic_runtime import (
     Profile,
     TensorSpec,
     VariantInfo,
+    VariantPlan,
 )
-from tfelastic_runtime.manifest import padded
 
 from tflite_export.bundle import BundleReport, Variant, write_bundle, writer
 from tflite_export.bundle.manifest import canonical, describe
+from tflite_export.bundle.sharing import Payload, share
 from tflite_export.bundle.writer import pack
 from tflite_export.errors import PackError
 from tflite_export.profile import Latency as MeasuredLatency
 from tflite_export.profile import Profile as MeasuredProfile
 
-GOLDEN = Path(__file__).parents[3] / "runtime" / "conformance" / "golden.elastic"
+CONFORMANCE = Path(__file__).parents[3] / "runtime" / "conformance"
+GOLDEN = CONFORMANCE / "golden.elastic"
 LABELS = ("kitten", "Möwe", "犬")
+SCHEMA = jsonschema.Draft202012Validator(
+    json.loads(Path(writer.__file__).with_name("manifest.schema.json").read_text("utf-8"))
+)
 # Time per example says how busy the machine is, not whether a law holds.
-patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+patient = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
-@pytest.fixture(scope="module")
-def variants() -> list[Variant]:
-    """The golden bundle's variants, as they would come from an export."""
-    bundle = Bundle.open(GOLDEN)
-    kept = ("name", "width", "params", "macs", "accuracy", "scheme")
+def unpacked(path: Path) -> list[Variant]:
+    """Return a bundle's variants, as they would come from an export."""
+    bundle = Bundle.open(path)
+    kept = [field.name for field in dataclasses.fields(Variant) if field.name != "tflite"]
     return [
         Variant(**{key: getattr(info, key) for key in kept}, tflite=bundle.model(info.name))
         for info in bundle.variants
     ]
 
 
-def test_writes_the_golden_bytes(variants: list[Variant]) -> None:
+@pytest.fixture(scope="module")
+def variants() -> list[Variant]:
+    """The golden bundle's variants."""
+    return unpacked(GOLDEN)
+
+
+@pytest.mark.parametrize("name", ["golden", "shared"])
+def test_writes_the_golden_bytes(name: str) -> None:
     """The format cannot change unnoticed: these bytes are checked in."""
-    profile = Bundle.open(GOLDEN).manifest.profiles[0]
-    manifest = describe(variants, name="golden", labels=LABELS, profiles=[profile])
+    path = CONFORMANCE / f"{name}.elastic"
+    profiles = Bundle.open(path).manifest.profiles
+    manifest, payload = describe(unpacked(path), name=name, labels=LABELS, profiles=profiles)
     manifest = dataclasses.replace(manifest, producer="tfelastic golden")
-    assert pack(manifest, [variant.tflite for variant in variants]) == GOLDEN.read_bytes()
+    assert pack(manifest, payload) == path.read_bytes()
 
 
 def test_reads_back_what_was_written(variants: list[Variant], tmp_path: Path) -> None:
     report = write_bundle(tmp_path / "model.elastic", variants, name="net", labels=LABELS)
     bundle = Bundle.open(tmp_path / "model.elastic")
-    assert bundle.manifest == describe(variants, name="net", labels=LABELS)
+    assert bundle.manifest == describe(variants, name="net", labels=LABELS)[0]
     assert bundle.manifest.producer.startswith("tfelastic ")
     for variant, info in zip(variants, bundle.variants, strict=True):
         assert bundle.model(variant.name) == variant.tflite
-        for key in ("name", "width", "params", "macs", "accuracy", "scheme"):
-            assert getattr(info, key) == getattr(variant, key)
+        for field in dataclasses.fields(Variant):
+            if field.name != "tflite":
+                assert getattr(info, field.name) == getattr(variant, field.name)
     data = (tmp_path / "model.elastic").read_bytes()
     assert report.bundle_bytes == len(data)
     assert report.sha256 == hashlib.sha256(data).hexdigest()
@@ -76,10 +91,16 @@ def test_equal_input_gives_equal_bytes(variants: list[Variant], tmp_path: Path) 
     assert one.sha256 == other.sha256 == third.sha256
 
 
-def test_payloads_are_aligned(variants: list[Variant], tmp_path: Path) -> None:
-    write_bundle(tmp_path / "model.elastic", variants, name="net")
+def test_whole_variants_are_aligned(variants: list[Variant], tmp_path: Path) -> None:
+    """Nothing is shared by these two, so both lie whole in the file, ready to run in place."""
+    noise = np.random.default_rng(0)
+    strangers = [
+        dataclasses.replace(variant, tflite=variant.tflite + noise.bytes(30_001))
+        for variant in variants[:2]
+    ]
+    write_bundle(tmp_path / "model.elastic", strangers, name="net")
     data = (tmp_path / "model.elastic").read_bytes()
-    for variant in variants:
+    for variant in strangers:
         assert data.count(variant.tflite) == 1
         assert data.index(variant.tflite) % 16 == 0
 
@@ -102,35 +123,55 @@ SPECS = st.one_of(
 )
 
 
+PLANS = st.builds(
+    VariantPlan,
+    st.dictionaries(texts(9), st.integers(1, 2**53 - 1), max_size=3),
+    st.lists(texts(9), max_size=2).map(tuple),
+)
+
+
 @st.composite
-def bundles(draw: st.DrawFn) -> tuple[Manifest, list[bytes]]:
+def related(draw: st.DrawFn) -> list[bytes]:
+    """Files with long stretches in common, in one order or another."""
+    pieces = draw(st.lists(st.binary(min_size=1, max_size=40), min_size=1, max_size=4))
+    files = st.lists(st.sampled_from(pieces), min_size=1, max_size=8).map(b"".join)
+    return draw(st.lists(files, min_size=1, max_size=4))
+
+
+@st.composite
+def bundles(draw: st.DrawFn) -> tuple[Manifest, Payload, list[bytes]]:
     """Any manifest that the format allows, over payloads that need not be .tflite files."""
-    models = draw(st.lists(st.binary(min_size=1, max_size=60), min_size=1, max_size=4))
+    models = draw(related())
+    payload = share(models)
     widths = draw(
         st.lists(st.floats(0.01, 1), min_size=len(models), max_size=len(models)).map(
             lambda found: sorted(found, reverse=True)
         )
     )
-    offset, infos = 0, []
-    for index, (model, width) in enumerate(zip(models, widths, strict=True)):
-        infos.append(
-            VariantInfo(
-                name=f"v{index}",
-                width=width,
-                params=draw(st.integers(0, 2**53 - 1)),
-                macs=draw(st.integers(0, 2**53 - 1)),
-                accuracy=draw(st.floats(0, 1)),
-                scheme=draw(texts(32)),
-                offset=offset,
-                bytes=len(model),
-                sha256=hashlib.sha256(model).hexdigest(),
-                input=draw(
-                    st.sampled_from([TensorSpec("int8", 1.0, -128), TensorSpec("float32", 1.0, 0)])
-                ),
-                output=draw(SPECS),
-            )
+    infos = [
+        VariantInfo(
+            name=f"v{index}",
+            width=width,
+            plan=draw(st.none() | PLANS),
+            scheme=draw(texts(32)),
+            params=draw(st.integers(0, 2**53 - 1)),
+            macs=draw(st.integers(0, 2**53 - 1)),
+            peak_bytes=draw(st.none() | st.integers(0, 2**53 - 1)),
+            arena_bytes=draw(st.none() | st.integers(0, 2**53 - 1)),
+            accuracy=draw(st.floats(0, 1)),
+            accuracies=draw(st.dictionaries(texts(9), st.floats(0, 1), max_size=2)),
+            bytes=len(model),
+            sha256=hashlib.sha256(model).hexdigest(),
+            stored=stored,
+            input=draw(
+                st.sampled_from([TensorSpec("int8", 1.0, -128), TensorSpec("float32", 1.0, 0)])
+            ),
+            output=draw(SPECS),
         )
-        offset = padded(offset + len(model))
+        for index, (model, width, stored) in enumerate(
+            zip(models, widths, payload.stored, strict=True)
+        )
+    ]
     classes = draw(st.integers(1, 5))
     names = [info.name for info in infos]
     profile = st.builds(
@@ -146,29 +187,30 @@ def bundles(draw: st.DrawFn) -> tuple[Manifest, list[bytes]]:
         input_shape=draw(st.tuples(*[st.integers(1, 65535)] * 3)),
         classes=classes,
         output_kind=draw(st.sampled_from(["logits", "probabilities"])),
+        payload_bytes=len(payload.data),
         variants=tuple(infos),
         profiles=tuple(draw(st.lists(profile, max_size=2))),
     )
-    return manifest, models
+    return manifest, payload, models
 
 
 @patient
 @given(bundles())
-def test_any_bundle_reads_back(bundle: tuple[Manifest, list[bytes]]) -> None:
-    manifest, models = bundle
-    found = Bundle.from_bytes(pack(manifest, models))
+def test_any_bundle_reads_back(bundle: tuple[Manifest, Payload, list[bytes]]) -> None:
+    manifest, payload, models = bundle
+    found = Bundle.from_bytes(pack(manifest, payload))
     assert found.manifest == manifest
     assert [found.model(info.name) for info in found.variants] == models
-    assert pack(found.manifest, models) == pack(manifest, models)
     assert json.loads(canonical(manifest)) == manifest.to_json()
+    SCHEMA.validate(manifest.to_json())
 
 
 @patient
 @given(bundles(), st.data())
 def test_any_damaged_bundle_is_refused(
-    bundle: tuple[Manifest, list[bytes]], data: st.DataObject
+    bundle: tuple[Manifest, Payload, list[bytes]], data: st.DataObject
 ) -> None:
-    packed = bytearray(pack(*bundle))
+    packed = bytearray(pack(*bundle[:2]))
     packed[data.draw(st.integers(0, len(packed) - 1))] ^= data.draw(st.integers(1, 255))
     with pytest.raises(BundleError):
         Bundle.from_bytes(bytes(packed))
@@ -276,6 +318,8 @@ def test_report_reads_well(variants: list[Variant], tmp_path: Path) -> None:
     report = write_bundle(tmp_path / "model.elastic", variants, name="net")
     assert isinstance(report, BundleReport)
     assert json.loads(json.dumps(report.to_json()))["variant_bytes"]["w050"] == 2213
+    stored = Bundle.open(tmp_path / "model.elastic").variant("w050").stored
     lines = str(report).splitlines()
     assert lines[0].endswith(f"model.elastic: {report.bundle_bytes:,} bytes")
     assert [line.split()[0] for line in lines[1:]] == ["manifest", "w100", "w050", "w025"]
+    assert lines[3].split()[1:] == ["2,213", str(stored.bytes), f"{stored.bytes / 2213:.1%}"]

@@ -1,0 +1,73 @@
+"""The manifest's JSON Schema says what the reader says, on the bundles and edits that all readers share."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from tfelastic_runtime import Bundle
+
+import tflite_export.bundle
+
+CONFORMANCE = Path(__file__).parents[3] / "runtime" / "conformance"
+FOLDER = Path(tflite_export.bundle.__file__).parent
+VALIDATOR = jsonschema.Draft202012Validator(
+    json.loads((FOLDER / "manifest.schema.json").read_text("utf-8"))
+)
+# What relates one value to another, or is told by JSON itself, is beyond a schema.
+BEYOND = {
+    "equal names",
+    "rising widths",
+    "one label more",
+    "format is no integer",
+    "NaN",
+    "a key twice",
+    "a key twice, none missing",
+    "profile of another bundle",
+    "p90 below p50",
+    "payload longer than the file's",
+    "payload shorter than the file's",
+    "a program beyond the payload",
+    "a program taken for a whole variant",
+    "a whole variant shorter than it is",
+    "a variant larger than the payload",
+}
+
+
+def manifest(name: str) -> str:
+    data = (CONFORMANCE / name).read_bytes()
+    return data[24 : 24 + int.from_bytes(data[12:16], "little")].decode()
+
+
+def edits() -> list[Any]:
+    cases = json.loads((CONFORMANCE / "bundle.json").read_text("utf-8"))["refused"]
+    return [
+        pytest.param(*case["replace"], id=case["name"])
+        for case in cases
+        if "replace" in case and "model" not in case and case["name"] not in BEYOND
+    ]
+
+
+def test_schema_is_a_schema() -> None:
+    VALIDATOR.check_schema(VALIDATOR.schema)
+
+
+@pytest.mark.parametrize("name", ["golden.elastic", "shared.elastic"])
+def test_manifests_follow_the_schema(name: str) -> None:
+    VALIDATOR.validate(json.loads(manifest(name)))
+    VALIDATOR.validate(Bundle.open(CONFORMANCE / name).manifest.to_json())
+
+
+@pytest.mark.parametrize(("old", "new"), edits())
+def test_what_readers_refuse_breaks_the_schema(old: str, new: str) -> None:
+    found = json.loads(manifest("golden.elastic").replace(old, new, 1))
+    assert not VALIDATOR.is_valid(found)
+
+
+def test_the_example_in_the_format_follows_the_schema() -> None:
+    text = (FOLDER / "FORMAT.md").read_text("utf-8")
+    example = text[text.index("```json") + 7 :]
+    data = json.loads(example[: example.index("```")])
+    data["variants"][0]["sha256"] = "0" * 64
+    VALIDATOR.validate(data)
