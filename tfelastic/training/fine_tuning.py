@@ -12,6 +12,9 @@ from tfelastic.training.distillation import Distillation, Ending, endings_of
 class FineTuning:
     """Trains any classifier for some epochs on the same data; made once, called on net after net.
 
+    Every net sees the same batches in the same order: data with a `start_at`, such as `tfelastic.data.Batches`, are
+    set back before each. So a search that was cut short goes on as if it had not been.
+
     Args:
         data: Batches of images and integer labels, as `fit` takes them: a PyDataset such as
             `tfelastic.data.Batches`, or a tf.data.Dataset.
@@ -19,6 +22,8 @@ class FineTuning:
         optimizer: Copied afresh for each net; momentum 0.9 and a learning rate of 0.01 where left out.
         teacher: The net to learn from beside the labels, as a rule the original; it is not changed.
         distillation: How to weigh the teacher against the labels.
+        jit_compile: Whether XLA compiles the steps. Left out, it does on JAX; on a CPU TensorFlow's own kernels
+            train faster.
 
     Raises:
         TrainingError: `epochs` is not positive.
@@ -38,6 +43,7 @@ class FineTuning:
         optimizer: keras.optimizers.Optimizer | None = None,
         teacher: keras.Model | None = None,
         distillation: Distillation = Distillation(weight=0.5),  # noqa: B008 - frozen, so safe to share.
+        jit_compile: bool | None = None,
     ) -> None:
         if epochs < 1:
             raise TrainingError(f"fine-tuning takes at least one epoch, received {epochs}")
@@ -45,6 +51,7 @@ class FineTuning:
         self._optimizer = optimizer or keras.optimizers.SGD(0.01, momentum=0.9)
         self._teacher = teacher and _frozen(teacher)
         self._distillation = distillation
+        self._jit_compile = keras.backend.backend() == "jax" if jit_compile is None else jit_compile
 
     def __call__(self, model: keras.Model) -> keras.callbacks.History:
         """Train `model` in place and return Keras' history.
@@ -63,7 +70,10 @@ class FineTuning:
         student.compile(
             type(self._optimizer).from_config(self._optimizer.get_config()),
             keras.losses.SparseCategoricalCrossentropy(from_logits=ending == "logits"),
+            jit_compile=self._jit_compile,
         )
+        if hasattr(self._data, "start_at"):
+            self._data.start_at(0)
         return student.fit(self._data, epochs=self._epochs, shuffle=False, verbose=0)
 
 

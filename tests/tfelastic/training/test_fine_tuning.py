@@ -64,6 +64,15 @@ def test_it_learns_from_the_teacher_alone_and_leaves_it_as_it_is() -> None:
     assert not optimizer.built, "every net gets an optimizer of its own"
 
 
+def test_every_net_sees_the_same_batches_so_a_search_can_go_on() -> None:
+    tune = te.FineTuning(data(), epochs=2)
+    nets = [net(), net()]
+    for each in nets:
+        tune(each)
+    first, second = (each.get_weights() for each in nets)
+    assert all(map(np.array_equal, first, second))
+
+
 def test_what_it_cannot_train_is_refused() -> None:
     with pytest.raises(te.errors.TrainingError, match="at least one epoch"):
         te.FineTuning(data(), epochs=0)
