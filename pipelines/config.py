@@ -1,7 +1,8 @@
 """Recipes: what a run does, as frozen data read strictly from YAML.
 
-A recipe is a tree of frozen dataclasses. A recipe's file may hold further schedules of the same run under
-`schedules`, each a tree of the keys that it changes.
+A recipe is a tree of frozen dataclasses (`pipelines.sections`). There are three kinds: one elastic network, blocks
+removed (`blocks`) and nets pruned by complexity (`complexity`); the sections that a recipe has say which it is. A
+recipe's file may hold further schedules of the same run under `schedules`, each a tree of the keys that it changes.
 """
 
 import dataclasses
@@ -24,165 +25,31 @@ from pipelines.reading import (
     read_section,
     require,
 )
+from pipelines.sections import (
+    BlockRemoval,
+    Comparison,
+    ComplexityPruning,
+    Data,
+    ElasticTraining,
+    Export,
+    LadderSpec,
+    Model,
+    ProfileSpec,
+    SelectorSpec,
+    Training,
+)
 
 __all__ = ["PipelineError", "Recipe", "RecipeError", "built_in", "differences", "identity", "load"]
 
 
-@dataclass(frozen=True)
-class Data:
-    """Which images to learn and to judge by.
+Kind = Literal["elastic", "blocks", "complexity"]
 
-    `source` is `digits`, a tfds name, a prepared tfds directory or an image folder; `data_dir` is
-    where tfds keeps its data sets, and is no part of a run's identity.
-    """
-
-    source: str = "digits"
-    data_dir: str | None = None
-    image_size: int | None = None
-    limit: int | None = None
-
-    def __post_init__(self) -> None:
-        require(bool(self.source), "source", "the name or path of a data set", self.source)
-        for key in ("image_size", "limit"):
-            value = getattr(self, key)
-            require(value is None or value >= 1, key, "null or at least 1", value)
-
-
-@dataclass(frozen=True)
-class Model:
-    """Which net of the zoo, its options, and the file of pretrained weights that it starts from.
-
-    `weights` is a file that `tfelastic.zoo.load_resnet_cifar` reads; without one the net starts from random
-    weights.
-    """
-
-    name: str = "resnet8"
-    options: dict[str, Any] = field(default_factory=dict)
-    weights: str | None = None
-
-
-@dataclass(frozen=True)
-class LadderSpec:
-    """How narrow the rungs are and which channels they keep."""
-
-    widths: tuple[float, ...] = (1.0, 0.75, 0.5, 0.25)
-    criterion: str = "magnitude"
-    round_to: int = 8
-
-    def __post_init__(self) -> None:
-        falling = all(a > b for a, b in zip(self.widths, self.widths[1:], strict=False))
-        whole = bool(self.widths) and self.widths[0] == 1.0 and self.widths[-1] > 0
-        require(
-            falling and whole, "widths", "widths that fall from 1 and stay above 0", self.widths
-        )
-        require(self.round_to >= 1, "round_to", "at least 1", self.round_to)
-
-
-@dataclass(frozen=True)
-class Training:
-    """One training.
-
-    The learning rate rises linearly during the first `warmup` (a share of all steps), then falls
-    along a cosine to 0.
-    """
-
-    epochs: int = 10
-    batch_size: int = 128
-    optimizer: Literal["sgd", "adamw"] = "sgd"
-    learning_rate: float = 0.1
-    warmup: float = 0.1
-    weight_decay: float = 5e-4
-    augment: Literal["shift", "shift-flip"] | None = "shift-flip"
-
-    def __post_init__(self) -> None:
-        require(self.epochs >= 1, "epochs", "at least 1", self.epochs)
-        require(self.batch_size >= 1, "batch_size", "at least 1", self.batch_size)
-        require(self.learning_rate > 0, "learning_rate", "more than 0", self.learning_rate)
-        require(0 <= self.warmup < 1, "warmup", "a share from 0 to below 1", self.warmup)
-        require(self.weight_decay >= 0, "weight_decay", "at least 0", self.weight_decay)
-
-
-@dataclass(frozen=True)
-class ElasticTraining(Training):
-    """The training of all rungs together; `distillation` lets the widest teach the others."""
-
-    distillation: bool = True
-
-
-@dataclass(frozen=True)
-class Published:
-    """A paper's accuracies, in percent, of its original net and of the rungs by their names here."""
-
-    source: str
-    original: float
-    rungs: dict[str, float]
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """What joint training is compared with: prune-and-grow, and each rung's net trained by itself.
-
-    All start from the baseline, share its ladder, and train by the schedule of `elastic`, so for as many epochs.
-
-    `distillation` lets the original teach the levels of prune-and-grow. `published` are figures to set beside ours.
-    """
-
-    distillation: bool = True
-    published: Published | None = None
-
-
-@dataclass(frozen=True)
-class Export:
-    """How rungs become .tflite files.
-
-    `calibration` images set the quantization ranges. `tolerance` scales the scheme's bounds on how
-    far a variant may stray from its Keras model; at 1, int8 may lose 1 point of accuracy.
-    """
-
-    scheme: str = "int8"
-    calibration: int = 256
-    tolerance: float = 1.0
-
-    def __post_init__(self) -> None:
-        require(self.calibration >= 1, "calibration", "at least 1 image", self.calibration)
-        require(self.tolerance >= 0, "tolerance", "at least 0", self.tolerance)
-
-
-@dataclass(frozen=True)
-class ProfileSpec:
-    """How the variants' latencies are measured."""
-
-    runs: int = 200
-    warmup: int = 20
-    threads: int = 1
-
-    def __post_init__(self) -> None:
-        require(self.runs >= 1, "runs", "at least 1", self.runs)
-        require(self.warmup >= 0, "warmup", "at least 0", self.warmup)
-        require(self.threads >= 1, "threads", "at least 1", self.threads)
-
-
-@dataclass(frozen=True)
-class SelectorSpec:
-    """Under which budgets, in microseconds, the selector runs, and over how many test images.
-
-    `auto` takes the budgets that lie midway between neighbouring variants' p90 latencies;
-    `requests: null` takes the whole test split.
-    """
-
-    budgets: Literal["auto"] | tuple[float, ...] = "auto"
-    requests: int | None = None
-
-    def __post_init__(self) -> None:
-        if self.budgets != "auto":
-            good = bool(self.budgets) and all(float(budget) > 0 for budget in self.budgets)
-            require(good, "budgets", "'auto' or microseconds above 0", self.budgets)
-        require(
-            self.requests is None or self.requests >= 1,
-            "requests",
-            "null or at least 1",
-            self.requests,
-        )
+#: The sections that recipes of one kind alone have. Those of the last two make a recipe of that kind.
+_OWN_SECTIONS: dict[Kind, tuple[str, ...]] = {
+    "elastic": ("ladder", "elastic", "comparison", "selector"),
+    "blocks": ("blocks",),
+    "complexity": ("complexity",),
+}
 
 
 @dataclass(frozen=True)
@@ -205,6 +72,8 @@ class Recipe:
     baseline: Training = field(default_factory=Training)
     elastic: ElasticTraining = field(default_factory=ElasticTraining)
     comparison: Comparison | None = None
+    blocks: BlockRemoval | None = None
+    complexity: ComplexityPruning | None = None
     export: Export = field(default_factory=Export)
     profile: ProfileSpec = field(default_factory=ProfileSpec)
     selector: SelectorSpec = field(default_factory=SelectorSpec)
@@ -214,19 +83,34 @@ class Recipe:
         require(good, "name", "letters, digits, '.', '_' and '-'", self.name)
         require(self.seed >= 0, "seed", "at least 0", self.seed)
 
+    @property
+    def kind(self) -> Kind:
+        """What the run does."""
+        if self.blocks is not None:
+            return "blocks"
+        return "elastic" if self.complexity is None else "complexity"
+
     def to_json(self) -> dict[str, Any]:
-        """Return the recipe as plain dicts, lists and scalars."""
+        """Return the recipe, without the sections of other kinds, as plain dicts, lists and scalars."""
         plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(self)))
-        return plain
+        foreign = _foreign_sections(self.kind)
+        return {key: value for key, value in plain.items() if key not in foreign}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Recipe":
         """Read a recipe strictly.
 
         Raises:
-            RecipeError: A key is unknown or missing, or a value is of the wrong type or range.
+            RecipeError: A key is unknown or missing, a value is of the wrong type or range, or two sections
+                belong to recipes of different kinds.
         """
         recipe: Recipe = read_section(cls, data, "")
+        foreign = [key for key in _foreign_sections(recipe.kind) if data.get(key) is not None]
+        if foreign:
+            raise RecipeError(
+                f"{', '.join(foreign)}: a recipe with the section {recipe.kind!r} has no such section; remove one "
+                "of them"
+            )
         return recipe
 
     @property
@@ -234,6 +118,11 @@ class Recipe:
         """The sha256, in hex, of what the run's results depend on (not of where its data lie)."""
         canonical = json.dumps(identity(self.to_json()), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _foreign_sections(kind: Kind) -> tuple[str, ...]:
+    """Return the sections that a recipe of this kind does not have."""
+    return tuple(name for other, names in _OWN_SECTIONS.items() if other != kind for name in names)
 
 
 def identity(recipe: Mapping[str, Any]) -> dict[str, Any]:

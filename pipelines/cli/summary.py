@@ -1,4 +1,4 @@
-"""The end of a run on the terminal: the variants' table, the selector's, and the paths."""
+"""The end of a run on the terminal: its tables and the paths."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,9 +8,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from pipelines.report import prose
+from pipelines.report.parts import parts, tiles
 from pipelines.report.units import TimeUnit, kilobytes, millions
 
 _LEAST_WIDTH = 100
+_FILES = ("model.elastic", "pruned.keras", "report.html", "metrics.json")
 
 
 def print_summary(metrics: Mapping[str, Any], folder: Path) -> None:
@@ -18,19 +21,45 @@ def print_summary(metrics: Mapping[str, Any], folder: Path) -> None:
     console = Console(highlight=False)
     if not console.is_terminal:
         console = Console(highlight=False, width=_LEAST_WIDTH)
+    console.print(f"\n[bold]{escape(metrics['data']['name'])}[/]", soft_wrap=True)
+    if "variants" in metrics:
+        _print_elastic(console, metrics)
+    else:
+        for figure, caption in tiles(metrics):
+            console.print(escape(f"{figure:>10}  {caption}"), soft_wrap=True)
+    for part in parts(metrics):
+        console.print(f"\n[bold]{escape(part.title)}[/]")
+        _print_prose(console, part)
+    console.print()
+    for name in _FILES:
+        if (folder / name).exists():
+            console.print(escape(str(folder / name)), soft_wrap=True)
+
+
+def _print_elastic(console: Console, metrics: Mapping[str, Any]) -> None:
     unit = TimeUnit.of(metrics)
     console.print(
-        f"\n[bold]{escape(metrics['data']['name'])}[/]\nthe net alone "
-        f"{_points(metrics['baseline']['accuracy'])} %, all variants in one bundle of "
+        f"the net alone {_points(metrics['baseline']['accuracy'])} %, all variants in one bundle of "
         f"{kilobytes(metrics['bundle_bytes'])} kB\n",
         soft_wrap=True,
     )
     console.print(_variants(metrics, unit))
     console.print()
     console.print(_selector(metrics["selector"], unit))
-    console.print()
-    for name in ("model.elastic", "report.html", "metrics.json"):
-        console.print(escape(str(folder / name)), soft_wrap=True)
+
+
+def _print_prose(console: Console, part: prose.Part) -> None:
+    """Print a part's tables and lists; the page has the explanations too."""
+    for each in prose.read(part.lines):
+        if isinstance(each, prose.Table):
+            table = _table(*((heading, "") for heading in each.headings))
+            for row in each.rows:
+                table.add_row(*map(escape, row))
+            # Figures are for reading across: a narrow terminal wraps lines, but nothing is cut off.
+            Console(highlight=False, soft_wrap=True, width=max(console.width, 200)).print(table)
+        elif isinstance(each, prose.Items):
+            for text in each.texts:
+                console.print(escape(f"- {text}"))
 
 
 def _variants(metrics: Mapping[str, Any], unit: TimeUnit) -> Table:

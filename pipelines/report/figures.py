@@ -6,7 +6,7 @@ light page and on a dark one.
 
 import io
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
@@ -16,18 +16,24 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_INK, _MUTED, _GRID, _FIRST, _SECOND, _PAPER = (f"#01020{digit}" for digit in range(1, 7))
+_INK, _MUTED, _GRID, _PAPER, *COLORS = (f"#01020{digit}" for digit in range(1, 10))
+_FIRST, _SECOND = COLORS[:2]
 
 _CSS = {
     _INK: "var(--ink)",
     _MUTED: "var(--muted)",
     _GRID: "var(--grid)",
-    _FIRST: "var(--first)",
-    _SECOND: "var(--second)",
     _PAPER: "var(--paper)",
+    **{
+        color: f"var(--{place})"
+        for color, place in zip(
+            COLORS, ("first", "second", "third", "fourth", "fifth"), strict=True
+        )
+    },
 }
 
 _STYLE: dict[str, Any] = {
+    "axes.prop_cycle": f"cycler(linestyle=['-', '--']) * cycler(color={COLORS!r})",
     "svg.fonttype": "none",
     "svg.hashsalt": "tfelastic",
     "font.size": 10,
@@ -44,21 +50,33 @@ _STYLE: dict[str, Any] = {
     "grid.color": _GRID,
     "grid.linewidth": 0.8,
     "text.color": _INK,
+    "legend.labelcolor": _INK,
 }
-
 
 #: The least that the axis of the accuracy spans, in points.
 _LEAST_POINTS = 3.0
 
 
+def picture(draw: Callable[[], "Figure"], *, name: str, label: str) -> str:
+    """Return what `draw` draws as an SVG element.
+
+    Args:
+        draw: Called while the page's style holds, it takes its colours from the cycle.
+        name: Leads every id, so that they differ from other pictures'.
+        label: What is seen, for those who cannot.
+    """
+    with _drawing():
+        return _svg(draw(), name, label)
+
+
 def trade_off(metrics: Mapping[str, Any]) -> str:
     """Draw accuracy against latency: a dot at each variant's median, a whisker to its p90."""
-    with _drawing():
-        return _svg(_trade_off(metrics), "trade-off", "accuracy against latency of every variant")
+    label = "accuracy against latency of every variant"
+    return picture(lambda: _trade_off(metrics), name="trade-off", label=label)
 
 
 def _trade_off(metrics: Mapping[str, Any]) -> "Figure":
-    figure, (axes,) = _figure(7.2, 3.6, columns=1)
+    figure, (axes,) = canvas(7.2, 3.6, columns=1)
     unit = TimeUnit.of(metrics)
     for variant in metrics["variants"]:
         p50, p90 = (variant["latency_us"][key] / unit.microseconds for key in ("p50", "p90"))
@@ -109,31 +127,54 @@ def _draw_budget(axes: "Axes", budget_us: float, unit: "TimeUnit") -> None:
 
 
 def curves(metrics: Mapping[str, Any]) -> str:
-    """Draw loss and accuracy on the training images against the epoch, for both trainings."""
-    with _drawing():
-        return _svg(_curves(metrics), "curves", "loss and accuracy in training against the epoch")
+    """Draw loss and accuracy on the training images against the epoch, for every training."""
+    label = "loss and accuracy in training against the epoch"
+    return picture(lambda: _curves(metrics), name="curves", label=label)
 
 
 def _curves(metrics: Mapping[str, Any]) -> "Figure":
     from matplotlib.ticker import MaxNLocator
 
-    trainings = {
-        "the net alone": metrics["baseline"]["history"],
-        "all widths together": metrics["elastic"]["history"],
-    }
-    figure, panels = _figure(7.2, 2.6, columns=2)
+    figure, panels = canvas(7.2, 2.6, columns=2)
     for axes, kind, scale in zip(panels, ("loss", "accuracy"), (1, 100), strict=True):
-        for color, (label, history) in zip((_SECOND, _FIRST), trainings.items(), strict=True):
+        for label, history in _trainings(metrics).items():
             known = [epoch for epoch in history if kind in epoch]
             epochs = [epoch["epoch"] for epoch in known]
             values = [scale * epoch[kind] for epoch in known]
-            axes.plot(epochs, values, color=color, linewidth=1.6, label=label)
+            axes.plot(epochs, values, linewidth=1.6, label=label)
         axes.set_title("loss" if kind == "loss" else "accuracy in training, %")
         axes.set_xlabel("epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(axis="y")
-    panels[1].legend(frameon=False, loc="lower right", labelcolor=_INK)
+    panels[1].legend(frameon=False, loc="lower right")
     return figure
+
+
+def _trainings(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    if "elastic" not in metrics:
+        return {"the whole net": metrics["baseline"]["history"], **metrics["trainings"]}
+    return {
+        "all widths together": metrics["elastic"]["history"],
+        "the net alone": metrics["baseline"]["history"],
+    }
+
+
+def heat_map(axes: "Axes", cells: Iterable[tuple[float, float, float, float]]) -> None:
+    """Draw a map in one colour, the darker the higher.
+
+    Args:
+        axes: Where to draw; its y-axis runs downwards, whole numbers are the cells' middles.
+        cells: Left edge, middle height, width and value of each, the value from 0 to 1.
+    """
+    for left, y, width, value in cells:
+        axes.barh(y, width, 1.0, left, color=_FIRST, alpha=0.06 + 0.94 * value, linewidth=0)
+    axes.invert_yaxis()
+    axes.margins(0)
+
+
+def mark(axes: "Axes", left: float, y: float, width: float) -> None:
+    """Frame a cell of a heat map."""
+    axes.barh(y, width, 1.0, left, fill=False, edgecolor=_SECOND, linewidth=1.5)
 
 
 def _drawing() -> AbstractContextManager[None]:
@@ -143,7 +184,8 @@ def _drawing() -> AbstractContextManager[None]:
     return context
 
 
-def _figure(width: float, height: float, *, columns: int) -> tuple["Figure", list["Axes"]]:
+def canvas(width: float, height: float, *, columns: int) -> tuple["Figure", list["Axes"]]:
+    """Return an empty figure, in inches, with panels side by side."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")

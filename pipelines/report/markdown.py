@@ -4,22 +4,42 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipelines.report import units
+from pipelines.report.parts import parts
+from pipelines.report.prose import Table
 
 _HEADINGS = ("variant", "params", "MACs (M)", ".tflite (kB)", "Keras", "int8", "speed")
 
 
 def section(metrics: Mapping[str, Any]) -> str:
-    """Return the run's heading, its circumstances and its table of variants.
-
-    Speeds are ratios to the widest variant's median, measured side by side in the same run.
+    """Return the run's heading, its circumstances and its tables.
 
     Args:
         metrics: What `metrics.json` of a finished run holds.
     """
     data, baseline = metrics["data"], metrics["baseline"]
-    widest = metrics["variants"][0]["latency_us"]["p50"]
-    rows = [
-        [
+    lines = [
+        f"## {metrics['name']}",
+        "",
+        f"{data['name']}, {data['train']:,} images to train and {data['test']:,} to test, seed "
+        f"{metrics['seed']}. The stand-alone baseline reaches {units.percent(baseline['accuracy'])}.",
+        "",
+        "```",
+        metrics["command"],
+        "```",
+        "",
+    ]
+    if "variants" in metrics:
+        lines += [*_variants(metrics["variants"]).markdown(), ""]
+    for part in parts(metrics):
+        lines += [f"### {part.title}", "", *part.lines, ""]
+    return "\n".join(lines)
+
+
+def _variants(variants: list[Mapping[str, Any]]) -> Table:
+    """Return the variants; speeds are ratios to the widest one's median, measured side by side in the same run."""
+    widest = variants[0]["latency_us"]["p50"]
+    rows = (
+        (
             each["name"],
             f"{each['params']:,}",
             units.millions(each["macs"]),
@@ -27,27 +47,7 @@ def section(metrics: Mapping[str, Any]) -> str:
             units.percent(each["accuracy_keras"]),
             units.percent(each["accuracy_tflite"]),
             f"{widest / each['latency_us']['p50']:.2f}x",
-        ]
-        for each in metrics["variants"]
-    ]
-    return "\n".join(
-        [
-            f"## {metrics['name']}",
-            "",
-            f"{data['name']}, {data['train']:,} images to train and {data['test']:,} to test, seed "
-            f"{metrics['seed']}. The stand-alone baseline reaches "
-            f"{units.percent(baseline['accuracy'])}.",
-            "",
-            "```",
-            metrics["command"],
-            "```",
-            "",
-            *_table(_HEADINGS, rows),
-            "",
-        ]
+        )
+        for each in variants
     )
-
-
-def _table(headings: tuple[str, ...], rows: list[list[str]]) -> list[str]:
-    lines = [list(headings), ["---", *("---:" for _ in headings[1:])], *rows]
-    return [f"| {' | '.join(cells)} |" for cells in lines]
+    return Table(_HEADINGS, tuple(rows))

@@ -10,14 +10,21 @@ from pipelines.stages import (
     baseline,
     bundle,
     compare,
+    contests,
     data,
+    depth,
     elastic,
     export,
+    fine_tuned,
+    finish,
     grown,
     ladder,
+    plans,
     profile,
     report,
+    searches,
     selector,
+    train_pruned,
 )
 from pipelines.stages.base import Run, Stage, StageError, run_stages
 from pipelines.stages.progress import Reporter, duration
@@ -25,19 +32,20 @@ from pipelines.stages.progress import Reporter, duration
 
 def stages_of(recipe: Recipe) -> tuple[Stage, ...]:
     """Return the stages of a recipe, first to last."""
+    if recipe.kind == "blocks":
+        own = (baseline.STAGE, *searches.STAGES, finish.STAGE, depth.STAGE)
+    elif recipe.kind == "complexity":
+        pruned = (plans.STAGE, train_pruned.STAGE)
+        own = (*pruned, baseline.STAGE, fine_tuned.STAGE, contests.STAGE)
+    else:
+        own = _of_elastic(recipe)
+    return (data.STAGE, *own, report.STAGE)
+
+
+def _of_elastic(recipe: Recipe) -> tuple[Stage, ...]:
     compared = (grown.STAGE, alone.STAGE, compare.STAGE) if recipe.comparison else ()
-    return (
-        data.STAGE,
-        baseline.STAGE,
-        ladder.STAGE,
-        elastic.STAGE,
-        *compared,
-        export.STAGE,
-        bundle.STAGE,
-        profile.STAGE,
-        selector.STAGE,
-        report.STAGE,
-    )
+    trained = (baseline.STAGE, ladder.STAGE, elastic.STAGE, *compared)
+    return (*trained, export.STAGE, bundle.STAGE, profile.STAGE, selector.STAGE)
 
 
 __all__ = ["Reporter", "Run", "Stage", "StageError", "duration", "run_stages", "stages_of"]

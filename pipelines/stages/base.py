@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipelines.backend import start_backend
-from pipelines.config import Data, PipelineError, Recipe
+from pipelines.config import PipelineError, Recipe
+from pipelines.sections import Data
 from pipelines.stages.progress import Reporter
 from pipelines.workspace import Workspace
 
 if TYPE_CHECKING:
-    from tfelastic.data import Dataset
+    from tfelastic.data import Dataset, Split
 
 
 class StageError(PipelineError, ValueError):
@@ -98,6 +99,30 @@ class Run:
                     "or choose another --workspace"
                 )
         return dataset
+
+    @functools.cached_property
+    def learned(self) -> "Split":
+        """The training images that trainings see: all, or all but the judges."""
+        train = self.dataset.train
+        return train if self.recipe.blocks is None else train.take(np.sort(self._judges_first[1]))
+
+    @functools.cached_property
+    def judges(self) -> "Split":
+        """The training images that are held out to judge blocks by."""
+        return self.dataset.train.take(np.sort(self._judges_first[0]))
+
+    @property
+    def _judges_first(self) -> list[np.ndarray]:
+        from tfelastic.data.base import stratified_order
+
+        labels = self.dataset.train.labels
+        count = self.recipe.blocks.judges if self.recipe.blocks else 0
+        if count >= len(labels):
+            raise StageError(
+                f"blocks.judges holds out {count:,} images, but there are {len(labels):,} training images in all; "
+                "lower it"
+            )
+        return np.split(stratified_order(labels, seed=self.recipe.seed), [count])
 
 
 def _place(spec: Data) -> tuple[str, str | None]:

@@ -1,4 +1,4 @@
-"""Build the recipe's model and train it by itself: what the elastic network is measured against."""
+"""Build the recipe's model and train it by itself: what all that follows is measured against."""
 
 import typing
 from pathlib import Path
@@ -23,7 +23,7 @@ def run(run: Run) -> Outcome:
     _rehearse(run, model)
     trained = train(
         model,
-        dataset.train,
+        run.learned,
         training=run.recipe.baseline,
         seed=run.recipe.seed,
         checkpoint=Checkpoint(run.workspace, STAGE.name),
@@ -83,10 +83,16 @@ def plan_ladder(run: Run, model: "keras.Model") -> "Ladder":
 
 def _rehearse(run: Run, model: "keras.Model") -> None:
     """Let what cannot work fail now, and not after hours of training."""
+    import tfelastic as te
+    from tfelastic.strategies.block_goal import Goal
     from tflite_export.quantize.scheme import get_scheme
 
-    plan_ladder(run, model)
     get_scheme(run.recipe.export.scheme)
+    if run.recipe.kind == "elastic":
+        plan_ladder(run, model)
+    elif run.recipe.blocks is not None:
+        budget = te.Budget(**run.recipe.blocks.budget.given)
+        Goal(te.trace(model), budget, None, run.recipe.blocks.per)
 
 
 def _require_fit(

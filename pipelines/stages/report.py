@@ -5,6 +5,7 @@ from importlib import metadata
 from typing import Any
 
 from pipelines.report import PAGE, render
+from pipelines.stages import searches
 from pipelines.stages.base import Outcome, Run, Stage
 
 FILE = "metrics.json"
@@ -24,8 +25,9 @@ def run(run: Run) -> Outcome:
 def collect(run: Run) -> dict[str, Any]:
     """Return the run's metrics as JSON data."""
     recipe, workspace = run.recipe, run.workspace
-    baseline, profile = workspace.results("baseline"), workspace.results("profile")["profile"]
+    baseline = workspace.results("baseline")
     stages = [stage for stage in workspace.finished_stages if stage != STAGE.name]
+    gathered = {"elastic": _elastic, "blocks": _blocks, "complexity": _complexity}
     return {
         "name": recipe.name,
         "command": run.command,
@@ -33,6 +35,17 @@ def collect(run: Run) -> dict[str, Any]:
         "fingerprint": recipe.fingerprint,
         "data": workspace.results("data")["description"],
         "baseline": {key: baseline[key] for key in ("accuracy", "params", "macs", "history")},
+        **gathered[recipe.kind](run),
+        "seconds": {stage: workspace.seconds(stage) for stage in stages},
+        "versions": versions(),
+        "recipe": recipe.to_json(),
+    }
+
+
+def _elastic(run: Run) -> dict[str, Any]:
+    recipe, workspace = run.recipe, run.workspace
+    profile = workspace.results("profile")["profile"]
+    return {
         "elastic": {"history": workspace.results("elastic")["history"]},
         "comparison": workspace.results("compare")["rungs"] if recipe.comparison else None,
         "variants": [
@@ -40,16 +53,58 @@ def collect(run: Run) -> dict[str, Any]:
             for variant in workspace.results("export")["variants"]
         ],
         "bundle_bytes": workspace.results("bundle")["bytes"],
-        "profile": {
-            "device": profile["device"],
-            "threads": profile["threads"],
-            "runs": recipe.profile.runs,
-        },
+        "profile": _profile(run, profile["device"]),
         "selector": workspace.results("selector")["selector"],
-        "seconds": {stage: workspace.seconds(stage) for stage in stages},
-        "versions": versions(),
-        "recipe": recipe.to_json(),
     }
+
+
+def _blocks(run: Run) -> dict[str, Any]:
+    from tflite_export.profile import describe_host
+
+    workspace = run.workspace
+    found = {name: workspace.results(name) for name in searches.NAMES}
+    finished = workspace.results("finish")
+    return {
+        "blocks": {
+            "judged_by": searches.spec_of(run).judges,
+            "tested_by": found["direct"]["tested_by"],
+            "baseline": found["direct"]["baseline"],
+            "searches": {
+                name: {key: results[key] for key in ("search", "tests", "behind")}
+                for name, results in found.items()
+            },
+            "nets": finished["nets"],
+            "depth": workspace.results("depth")["rows"],
+        },
+        "trainings": {
+            "the whole net, trained on": finished["history"]["whole"],
+            "the pruned net": finished["history"]["pruned"],
+        },
+        "profile": _profile(run, describe_host()),
+    }
+
+
+def _complexity(run: Run) -> dict[str, Any]:
+    from tflite_export.profile import describe_host
+
+    workspace = run.workspace
+    trained = workspace.results("train_pruned")["history"]
+    tuned = workspace.results("fine_tuned")["history"]
+    judged = workspace.results("contests")
+    return {
+        "complexity": {
+            "whole": judged["whole"],
+            "groups": workspace.results("plans")["groups"],
+            "contests": judged["contests"],
+        },
+        "trainings": {**trained, **tuned},
+        "profile": _profile(run, describe_host()),
+    }
+
+
+def _profile(run: Run, device: Any) -> dict[str, Any]:
+    spec = run.recipe.profile
+    return {"device": device, "threads": spec.threads, "runs": spec.runs}
 
 
 def _variant(exported: dict[str, Any], measured: dict[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from pipelines.config import Training
+from pipelines.sections import Training
 from pipelines.stages.progress import Advance, Reporter
 from pipelines.workspace import Workspace
 from tfelastic.data import Batches, Split
@@ -134,7 +134,7 @@ def train(
     batches = batches_for(training, split, seed=seed)
     compile_for(model, training, steps_per_epoch=len(batches))
     history = checkpoint.restore(model)
-    earlier_seconds = sum(epoch["seconds"] for epoch in history)
+    earlier_seconds = seconds_of(history)
     batches.start_at(len(history))
     with reporter.bar(training.epochs, "epochs") as advance:
         model.fit(
@@ -146,6 +146,11 @@ def train(
             callbacks=[MovesBar(advance), _AfterEachEpoch(checkpoint, history)],
         )
     return Trained(history, earlier_seconds)
+
+
+def seconds_of(history: list[Epoch]) -> float:
+    """Return how long a training's epochs took."""
+    return sum(epoch["seconds"] for epoch in history)
 
 
 def batches_for(training: Training, split: Split, *, seed: int) -> Batches:

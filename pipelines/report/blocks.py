@@ -1,0 +1,199 @@
+"""What block pruning found: the orders of removal, every candidate, depth beside width, and the result."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from pipelines.report import units
+from pipelines.report.pairs import Pair
+from pipelines.report.prose import Part, Table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+#: What the searches are called where people read.
+TITLES = {
+    "direct": "direct removal",
+    "untuned": "direct, no fine-tuning",
+    "random": "random blocks",
+    "smallest": "smallest weights",
+}
+_NETS = {
+    "baseline": "whole",
+    "whole": "whole, trained on",
+    "pruned": "pruned",
+}
+
+
+def lead(metrics: Mapping[str, Any]) -> str:
+    """Return what the run is about."""
+    taken = len(_steps(metrics))
+    return f"{taken} residual blocks taken out of {metrics['recipe']['model']['name']}, each time the one missed least"
+
+
+def tiles(metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the figures to see first."""
+    whole, *_, pruned = metrics["blocks"]["nets"]
+    pair = Pair.from_json(pruned["against_baseline"])
+    first, last = metrics["blocks"]["depth"][0], metrics["blocks"]["depth"][-1]
+    return [
+        (units.percent(1 - pruned["params"] / whole["params"], 1), "of the parameters removed"),
+        (f"{pair.points:+.2f}", "points of accuracy against the whole net"),
+        (units.percent(1 - pruned["macs"] / whole["macs"], 1), "of the MACs removed"),
+        (f"{first['latency_us'] / last['latency_us']:.2f}×", "as fast on this machine"),
+    ]
+
+
+def parts(metrics: Mapping[str, Any]) -> list[Part]:
+    """Return the parts of the results."""
+    return [
+        Part("Accuracy against blocks removed", tuple(_orders(metrics)), lambda: _draw(metrics)),
+        Part("Every candidate at every step", (_MAP,), lambda: _draw_candidates(metrics)),
+        Part("Depth beside width", tuple(_depth(metrics))),
+        Part("The result", tuple(_result(metrics))),
+    ]
+
+
+_MAP = (
+    "The accuracy on the judging images without each block, before fine-tuning: the darker the higher; framed, the "
+    "block that went. White: gone."
+)
+
+
+def _steps(metrics: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    steps: list[Mapping[str, Any]] = metrics["blocks"]["searches"]["direct"]["search"]["steps"]
+    return steps
+
+
+def _orders(metrics: Mapping[str, Any]) -> Iterator[str]:
+    found = metrics["blocks"]
+    searches, whole = found["searches"], found["searches"]["direct"]["search"]["whole"]
+    yield (
+        f"Candidates are judged on {found['judged_by']:,} images held out of the training images. The accuracies below "
+        f"are on {found['tested_by']:,} test images; the whole net reaches {units.percent(found['baseline'])} there. "
+        "In brackets the 95 % interval of direct removal's lead, in points, paired over these images."
+    )
+    yield ""
+    headings = ("blocks removed", "removed last", "params", "MACs")
+    rows = []
+    for number, step in enumerate(_steps(metrics)):
+        row = [str(number + 1), step["removed"]]
+        row += [units.percent(step["spent"][key] / whole[key], 1) for key in ("params", "macs")]
+        for name in TITLES:
+            row.append(units.percent(searches[name]["tests"][number]))
+            row += [_points(pair) for pair in searches[name]["behind"][number : number + 1]]
+        rows.append(tuple(row))
+    titles: list[str] = []
+    for name, title in TITLES.items():
+        titles += [title, "lead"] if searches[name]["behind"] else [title]
+    yield from Table((*headings, *titles), tuple(rows)).markdown()
+    yield ""
+    for name in TITLES:
+        pairs = [Pair.from_json(each) for each in searches[name]["behind"]]
+        if pairs:
+            ahead = sum(pair.points > 0 for pair in pairs)
+            sure = sum(pair.interval[0] > 0 for pair in pairs)
+            yield (
+                f"- Direct removal is ahead of {TITLES[name]} at {ahead} of {len(pairs)} steps, at {sure} of them with "
+                "the whole interval above zero."
+            )
+
+
+def _points(pair: Mapping[str, Any]) -> str:
+    read = Pair.from_json(dict(pair))
+    low, high = read.interval
+    return f"{read.points:+.2f} [{low:+.2f}, {high:+.2f}]"
+
+
+def _depth(metrics: Mapping[str, Any]) -> Iterator[str]:
+    rows = metrics["blocks"]["depth"]
+    whole = rows[0]
+    yield (
+        "Each step's net beside the whole net with all channels cut evenly to no more MACs; medians on this machine, "
+        "taking turns. Proportional speed would be one over the share of the MACs."
+    )
+    yield ""
+    headings = ("blocks removed", "MACs", "proportional", "speed", "width cut, MACs", "speed")
+    yield from Table(headings, tuple(_depth_row(row, whole) for row in rows)).markdown()
+
+
+def _depth_row(row: Mapping[str, Any], whole: Mapping[str, Any]) -> tuple[str, ...]:
+    def speed(net: Mapping[str, Any]) -> str:
+        return f"{whole['latency_us'] / net['latency_us']:.2f}x"
+
+    def share(net: Mapping[str, Any]) -> str:
+        return units.percent(net["macs"] / whole["macs"], 1)
+
+    width = row["width"]
+    beside = (share(width), speed(width)) if width else ("–", "–")
+    ideal = f"{whole['macs'] / row['macs']:.2f}x"
+    return (str(row["blocks"]), share(row), ideal, speed(row), *beside)
+
+
+def _result(metrics: Mapping[str, Any]) -> Iterator[str]:
+    recipe, nets = metrics["recipe"], metrics["blocks"]["nets"]
+    yield (
+        f"The net that direct removal left, trained for {recipe['blocks']['finish']['epochs']} more epochs; so was "
+        "the whole net. In brackets the 95 % interval of the difference from the whole net as it was before, in "
+        "points, paired over all test images."
+    )
+    yield ""
+    headings = ("net", "params", "MACs (M)", ".tflite (kB)", "Keras", "difference")
+    rows = tuple(
+        (
+            _NETS[net["name"]],
+            f"{net['params']:,} ({units.percent(net['params'] / nets[0]['params'], 1)})",
+            units.millions(net["macs"]),
+            units.kilobytes(net["tflite_bytes"]),
+            units.percent(net["accuracy_keras"]),
+            _points(net["against_baseline"]) if net is not nets[0] else "–",
+            units.percent(net["accuracy_tflite"]),
+        )
+        for net in nets
+    )
+    yield from Table((*headings, recipe["export"]["scheme"]), rows).markdown()
+
+
+def _draw(metrics: Mapping[str, Any]) -> "Figure":
+    from matplotlib.ticker import MaxNLocator
+
+    from pipelines.report.figures import canvas
+
+    found = metrics["blocks"]
+    figure, (axes,) = canvas(7.2, 3.6, columns=1)
+    for (name, title), marker in zip(TITLES.items(), "os^D", strict=True):
+        reached = [100 * share for share in (found["baseline"], *found["searches"][name]["tests"])]
+        axes.plot(range(len(reached)), reached, marker=marker, markersize=4, label=title)
+    axes.set_xlabel("blocks removed")
+    axes.set_ylabel("accuracy, %")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.grid(axis="y")
+    axes.legend(frameon=False)
+    return figure
+
+
+def _draw_candidates(metrics: Mapping[str, Any]) -> "Figure":
+    from pipelines.report.figures import canvas, heat_map, mark
+
+    steps = _steps(metrics)
+    candidates = metrics["blocks"]["searches"]["direct"]["search"]["candidates"]
+    figure, (axes,) = canvas(7.2, 1.2 + 0.17 * len(candidates), columns=1)
+    low, high = _range(steps)
+    heat_map(
+        axes,
+        (
+            (number + 0.5, candidates.index(name), 1.0, (share - low) / max(high - low, 1e-9))
+            for number, step in enumerate(steps)
+            for name, share in step["accuracies"].items()
+        ),
+    )
+    for number, step in enumerate(steps):
+        mark(axes, number + 0.5, candidates.index(step["removed"]), 1.0)
+    axes.set_yticks(range(len(candidates)), candidates, fontsize=7)
+    axes.set_xticks(range(1, len(steps) + 1))
+    axes.set_xlabel(f"step (palest {units.percent(low, 1)}, darkest {units.percent(high, 1)})")
+    return figure
+
+
+def _range(steps: Sequence[Mapping[str, Any]]) -> tuple[float, float]:
+    shares = [share for step in steps for share in step["accuracies"].values()]
+    return min(shares), max(shares)

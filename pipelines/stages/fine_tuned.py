@@ -1,0 +1,54 @@
+"""Prune the trained baseline by rank and fine-tune it: what training directly is measured against."""
+
+import dataclasses
+
+from pipelines.stages import baseline, plans
+from pipelines.stages.base import Outcome, Run, Stage
+from pipelines.stages.train_pruned import keras_file
+
+#: What the way is called where modes have their names.
+RANKED = "ranked"
+
+
+def run(run: Run) -> Outcome:
+    """Cut each budget's net out of the baseline by L2 norms, and train it for as many epochs as the baseline had."""
+    import keras
+
+    import tfelastic as te
+    from pipelines.stages.training import Checkpoint, seconds_of, train
+
+    spec = plans.spec_of(run)
+    training = dataclasses.replace(run.recipe.baseline, learning_rate=spec.fine_tuning_rate)
+    whole = keras.saving.load_model(run.path(baseline.FILE))
+    histories, earlier_seconds = {}, 0.0
+    for contest in spec.contests:
+        name = plans.name_of(contest, RANKED)
+        plan = te.plan(
+            whole,
+            budget=te.Budget(**contest.budget.given),
+            strategy="global",
+            criterion="l2",
+            round_to=spec.round_to,
+            floor=spec.floor,
+        )
+        net = te.prune(whole, plan)
+        trained = train(
+            net,
+            run.learned,
+            training=training,
+            seed=run.recipe.seed,
+            checkpoint=Checkpoint(run.workspace, STAGE.name, name),
+            reporter=run.reporter,
+        )
+        run.workspace.save(keras_file(name), net.save)
+        histories[name] = trained.history
+        earlier_seconds += trained.earlier_seconds
+    return Outcome(
+        "  ".join(f"{name} {seconds_of(history):.0f} s" for name, history in histories.items()),
+        files=tuple(keras_file(name) for name in histories),
+        results={"history": histories},
+        earlier_seconds=earlier_seconds,
+    )
+
+
+STAGE = Stage("fine_tuned", run, needs=("tensorflow",))
