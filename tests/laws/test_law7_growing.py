@@ -1,6 +1,6 @@
 """Law 7: growing a level leaves the outputs and weights of every level below as they were, to the last bit."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import keras
 import numpy as np
@@ -25,12 +25,26 @@ pytestmark = pytest.mark.filterwarnings("ignore:Even though the .tf.config:UserW
 
 
 @pytest.fixture(autouse=True)
-def eager() -> Iterator[None]:
-    """Run these tiny trainings step by step: tracing would take longer than they do."""
+def eager(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Run these tiny trainings step by step, if not told otherwise: tracing would take longer than they do."""
     tf = pytest.importorskip("tensorflow")
-    tf.config.run_functions_eagerly(True)
+    tf.config.run_functions_eagerly("compiled" not in request.fixturenames)
     yield
     tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture
+def compiled() -> None:
+    """Let a test train in compiled steps."""
+
+
+@pytest.fixture
+def mixed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let a test compute in half precision."""
+    monkeypatch.setattr(keras.utils, "clear_session", lambda: None)  # It would reset the policy.
+    keras.config.set_dtype_policy("mixed_float16")
+    yield
+    keras.config.set_dtype_policy("float32")
 
 
 class Watch(keras.callbacks.Callback):
@@ -64,16 +78,18 @@ def snapshot(net: te.ElasticModel, name: str, images: np.ndarray) -> list[np.nda
     return [np.asarray(net.rung(name)(images)), *cut.get_weights()]
 
 
-def grown(spec: ModelSpec, optimizer: str) -> tuple[te.ElasticModel, Watch, keras.Model]:
+def grown(
+    spec: ModelSpec, optimizer: str, *, jit: bool = False, widths: Sequence[float] = (1.0, 0.6, 0.3)
+) -> tuple[te.ElasticModel, Watch, keras.Model]:
     model = build(spec)
     (images,) = random_inputs(model, count=8)
     labels = np.arange(8) % 3
     model.compile(
         OPTIMIZERS[optimizer](),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        jit_compile=False,
+        jit_compile=jit,
     )
-    ladder = te.ladder(model, widths=(1.0, 0.6, 0.3), round_to=1, iterative=True)
+    ladder = te.ladder(model, widths=widths, round_to=1, iterative=True)
     watch = Watch(images)
     net = te.prune_and_grow(model, (images, labels), ladder=ladder, epochs=2, callbacks=[watch])
     return net, watch, model
@@ -101,6 +117,23 @@ def test_lower_levels_stay_to_the_last_bit(name: str, optimizer: str) -> None:
         )
     ]
     assert all(moved)
+
+
+@pytest.mark.usefixtures("compiled")
+def test_lower_levels_stay_where_xla_compiles_the_training() -> None:
+    net, watch, _ = grown(NAMED["plain"], "momentum_and_coupled_decay", jit=True, widths=(1.0, 0.5))
+    assert [len(below) for below in watch.before.values()] == [0, 1]
+    assert watch.differences(net) == []
+
+
+@pytest.mark.usefixtures("mixed")
+def test_lower_levels_stay_in_mixed_precision() -> None:
+    net, watch, model = grown(NAMED["plain"], "decoupled_decay", widths=(1.0, 0.5))
+    assert watch.differences(net) == []
+    assert net.rung("w050")(watch.images).dtype == "float16"
+    assert model.layers[1].compute_dtype == "float16"
+    kernels = [weight for weight in net.base.weights if weight.name == "kernel"]
+    assert all(each.dtype == "float32" and np.isfinite(each.numpy()).all() for each in kernels)
 
 
 def net_plan(model: keras.Model) -> te.KeepPlan:
