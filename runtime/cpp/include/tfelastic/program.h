@@ -1,0 +1,261 @@
+// Expanding a variant: its program's segments, carried out on the payload (FORMAT.md, "Programs").
+//
+// Nothing here knows what a .tflite is, and nothing in a program is believed: each segment is checked
+// before it is carried out, so work is bounded by the output's size.
+#ifndef TFELASTIC_PROGRAM_H_
+#define TFELASTIC_PROGRAM_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#include "tfelastic/bytes.h"
+#include "tfelastic/status.h"
+
+namespace tfelastic {
+
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "tfelastic reads float32 as it lies in the file: it needs a little-endian machine"
+#endif
+static_assert(sizeof(float) == 4, "tfelastic needs IEEE 754 single precision");
+
+namespace internal {
+
+// A gather as it was read: nested loops over rows, and the runs of bytes that make a row.
+struct Gather {
+  static constexpr std::uint32_t kLoopsMax = 3, kRunsMax = 64;
+  struct Loop {
+    std::uint64_t count, stride;
+  };
+  struct Run {
+    std::uint64_t begin, length;  // Bytes from the row's start.
+  };
+
+  std::uint64_t start;
+  std::uint32_t loop_count, run_count;
+  Loop loops[kLoopsMax];
+  Run runs[kRunsMax];
+  std::uint64_t row_bytes;
+  std::uint64_t end;  // One past the last byte that it reads.
+};
+
+class Expansion {
+ public:
+  Expansion(Bytes program, Bytes payload, std::uint8_t* output, std::size_t size)
+      : program_(program), payload_(payload), output_(output), left_(size) {}
+
+  Status Run() {
+    while (program_.size > 0) {
+      std::uint32_t token;
+      if (!Number(&token) || !Segment(token & 3, token >> 2)) return Status::kProgram;
+    }
+    return left_ == 0 ? Status::kOk : Status::kProgram;
+  }
+
+ private:
+  bool Segment(std::uint32_t kind, std::uint32_t count) {
+    switch (kind) {
+      case 0:
+        return Literal(count);
+      case 1:
+        return Copy(count);
+      case 2:
+        return Fill(count);
+      default:
+        return Gathered(count);
+    }
+  }
+
+  bool Literal(std::uint32_t count) {
+    if (count > program_.size || !Fits(count)) return false;
+    Write(program_.data, count);
+    program_ = program_.Sub(count, program_.size - count);
+    return true;
+  }
+
+  bool Copy(std::uint32_t count) {
+    std::uint64_t start;
+    if (!Address(&start) || !Within(start, count) || !Fits(count)) return false;
+    Write(payload_.data + start, count);
+    source_ = start + count;
+    return true;
+  }
+
+  bool Fill(std::uint32_t count) {
+    if (program_.size < 1 || !Fits(count)) return false;
+    std::memset(output_, program_.data[0], count);
+    program_ = program_.Sub(1, program_.size - 1);
+    Advance(count);
+    return true;
+  }
+
+  bool Gathered(std::uint32_t kind) {
+    Gather gather;
+    if (!Address(&gather.start) || !ReadLoops(&gather) || !ReadRuns(&gather)) return false;
+    std::uint64_t total = gather.row_bytes;
+    for (std::uint32_t i = 0; i < gather.loop_count; ++i) {
+      // Compared before it is multiplied: the product of hostile counts has more than 64 bits.
+      if (gather.loops[i].count > left_ / total) return false;
+      total *= gather.loops[i].count;
+    }
+    const std::uint8_t* factors = nullptr;
+    if (!Fits(total) || (kind != 0 && !ReadFactors(kind, gather, &factors))) return false;
+    source_ = gather.end;
+    std::uint64_t counts[Gather::kLoopsMax] = {1, 1, 1}, strides[Gather::kLoopsMax] = {};
+    for (std::uint32_t i = 0; i < gather.loop_count; ++i) {
+      counts[i] = gather.loops[i].count;
+      strides[i] = gather.loops[i].stride;
+    }
+    for (std::uint64_t i = 0; i < counts[0]; ++i) {
+      const std::uint8_t* factor = kind == 1 ? factors + 4 * i : factors;
+      for (std::uint64_t j = 0; j < counts[1]; ++j) {
+        std::uint64_t row = gather.start + i * strides[0] + j * strides[1];
+        for (std::uint64_t k = 0; k < counts[2]; ++k, row += strides[2]) {
+          Row(gather, row, kind, factor);
+        }
+      }
+    }
+    return true;
+  }
+
+  void Row(const Gather& gather, std::uint64_t row, std::uint32_t kind,
+           const std::uint8_t* factor) {
+    for (std::uint32_t i = 0; i < gather.run_count; ++i) {
+      const Gather::Run& run = gather.runs[i];
+      const std::uint8_t* from = payload_.data + row + run.begin;
+      const std::size_t count = static_cast<std::size_t>(run.length);
+      if (kind == 0) {
+        Write(from, count);
+      } else if (kind == 1) {
+        Scale(from, factor, 0, count);
+      } else {
+        Scale(from, factor, 1, count);
+        factor += count;
+      }
+    }
+  }
+
+  // Appends float32 elements times factors, `step` factors further with each element. One
+  // multiplication in single precision, so that every machine agrees to the last bit.
+  void Scale(const std::uint8_t* from, const std::uint8_t* factors, std::size_t step,
+             std::size_t count) {
+    float factor;
+    std::memcpy(&factor, factors, 4);
+    for (std::size_t i = 0; i < count; i += 4) {
+      float element;
+      std::memcpy(&element, from + i, 4);
+      if (step != 0) std::memcpy(&factor, factors + i, 4);
+      const float product = element * factor;
+      std::memcpy(output_ + i, &product, 4);
+    }
+    Advance(count);
+  }
+
+  bool ReadLoops(Gather* gather) {
+    if (!Number(&gather->loop_count) || gather->loop_count > Gather::kLoopsMax) return false;
+    for (std::uint32_t i = 0; i < gather->loop_count; ++i) {
+      std::uint32_t count, stride;
+      if (!Positive(&count) || !Number(&stride)) return false;
+      gather->loops[i] = {count, stride};
+    }
+    return true;
+  }
+
+  // Reads the runs, and checks that all the gather reads lies in the payload.
+  bool ReadRuns(Gather* gather) {
+    if (!Positive(&gather->run_count) || gather->run_count > Gather::kRunsMax) return false;
+    std::uint64_t end = 0;  // Below 2^39: 64 runs of two numbers of 32 bits.
+    gather->row_bytes = 0;
+    for (std::uint32_t i = 0; i < gather->run_count; ++i) {
+      std::uint32_t skip, length;
+      if (!Number(&skip) || !Positive(&length)) return false;
+      gather->runs[i] = {end + skip, length};
+      end += std::uint64_t{skip} + length;
+      gather->row_bytes += length;
+    }
+    for (std::uint32_t i = 0; i < gather->loop_count; ++i) {
+      if (end > payload_.size) return false;  // So the next sum stays below 2^64.
+      end += (gather->loops[i].count - 1) * gather->loops[i].stride;
+    }
+    gather->end = gather->start + end;
+    return Within(gather->start, end);
+  }
+
+  bool ReadFactors(std::uint32_t kind, const Gather& gather, const std::uint8_t** factors) {
+    if (kind > 2 || (kind == 1 && gather.loop_count == 0)) return false;
+    for (std::uint32_t i = 0; i < gather.run_count; ++i) {
+      if (gather.runs[i].length % 4 != 0) return false;
+    }
+    const std::uint64_t bytes = kind == 1 ? 4 * gather.loops[0].count : gather.row_bytes;
+    std::uint32_t address;
+    if (!Number(&address) || !Within(address, bytes)) return false;
+    *factors = payload_.data + address;
+    return true;
+  }
+
+  // Whether the output has room for so many bytes, at least one.
+  bool Fits(std::uint64_t count) const { return count >= 1 && count <= left_; }
+
+  // Whether the payload has these bytes.
+  bool Within(std::uint64_t start, std::uint64_t count) const {
+    return start <= payload_.size && count <= payload_.size - start;
+  }
+
+  void Write(const std::uint8_t* from, std::size_t count) {
+    std::memcpy(output_, from, count);
+    Advance(count);
+  }
+
+  void Advance(std::size_t count) {
+    output_ += count;
+    left_ -= count;
+  }
+
+  // Unsigned LEB128, at most 5 bytes, below 2^32.
+  bool Number(std::uint32_t* number) {
+    std::uint64_t value = 0;
+    for (std::size_t i = 0; i < 5 && i < program_.size; ++i) {
+      const std::uint8_t byte = program_.data[i];
+      value |= std::uint64_t{byte & 0x7fu} << (7 * i);
+      if (byte < 0x80) {
+        program_ = program_.Sub(i + 1, program_.size - i - 1);
+        *number = static_cast<std::uint32_t>(value);
+        return value >> 32 == 0;
+      }
+    }
+    return false;
+  }
+
+  bool Positive(std::uint32_t* number) { return Number(number) && *number >= 1; }
+
+  // A signed distance from where the last copy or gather ended.
+  bool Address(std::uint64_t* address) {
+    std::uint32_t folded;
+    if (!Number(&folded)) return false;
+    const std::uint64_t distance = (std::uint64_t{folded} + 1) / 2;
+    if (folded % 2 == 1 && distance > source_) return false;
+    *address = folded % 2 == 1 ? source_ - distance : source_ + distance;
+    return true;
+  }
+
+  Bytes program_;
+  Bytes payload_;
+  std::uint8_t* output_;
+  std::size_t left_;
+  std::uint64_t source_ = 0;
+};
+
+}  // namespace internal
+
+// Carries out a program: writes exactly `size` bytes to `output`, or refuses.
+//
+// `output` must not overlap the payload. After kProgram its contents are unspecified; nothing outside
+// it was written, and nothing outside program and payload was read.
+inline Status ExpandProgram(Bytes program, Bytes payload, std::uint8_t* output,
+                            std::size_t size) {
+  return internal::Expansion(program, payload, output, size).Run();
+}
+
+}  // namespace tfelastic
+
+#endif  // TFELASTIC_PROGRAM_H_

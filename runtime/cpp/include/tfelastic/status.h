@@ -1,0 +1,60 @@
+// What every operation of this library answers. Nothing throws, nothing is printed.
+#ifndef TFELASTIC_STATUS_H_
+#define TFELASTIC_STATUS_H_
+
+#include <cstdint>
+
+namespace tfelastic {
+
+enum class Status : std::uint8_t {
+  kOk,
+  kNotABundle,         // The magic is missing.
+  kContainerVersion,   // A container version that this reader does not know.
+  kLength,             // Shorter or longer than the header tells.
+  kChecksum,           // The bytes are not those that were written.
+  kManifestFormat,     // A manifest format that this reader does not know.
+  kManifest,           // The manifest breaks a rule of FORMAT.md.
+  kLimit,              // Within the format, but beyond what this reader holds (see limits.h).
+  kNoSuchVariant,      // No variant of that name or index.
+  kProgram,            // A program is malformed, or writes something else than its variant.
+  kBufferTooSmall,     // The variant does not fit into the caller's buffer.
+  kNotInPlace,         // Stored as a program, or not at a multiple of 16 bytes: expand it.
+  kVariantChecksum,    // The variant's bytes are not those that its SHA-256 tells of.
+};
+
+// A short text for logs; "ok" for kOk.
+inline const char* Describe(Status status) {
+  switch (status) {
+    case Status::kOk:
+      return "ok";
+    case Status::kNotABundle:
+      return "not a tfelastic bundle";
+    case Status::kContainerVersion:
+      return "a container version that this reader does not know: update it, or export again";
+    case Status::kLength:
+      return "the file is shorter or longer than its header tells: copy it anew";
+    case Status::kChecksum:
+      return "damaged: the checksum does not match: copy it anew";
+    case Status::kManifestFormat:
+      return "a manifest format that this reader does not know: update it, or export again";
+    case Status::kManifest:
+      return "the manifest breaks a rule of the format";
+    case Status::kLimit:
+      return "more than this reader holds: see limits.h";
+    case Status::kNoSuchVariant:
+      return "no such variant";
+    case Status::kProgram:
+      return "the variant's program is malformed";
+    case Status::kBufferTooSmall:
+      return "the variant does not fit into the buffer";
+    case Status::kNotInPlace:
+      return "the variant cannot be used in place: expand it into a buffer";
+    case Status::kVariantChecksum:
+      return "the variant is not the file that its sha256 tells of";
+  }
+  return "unknown status";
+}
+
+}  // namespace tfelastic
+
+#endif  // TFELASTIC_STATUS_H_

@@ -1,0 +1,302 @@
+"""C++ passes the cases that all languages must pass, and agrees with Python on everything else."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+import struct
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from tfelastic_runtime import Bundle, BundleError
+from tfelastic_runtime.program import expand
+
+Ask = Callable[[Iterable[tuple[int, bytes, bytes]]], list[str]]
+
+FOLDER = Path(__file__).parents[3] / "runtime" / "conformance"
+GOLDEN, SHARED = ((FOLDER / f"{name}.elastic").read_bytes() for name in ("golden", "shared"))
+BUNDLES: dict[str, Any] = json.loads((FOLDER / "bundle.json").read_text("utf-8"))
+PROGRAMS: dict[str, Any] = json.loads((FOLDER / "programs.json").read_text("utf-8"))
+POOL = bytes.fromhex(PROGRAMS["payload"])
+PROGRAM, BUNDLE, ACCESS, NUMBER, DIGEST = b"pbans"
+
+
+def program(data: bytes, payload: bytes, size: int) -> tuple[int, bytes, bytes]:
+    return PROGRAM | size << 8, data, payload
+
+
+def resealed(data: bytes) -> bytes:
+    return data[:-32] + hashlib.sha256(data[:-32]).digest()
+
+
+def edited(edit: dict[str, Any]) -> bytes:
+    """Apply an edit to the golden bundle as SPEC.md, section 5, tells."""
+    data = GOLDEN
+    if "replace" in edit:
+        old, new = (text.encode() for text in edit["replace"])
+        data = data.replace(old, new, 1)
+    if "write" in edit:
+        offset, new = edit["write"][0], bytes.fromhex(edit["write"][1])
+        data = data[:offset] + new + data[offset + len(new) :]
+    data = data[: edit.get("truncate", len(data))] + bytes.fromhex(edit.get("append", ""))
+    return resealed(data) if edit.get("reseal") else data
+
+
+def answer_of_python(data: bytes) -> str | None:
+    """Return the line that the driver must print; None where Python refuses the bundle."""
+    try:
+        bundle = Bundle.from_bytes(data)
+    except BundleError:
+        return None
+    manifest = bundle.manifest
+    parts = [
+        " ".join(
+            map(
+                str,
+                (
+                    "ok",
+                    *(*manifest.input_shape, manifest.classes),
+                    *(manifest.output_kind, manifest.payload_bytes),
+                ),
+            )
+        )
+    ]
+    for variant in bundle.variants:
+        stored = variant.stored
+        words: list[object] = [variant.name, f"{variant.width:.17g}", variant.accuracy_ppm]
+        words += [-1 if variant.arena_bytes is None else variant.arena_bytes, variant.bytes]
+        words += [stored.form, stored.offset, stored.bytes]
+        for spec in (variant.input, variant.output):
+            (scale,) = struct.unpack("<f", struct.pack("<f", spec.scale))
+            words += [spec.dtype, f"{scale:.9g}", spec.zero_point]
+        try:
+            model = bundle.model(variant.name).hex()
+        except BundleError:
+            model = ""
+        parts.append(f"{' '.join(map(str, words))} | {'ok' if model else ''} | {model}")
+    return "\t".join(parts)
+
+
+def comparable(line: str) -> str | None:
+    """Leave out the driver's reasons for refusing: Python words its own."""
+    if not line.startswith("ok "):
+        return None
+    head, *variants = line.split("\t")
+    kept = []
+    for variant in variants:
+        record, status, model = variant.split(" | ")
+        kept.append(f"{record} | {'ok' if status == 'ok' else ''} | {model}")
+    return "\t".join((head, *kept))
+
+
+def test_every_program_writes_what_it_must(ask: Ask) -> None:
+    cases = PROGRAMS["expanded"]
+    answers = ask(
+        program(bytes.fromhex(case["program"]), POOL, len(case["output"]) // 2) for case in cases
+    )
+    for case, answer in zip(cases, answers, strict=True):
+        assert answer == f"ok {case['output']}", case["name"]
+
+
+def test_every_malformed_program_is_refused(ask_sanitized: Ask) -> None:
+    cases = PROGRAMS["refused"]
+    answers = ask_sanitized(
+        program(bytes.fromhex(case["program"]), POOL, case["bytes"]) for case in cases
+    )
+    for case, answer in zip(cases, answers, strict=True):
+        assert answer == "the variant's program is malformed", case["name"]
+
+
+def test_bundles_open_as_in_python(ask: Ask) -> None:
+    for data, answer in zip(
+        (GOLDEN, SHARED), ask((BUNDLE, data, b"") for data in (GOLDEN, SHARED)), strict=True
+    ):
+        assert comparable(answer) == answer_of_python(data)
+
+
+def test_every_edited_bundle_is_refused(ask_sanitized: Ask) -> None:
+    edits = BUNDLES["refused"]
+    answers = ask_sanitized((BUNDLE, edited(edit), b"") for edit in edits)
+    for edit, answer in zip(edits, answers, strict=True):
+        if "model" in edit:
+            (variant,) = (
+                part for part in answer.split("\t") if part.startswith(edit["model"] + " ")
+            )
+            assert variant.endswith(" | "), edit["name"]
+        else:
+            assert not answer.startswith("ok"), edit["name"]
+
+
+def test_refusals_tell_why(ask: Ask) -> None:
+    reasons = {
+        "text, not a bundle": "not a tfelastic bundle",
+        "newer container": "a container version that this reader does not know",
+        "last byte missing": "the file is shorter or longer than its header tells",
+        "a flipped bit in the payload": "damaged: the checksum does not match",
+        "newer manifest": "a manifest format that this reader does not know",
+        "NaN": "the manifest breaks a rule of the format",
+    }
+    edits = [edit for edit in BUNDLES["refused"] if edit["name"] in reasons]
+    assert len(edits) == len(reasons)
+    answers = ask((BUNDLE, edited(edit), b"") for edit in edits)
+    for edit, answer in zip(edits, answers, strict=True):
+        assert answer.startswith(reasons[edit["name"]]), edit["name"]
+
+
+def test_flipped_truncated_and_grown_bundles_are_refused(ask_sanitized: Ask) -> None:
+    rng = random.Random(0)
+    damaged = [GOLDEN[:size] for size in rng.sample(range(len(GOLDEN)), 100)]
+    damaged += [GOLDEN + rng.randbytes(count) for count in (1, 16, 100)]
+    for offset in rng.sample(range(len(GOLDEN)), 200):
+        flipped = bytearray(GOLDEN)
+        flipped[offset] ^= 1 << rng.randrange(8)
+        damaged.append(bytes(flipped))
+    for _ in range(50):
+        first, second = sorted(rng.sample(range(0, len(GOLDEN) - 16), 2))
+        blocks = GOLDEN[first : first + 16], GOLDEN[second : second + 16]
+        if second - first >= 16 and blocks[0] != blocks[1]:
+            swapped = bytearray(GOLDEN)
+            swapped[first : first + 16], swapped[second : second + 16] = reversed(blocks)
+            damaged.append(bytes(swapped))
+    for answer in ask_sanitized((BUNDLE, data, b"") for data in damaged):
+        assert not answer.startswith("ok")
+
+
+def test_resealed_damage_is_judged_as_in_python(ask_sanitized: Ask) -> None:
+    """Whoever attacks reseals: then manifest and programs stand alone."""
+    rng = random.Random(1)
+    payload, damaged = 24 + struct.unpack_from("<I", GOLDEN, 12)[0], []
+    for _ in range(300):
+        offset = rng.randrange(24, payload)
+        written = rng.choice(
+            (rng.randbytes(1), rng.choice(b'0123456789-+.eE"{}[],: \\u/').to_bytes())
+        )
+        damaged.append(resealed(GOLDEN[:offset] + written + GOLDEN[offset + 1 :]))
+    # Programs lie at the payload's end.
+    for _ in range(200):
+        offset = len(SHARED) - rng.randrange(33, 5000)
+        damaged.append(resealed(SHARED[:offset] + rng.randbytes(1) + SHARED[offset + 1 :]))
+    answers = ask_sanitized((BUNDLE, data, b"") for data in damaged)
+    judged = [answer_of_python(data) for data in damaged]
+    assert [comparable(answer) for answer in answers] == judged
+    assert 50 < judged.count(None) < len(judged) - 50
+
+
+def test_random_programs_are_judged_as_in_python(ask_sanitized: Ask) -> None:
+    rng, questions = random.Random(2), []
+    honest = [bytes.fromhex(case["program"]) for case in PROGRAMS["expanded"]]
+    sizes = [len(case["output"]) // 2 for case in PROGRAMS["expanded"]]
+    for _ in range(600):
+        which = rng.randrange(len(honest))
+        data = bytearray(honest[which])
+        for _ in range(rng.randrange(1, 3)):
+            data[rng.randrange(len(data))] = rng.choice((rng.randrange(256), rng.randrange(8)))
+        questions.append((bytes(data), sizes[which]))
+    answers = ask_sanitized(program(data, POOL, size) for data, size in questions)
+    expanded = 0
+    for (data, size), answer in zip(questions, answers, strict=True):
+        try:
+            expected = expand(memoryview(data), memoryview(POOL), size=size)
+        except BundleError:
+            assert answer == "the variant's program is malformed"
+        else:
+            expanded += 1
+            assert answer == f"ok {expected.hex()}"
+    assert 50 < expanded < 550
+
+
+def manifest_of(text: bytes) -> bytes:
+    """Put a manifest of any length into the golden bundle."""
+    payload = BUNDLES["golden"]["payload_bytes"]
+    body = GOLDEN[:12] + bytes(12) + text
+    body += bytes(-len(body) % 16) + GOLDEN[-32 - payload : -32]
+    head = struct.pack("<IQ", len(text), len(body) + 32)
+    return resealed(body[:12] + head + body[24:] + bytes(32))
+
+
+def test_other_spellings_of_a_manifest_are_read_as_in_python(ask_sanitized: Ask) -> None:
+    text = GOLDEN[24:][: struct.unpack_from("<I", GOLDEN, 12)[0]]
+    edits = [
+        (b"", b""),
+        (b'"name":"w100"', b'"n\\u0061me" :\n\t"\\u0077100"'),
+        (b'"golden"', '"\U0001f600 \\ud83d\\ude00 \\" \\\\ \\/ \\b"'.encode()),
+        (b'"golden"', b'"' + 200 * "\U0001f600".encode() + b'"'),
+        (b'"golden"', b'"' + 201 * "\U0001f600".encode() + b'"'),
+        (b'"golden"', b'"\xed\xa0\x80"'),
+        (b'"golden"', b'"\xc0\x80"'),
+        (b'"golden"', b'"\xf4\x90\x80\x80"'),
+        (b'"golden"', b'"\t"'),
+        (b'"golden"', b'"\\x"'),
+        (b'"golden"', b'"\\u12g4"'),
+        (b'"golden"', b'""'),
+        (b'"width":1.0', b'"width":1'),
+        (b'"width":0.5', b'"width":5E-1'),
+        (b'"width":0.5', b'"width":05e-1'),
+        (b'"width":0.5', b'"width":.5'),
+        (b'"width":0.5', b'"width":0.'),
+        (b'"width":0.5', b'"width":+0.5'),
+        (b'"macs":1752', b'"macs":9007199254740991'),
+        (b'"macs":1752', b'"macs":9007199254740992'),
+        (b'"macs":1752', b'"macs":-0'),
+        (b'"macs":1752', b'"macs":1752.0'),
+        (b'"macs":1752', b'"macs":1e3'),
+        (b'"p50_us":40,', b'"p50_us":39.5,"more":{"of":[1e999,true,null,"\\u0000"]},'),
+        (b'"p50_us":40,', b'"p50_us":40,"p50_us":40,'),
+        (b'"p50_us":40,', b'"p50_us":40,"x":{"a":1,"\\u0061":1},'),
+        (b'"p50_us":40,', b'"p50_us":2147483647.5,'),
+        (b'"cores":2', b'"cores":null'),
+        (b'"cores":2', b'"cores":"two"'),
+        (b'"labels":["kitten","M\xc3\xb6we","\xe7\x8a\xac"]', b'"labels":null'),
+        (b'"format":2', b' \r\n"format" : 2 '),
+    ]
+    texts = [text.replace(old, new, 1) for old, new in edits]
+    texts += [text + b" \n", text + b"x", b"\xef\xbb\xbf" + text, text[:-1], text[:-1] + b",}"]
+    data = [manifest_of(each) for each in texts]
+    answers = ask_sanitized((BUNDLE, each, b"") for each in data)
+    judged = [answer_of_python(each) for each in data]
+    assert [comparable(answer) for answer in answers] == judged
+    assert 12 < judged.count(None) < len(judged) - 10
+
+
+def test_what_would_take_endless_time_or_stack_is_refused(ask_sanitized: Ask) -> None:
+    texts = [b"[" * 100_000, b'{"format":' * 50_000, b"9" * 10_000, b'{"a":0' + b"," * 1_000_000]
+    keys = b"".join(b'"%d":0,' % number for number in range(100_000))
+    texts += [b"{" + keys + b'"format":2}', b" " * (1 << 20) + b"{}"]
+    for answer in ask_sanitized((BUNDLE, manifest_of(text), b"") for text in texts):
+        assert answer.startswith(("more than this reader holds", "the manifest breaks a rule"))
+
+
+def test_variants_in_place_and_refusals_of_access(ask_sanitized: Ask) -> None:
+    whole, program_ = ask_sanitized([(ACCESS, SHARED, b"w100\0"), (ACCESS, SHARED, b"w050\0")])
+    refusals = "the variant does not fit into the buffer\tno such variant\tno such variant\t"
+    elsewhere = "the variant cannot be used in place: expand it into a buffer -1\t" + refusals
+    assert whole == "ok 7280\t" + refusals + elsewhere
+    assert program_ == elsewhere + elsewhere
+
+
+def test_numbers_are_read_as_in_python(ask_sanitized: Ask) -> None:
+    rng = random.Random(3)
+    texts = ["0", "-0", "0.0", "1", "0.1", "1e-400", "5e-324", "2.4703282292062327e-324", "1e308"]
+    texts += ["2.4703282292062328e-324", "2.2250738585072011e-308", "1.7976931348623159e308"]
+    # Halfway between two doubles, and a digit beyond; then with more digits than are kept.
+    texts += ["9007199254740993", "9007199254740993.0000000001", f"9007199254740993.{'0' * 900}1"]
+    texts += [f"0.{'0' * 300}{'9' * 900}", "1" + "0" * 400, "1e99999999999", "1e-99999999999"]
+    for _ in range(300):
+        bits = rng.getrandbits(rng.choice((52, 63)))
+        texts.append(repr(struct.unpack("<d", bits.to_bytes(8, "little"))[0]))
+        digits = rng.randrange(1, 40)
+        texts.append(f"{rng.randrange(1, 10**digits)}e{rng.randrange(-340, 310)}")
+    texts = [text for text in texts if text not in ("nan", "inf")]
+    for text, answer in zip(
+        texts, ask_sanitized((NUMBER, text.encode(), b"") for text in texts), strict=True
+    ):
+        assert answer == f"{float(text):.17g}", text
+
+
+def test_digests(ask_sanitized: Ask) -> None:
+    rng = random.Random(4)
+    data = [rng.randbytes(size) for size in (*range(130), 1000, 100_000)]
+    answers = ask_sanitized((DIGEST, each, b"") for each in data)
+    assert answers == [hashlib.sha256(each).hexdigest() for each in data]
