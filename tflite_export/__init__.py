@@ -18,6 +18,7 @@ from tflite_export.errors import (
     BackendError,
     CalibrationError,
     ConversionError,
+    DeviceError,
     PackError,
     ProfileError,
     SchemeError,
@@ -35,15 +36,19 @@ from tflite_export.profile import (
 )
 from tflite_export.quantize.litert import predict
 from tflite_export.quantize.scheme import SCHEMES, Scheme, Tolerance
-from tflite_export.verify import Verification, verify
+from tflite_export.quantize.sharing import SharedKernel, Sharing, share, shared_kernels
+from tflite_export.quantize.target import TARGETS, Target
+from tflite_export.verify import TflmComparison, Verification, verify
 
 __all__ = [
     "SCHEMES",
+    "TARGETS",
     "ArenaReport",
     "BackendError",
     "BundleReport",
     "CalibrationError",
     "ConversionError",
+    "DeviceError",
     "ExportReport",
     "Latency",
     "PackError",
@@ -51,7 +56,11 @@ __all__ = [
     "ProfileError",
     "Scheme",
     "SchemeError",
+    "SharedKernel",
+    "Sharing",
+    "Target",
     "TfliteExportError",
+    "TflmComparison",
     "Tolerance",
     "Variant",
     "VariantReport",
@@ -64,6 +73,8 @@ __all__ = [
     "predict",
     "profile",
     "profile_ops",
+    "share",
+    "shared_kernels",
     "verify",
     "write_bundle",
 ]

@@ -8,17 +8,21 @@ without any weights.
 
 import math
 import tempfile
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 
 from tflite_export.errors import BackendError, ConversionError
 from tflite_export.quantize.calibration import representative
 from tflite_export.quantize.flatbuffer import Summary, summarize
+from tflite_export.quantize.flatbuffer import strip as stripped
 from tflite_export.quantize.litert import LiteModel
 from tflite_export.quantize.ptq import configure
 from tflite_export.quantize.quiet import quietly
 from tflite_export.quantize.scheme import RAW_PIXEL_QUANTIZATION, Scheme, get_scheme
+from tflite_export.quantize.target import TARGETS, Target, get_target
 
 if TYPE_CHECKING:
     import keras
@@ -32,9 +36,31 @@ STATEFUL_OPERATORS = frozenset({"VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE"
 # can hold fewer bytes than the kernels have. A file that lost its weights holds next to none.
 SMALLEST_SHARE_OF_KERNELS = 0.25
 
+# Biases, tables and small kernels that stay float32 come on top. Beyond this, kernels were stored twice or
+# in a wider type than the scheme's.
+LARGEST_SHARE_OF_KERNELS = 2
+SMALL_CONSTANTS_BYTES = 1 << 16
+
+
+class Conversion(TypedDict, total=False):
+    """The options of `convert` that whoever calls it passes on; they are explained there."""
+
+    scheme: str
+    target: str
+    per_channel_dense: bool
+    strip: bool
+    seed: int
+
 
 def convert(
-    model: "keras.Model", *, scheme: str = "int8", samples: np.ndarray | None = None, seed: int = 0
+    model: "keras.Model",
+    *,
+    scheme: str = "int8",
+    samples: np.ndarray | None = None,
+    target: str = "phone",
+    per_channel_dense: bool = True,
+    strip: bool = False,
+    seed: int = 0,
 ) -> bytes:
     """Convert a Keras model into a .tflite file, and guard the result.
 
@@ -44,6 +70,10 @@ def convert(
         scheme: Name of a scheme: `"float32"`, `"float16"`, `"dynamic"`, `"int8"` or `"int16x8"`.
         samples: Training images as raw pixels, `[count, height, width, channels]`, uint8 or float;
             needed by the schemes with integer activations.
+        target: Kind of device, which decides the operators that are allowed: `"phone"` or `"tflm"`.
+        per_channel_dense: Whether Dense kernels get a scale for each output, or one for all of them,
+            which old forks of TFLM need.
+        strip: Whether to leave out names, metadata and the named entry point.
         seed: Decides which of the samples calibrate.
 
     Returns:
@@ -51,26 +81,42 @@ def convert(
 
     Raises:
         BackendError: Keras does not run on TensorFlow here.
-        SchemeError: The scheme is unknown.
+        SchemeError: The scheme or the target is unknown.
         CalibrationError: The samples are missing or unfit.
         ConversionError: The model cannot be converted, or the file broke a guard.
 
     Example:
         >>> tflite = convert(model, scheme="int8", samples=train_images)  # doctest: +SKIP
     """
-    chosen = get_scheme(scheme)
+    chosen, device = get_scheme(scheme), get_target(target)
     _require_tensorflow_backend()
     image_shape = _image_shape(model)
     calibration = None
     if chosen.calibrated and samples is not None:
         calibration = representative(samples, image_shape=image_shape, seed=seed)
-    tflite = _run_converter(model, image_shape, chosen, calibration)
-    guard(tflite, scheme=chosen, image_shape=image_shape, kernel_values=_kernel_values(model))
+    configured = partial(
+        configure, scheme=chosen, calibration=calibration, per_channel_dense=per_channel_dense
+    )
+    tflite = _run_converter(model, image_shape, configured)
+    if strip:
+        tflite = stripped(tflite)
+    guard(
+        tflite,
+        scheme=chosen,
+        image_shape=image_shape,
+        kernel_values=_kernel_values(model),
+        target=device,
+    )
     return tflite
 
 
 def guard(
-    tflite: bytes, *, scheme: Scheme, image_shape: tuple[int, ...], kernel_values: int
+    tflite: bytes,
+    *,
+    scheme: Scheme,
+    image_shape: tuple[int, ...],
+    kernel_values: int,
+    target: Target = TARGETS["phone"],
 ) -> None:
     """Check that a converted file is one that a device can run.
 
@@ -79,12 +125,13 @@ def guard(
         scheme: The scheme it was converted by.
         image_shape: `(height, width, channels)` of its input.
         kernel_values: Number of values in the Keras model's kernels.
+        target: What it must run on.
 
     Raises:
         ConversionError: A guard failed; the text says which, and what was found.
     """
     summary = summarize(tflite)
-    _guard_operators(summary)
+    _guard_operators(summary, target)
     _guard_input(summary, scheme, image_shape)
     _guard_weights(summary, scheme, kernel_values)
     black = np.zeros((1, *image_shape), np.uint8)
@@ -130,10 +177,7 @@ def _kernel_values(model: "keras.Model") -> int:
 
 
 def _run_converter(
-    model: "keras.Model",
-    image_shape: tuple[int, ...],
-    scheme: Scheme,
-    calibration: np.ndarray | None,
+    model: "keras.Model", image_shape: tuple[int, ...], configured: Callable[[Any], None]
 ) -> bytes:
     import keras
     import tensorflow as tf
@@ -151,18 +195,18 @@ def _run_converter(
         archive.add_endpoint(ENTRY_POINT, serve, input_signature=signature)
         archive.write_out(folder, verbose=False)
         converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=[ENTRY_POINT])
-        configure(converter, scheme, calibration=calibration)
+        configured(converter)
         try:
             tflite: bytes = converter.convert()
         except Exception as error:
             raise ConversionError(
-                f"TensorFlow cannot convert model {model.name!r} by scheme {scheme.name!r} with "
+                f"TensorFlow cannot convert model {model.name!r} with "
                 f"builtin operators only: {error}\n{chatter.tail()}"
             ) from error
     return tflite
 
 
-def _guard_operators(summary: Summary) -> None:
+def _guard_operators(summary: Summary, target: Target) -> None:
     stateful = sorted(STATEFUL_OPERATORS.intersection(summary.operators))
     if stateful:
         raise ConversionError(
@@ -179,6 +223,11 @@ def _guard_operators(summary: Summary) -> None:
             "expected one subgraph and one signature, the converted file has "
             f"{summary.subgraphs} and {summary.signatures}: microcontrollers cannot run it (is "
             "there a loop or a condition in the model?)"
+        )
+    if foreign := sorted(set(summary.operators) - target.operators):
+        raise ConversionError(
+            f"target {target.name!r} cannot run {', '.join(foreign)}: build the model of layers that "
+            "need no such operator, or convert it for another target"
         )
 
 
@@ -215,4 +264,10 @@ def _guard_weights(summary: Summary, scheme: Scheme, kernel_values: int) -> None
         raise ConversionError(
             f"the converted file holds {summary.constant_bytes:,} bytes of constants, but the "
             f"model's kernels alone take {expected:,}: weights are missing"
+        )
+    if summary.constant_bytes > LARGEST_SHARE_OF_KERNELS * expected + SMALL_CONSTANTS_BYTES:
+        raise ConversionError(
+            f"the converted file holds {summary.constant_bytes:,} bytes of constants, but the "
+            f"model's kernels take {expected:,} by scheme {scheme.name!r}: kernels were not quantized, "
+            "or are stored more than once"
         )

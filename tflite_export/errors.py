@@ -3,10 +3,11 @@
 ```
 TfliteExportError
 ├── BackendError       (RuntimeError)  Keras runs on a backend that cannot export
-├── SchemeError        (ValueError)    a quantization scheme or tolerance is unknown or malformed
+├── SchemeError        (ValueError)    a scheme, target or tolerance is unknown or malformed
 ├── CalibrationError   (ValueError)    the samples cannot calibrate this model
 ├── ConversionError    (ValueError)    a model cannot become a .tflite, or that broke a guard
 ├── VerificationError  (ValueError)    a .tflite does not compute what its Keras model computes
+├── DeviceError        (RuntimeError)  TFLM cannot run a file, or crashed on it
 ├── ProfileError       (ValueError)    a latency table is malformed, or cannot be measured
 └── PackError          (ValueError)    variants cannot be packed into a bundle
 ```
@@ -27,7 +28,7 @@ class BackendError(TfliteExportError, RuntimeError):
 
 
 class SchemeError(TfliteExportError, ValueError):
-    """A quantization scheme is unknown, or a tolerance is malformed."""
+    """A quantization scheme or a target is unknown, or a tolerance is malformed."""
 
 
 class CalibrationError(TfliteExportError, ValueError):
@@ -40,6 +41,10 @@ class ConversionError(TfliteExportError, ValueError):
 
 class VerificationError(TfliteExportError, ValueError):
     """A .tflite file does not compute what its Keras model computes."""
+
+
+class DeviceError(TfliteExportError, RuntimeError):
+    """TFLM cannot run a file, or crashed on it."""
 
 
 class ProfileError(TfliteExportError, ValueError):

@@ -11,12 +11,13 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, Unpack
 
 import numpy as np
+from tfelastic_runtime import VariantPlan
 
 from tflite_export.bundle import Variant, write_bundle
-from tflite_export.convert import convert
+from tflite_export.convert import Conversion, convert
 from tflite_export.errors import ConversionError, VerificationError
 from tflite_export.quantize.scheme import Tolerance
 from tflite_export.quantize.sharing import Sharing, share, shared_kernels
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
     import keras
 
     from tfelastic import Ladder, LayerGraph
+    from tfelastic.plan import KeepPlan
+
+# Bytes of one activation, by what the scheme's name begins with.
+_ACTIVATION_BYTES = {"int8": 1, "int16": 2, "float": 4, "dynamic": 4}
 
 Progress = Callable[[str, int, int], None]
 """Called as `progress(what, done, total)`."""
@@ -75,6 +80,8 @@ class VariantReport:
         tflite_bytes: Size of its .tflite file.
         verification: How the file compares with the Keras model on the test data.
         sharing: Which kernels are the widest variant's; `None` for the widest itself.
+        plan: What of the network it keeps; `None` where the ladder tells no plans.
+        peak_bytes: Predicted bytes of activations alive at once, in the type that the file computes in.
     """
 
     name: str
@@ -85,6 +92,8 @@ class VariantReport:
     tflite_bytes: int
     verification: Verification
     sharing: Sharing | None = None
+    plan: VariantPlan | None = None
+    peak_bytes: int | None = None
 
     def packable(self, tflite: bytes) -> Variant:
         """Return what a bundle takes: this report with its file.
@@ -105,18 +114,29 @@ class VariantReport:
             accuracy=self.verification.accuracy_tflite,
             scheme=self.scheme,
             tflite=tflite,
+            plan=self.plan,
+            peak_bytes=self.peak_bytes,
+            accuracies={"keras": self.verification.accuracy_keras},
         )
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as plain data."""
-        sharing = self.sharing.to_json() if self.sharing else None
-        return {**asdict(self), "verification": self.verification.to_json(), "sharing": sharing}
+        return {
+            **asdict(self),
+            "verification": self.verification.to_json(),
+            "sharing": self.sharing.to_json() if self.sharing else None,
+            "plan": self.plan.to_json() if self.plan else None,
+        }
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "VariantReport":
         """Read what `to_json` wrote."""
-        verification, sharing = Verification.from_json(data["verification"]), data.get("sharing")
-        parts = {"verification": verification, "sharing": sharing and Sharing.from_json(sharing)}
+        sharing, plan = data.get("sharing"), data.get("plan")
+        parts = {
+            "verification": Verification.from_json(data["verification"]),
+            "sharing": sharing and Sharing.from_json(sharing),
+            "plan": plan and VariantPlan.from_json(plan),
+        }
         return cls(**{**data, **parts})
 
 
@@ -165,12 +185,11 @@ def export(
     *,
     samples: np.ndarray,
     test: Labelled,
-    scheme: str = "int8",
     labels: Sequence[str] | None = None,
     variants_dir: str | os.PathLike[str] | None = None,
     tolerance: Tolerance | None = None,
-    seed: int = 0,
     progress: Progress | None = None,
+    **options: Unpack[Conversion],
 ) -> ExportReport:
     """Export every rung of an elastic network into one bundle.
 
@@ -179,12 +198,11 @@ def export(
         path: The bundle to write, in an existing folder; its name without the suffix names the network.
         samples: Training images as raw pixels, `[count, height, width, channels]`, for calibration.
         test: Images and labels to verify every variant on.
-        scheme: Name of a scheme.
         labels: One text per class, for the bundle.
         variants_dir: Folder that also gets each variant as `NAME.tflite`; none unless given.
         tolerance: Bounds to use instead of the scheme's.
-        seed: Decides which samples calibrate.
         progress: Called as `progress(name, done, total)` after each variant.
+        **options: How to convert, as `convert` takes it; names are stripped unless `strip=False`.
 
     Returns:
         What was written, with each variant's costs, size and verification.
@@ -206,9 +224,8 @@ def export(
             samples=samples,
             test=test,
             widest=widest,
-            scheme=scheme,
             tolerance=tolerance,
-            seed=seed,
+            **options,
         )
         widest = widest or tflite
         if variants_dir is not None:
@@ -233,9 +250,8 @@ def export_variant(
     samples: np.ndarray,
     test: Labelled,
     widest: bytes | None = None,
-    scheme: str = "int8",
     tolerance: Tolerance | None = None,
-    seed: int = 0,
+    **options: Unpack[Conversion],
 ) -> tuple[VariantReport, bytes]:
     """Cut one rung out, convert it, give it the widest's kernels, and verify it on the test data.
 
@@ -246,9 +262,8 @@ def export_variant(
         test: Images and labels to verify on.
         widest: The widest rung's .tflite, exported by the same scheme, whose kernels to share; without
             it the file keeps its own.
-        scheme: Name of a scheme.
         tolerance: Bounds to use instead of the scheme's.
-        seed: Decides which samples calibrate.
+        **options: How to convert, as `convert` takes it; names are stripped unless `strip=False`.
 
     Returns:
         The report, and the .tflite file's bytes.
@@ -260,10 +275,20 @@ def export_variant(
     from tfelastic import cost
 
     model = net.cut(name)
-    tflite, sharing = convert(model, scheme=scheme, samples=samples, seed=seed), None
+    scheme, target = options.get("scheme", "int8"), options.get("target", "phone")
+    stripped: Conversion = {"strip": True, **options}
+    tflite, sharing = convert(model, samples=samples, **stripped), None
     if widest is not None:
         tflite, sharing = share(tflite, widest, shared_kernels(net, name))
-    found = verify(model, tflite, test.images, test.labels, scheme=scheme, tolerance=tolerance)
+    found = verify(
+        model,
+        tflite,
+        test.images,
+        test.labels,
+        scheme=scheme,
+        target=target,
+        tolerance=tolerance,
+    )
     if not found.passed:
         raise VerificationError(
             f"variant {name!r}, converted by scheme {scheme!r}, strays from its Keras model. On {found}. "
@@ -280,8 +305,19 @@ def export_variant(
         tflite_bytes=len(tflite),
         verification=found,
         sharing=sharing,
+        plan=_told(net.ladder.rung(name).plan),
+        peak_bytes=next(
+            size * spent.peak_bytes
+            for begin, size in _ACTIVATION_BYTES.items()
+            if scheme.startswith(begin)
+        ),
     )
     return report, tflite
+
+
+def _told(plan: "KeepPlan") -> VariantPlan:
+    """Return a plan as a bundle tells it: a rung's units are the leading ones."""
+    return VariantPlan({group: len(units) for group, units in plan.keep.items()}, plan.removed)
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -1,18 +1,57 @@
-"""Keras against LiteRT on real images: does the device compute what was trained?"""
+"""Keras against LiteRT against TFLM on real images: does the device compute what was trained?
 
-from dataclasses import asdict, dataclass
+LiteRT is asked as a phone runs it, with its fast kernels. TFLM is compared with LiteRT's reference kernels:
+both follow TFLite's specification to the bit, or nearly, so a difference tells of an operator that
+TFLM computes otherwise. (XNNPACK rounds integers its own way in every layer, which moves a few per cent of the
+outputs by more than a step and says nothing of TFLM.)
+"""
+
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tflite_export.errors import VerificationError
-from tflite_export.quantize.litert import predict
+from tflite_export.errors import DeviceError, VerificationError
+from tflite_export.quantize import tflm
+from tflite_export.quantize.litert import LiteModel, predict
 from tflite_export.quantize.scheme import Tolerance, get_scheme
+from tflite_export.quantize.target import get_target
 
 if TYPE_CHECKING:
     import keras
 
 BATCH_SIZE = 256
+
+TFLM_IMAGES = 100
+"""Images that TFLM is asked for; its plain kernels take a tenth of a second for a mid-sized net."""
+
+FLOAT_STEPS = 255
+"""A float output has no steps of its own: one step is this part of the range of LiteRT's outputs."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TflmComparison:
+    """How TFLM's outputs compare with those of LiteRT's reference kernels.
+
+    Attributes:
+        count: Number of output values compared, 0 where TFLM could not run the file.
+        within_one_step: Share of them that differ by at most one step, 0 to 1.
+        max_steps: Largest difference, in steps.
+        failure: TFLM's last words where it could not run the file, else empty.
+    """
+
+    count: int
+    within_one_step: float
+    max_steps: float
+    failure: str = ""
+
+    def __str__(self) -> str:
+        if self.failure:
+            return self.failure
+        return (
+            f"TFLM within one step on {self.within_one_step:.2%} of {self.count} outputs, "
+            f"{self.max_steps:.3g} steps at most"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +67,7 @@ class Verification:
         accuracy_keras: Keras' share of right answers, 0 to 1.
         accuracy_tflite: LiteRT's share of right answers, 0 to 1.
         tolerance: The bounds that decide whether it passed.
+        tflm: How TFLM compares, `None` where it is not the target.
     """
 
     count: int
@@ -38,6 +78,7 @@ class Verification:
     accuracy_keras: float
     accuracy_tflite: float
     tolerance: Tolerance
+    tflm: TflmComparison | None = None
 
     @property
     def reasons(self) -> tuple[str, ...]:
@@ -64,6 +105,8 @@ class Verification:
                 f"accuracy {self.accuracy_tflite:.2%} against Keras' {self.accuracy_keras:.2%}, "
                 f"may lose {bounds.accuracy_drop:.2%}"
             )
+        if self.tflm and not self.tflm.within_one_step >= bounds.within_one_step:
+            broken.append(f"{self.tflm}, needed {bounds.within_one_step:.2%}")
         return tuple(broken)
 
     @property
@@ -77,7 +120,7 @@ class Verification:
             f"{self.count} images: accuracy {self.accuracy_tflite:.2%} (Keras "
             f"{self.accuracy_keras:.2%}), same class {self.top1_agreement:.2%}, logits differ by "
             f"{self.mean_difference:.2g} of their scale in the mean, {self.max_difference:.2g} at "
-            f"most: {verdict}"
+            f"most{f'; {self.tflm}' if self.tflm and self.passed else ''}: {verdict}"
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -87,8 +130,9 @@ class Verification:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "Verification":
         """Read what `to_json` wrote; the verdict follows from the figures."""
-        figures = {name: data[name] for name in cls.__dataclass_fields__ if name != "tolerance"}
-        return cls(**figures, tolerance=Tolerance.from_json(data["tolerance"]))
+        figures = {name: data[name] for name in cls.__dataclass_fields__ if name in data}
+        tolerance, micro = Tolerance.from_json(data["tolerance"]), figures.get("tflm")
+        return cls(**{**figures, "tolerance": tolerance, "tflm": micro and TflmComparison(**micro)})
 
 
 def verify(
@@ -98,9 +142,10 @@ def verify(
     labels: np.ndarray,
     *,
     scheme: str = "int8",
+    target: str = "phone",
     tolerance: Tolerance | None = None,
 ) -> Verification:
-    """Compare a .tflite file with the Keras model that it was converted from.
+    """Compare a .tflite file with the Keras model it was converted from and, for TFLM, the runtimes.
 
     Args:
         model: The Keras model.
@@ -108,13 +153,15 @@ def verify(
         images: Raw pixels 0..255, `[count, height, width, channels]`; at least two that differ.
         labels: Right classes, `[count]`.
         scheme: The scheme of the file; it brings the default tolerance.
+        target: Kind of device; for `"tflm"` the file must run there and give what LiteRT gives, on the
+            first 100 images.
         tolerance: Bounds to use instead of the scheme's.
 
     Returns:
         The figures, and whether they are within the tolerance. A broken bound does not raise here.
 
     Raises:
-        SchemeError: The scheme is unknown.
+        SchemeError: The scheme or the target is unknown.
         VerificationError: Nothing can be compared: images and labels do not fit, an output is not
             finite, or Keras computes the same logits for every image.
     """
@@ -124,7 +171,31 @@ def verify(
             f"verification needs at least two images with one label each, got {len(images)} images "
             f"and {len(labels)} labels"
         )
-    return compare(keras_logits(model, images), predict(tflite, images), labels, tolerance=bounds)
+    device = get_target(target)
+    found = compare(keras_logits(model, images), predict(tflite, images), labels, tolerance=bounds)
+    return replace(found, tflm=compare_tflm(tflite, images)) if device.tflm else found
+
+
+def compare_tflm(tflite: bytes, images: np.ndarray) -> TflmComparison:
+    """Compare TFLM with LiteRT's reference kernels on the first of the images.
+
+    A file that TFLM cannot run, or crashes on, gives a report that says so.
+    """
+    model = LiteModel(tflite, reference=True)
+    encoded = model.encode(images[:TFLM_IMAGES])
+    try:
+        received = tflm.run(tflite, encoded)
+    except DeviceError as error:
+        return TflmComparison(count=0, within_one_step=0, max_steps=0, failure=str(error))
+    expected = np.stack([model.run(image) for image in encoded])
+    integers = np.issubdtype(expected.dtype, np.integer)
+    step = 1 if integers else float(np.ptp(expected)) / FLOAT_STEPS or 1
+    steps = np.abs(expected.astype(np.float64) - received) / step
+    return TflmComparison(
+        count=steps.size,
+        within_one_step=float((steps <= 1).mean()),
+        max_steps=float(steps.max()),
+    )
 
 
 def keras_logits(model: "keras.Model", images: np.ndarray) -> np.ndarray:

@@ -13,9 +13,10 @@ from keras import layers
 
 from tflite_export.convert import convert, guard
 from tflite_export.errors import BackendError, CalibrationError, ConversionError, SchemeError
-from tflite_export.quantize.flatbuffer import summarize
+from tflite_export.quantize.flatbuffer import kernels, summarize
 from tflite_export.quantize.litert import predict
 from tflite_export.quantize.scheme import SCHEMES, get_scheme
+from tflite_export.quantize.target import TARGETS, get_target
 
 IMAGE_SHAPE = (16, 16, 3)
 
@@ -162,6 +163,49 @@ def test_a_file_with_too_few_bytes_for_its_weights_is_refused(converted):
             image_shape=IMAGE_SHAPE,
             kernel_values=100_000,
         )
+
+
+def test_a_file_with_too_many_bytes_for_its_weights_is_refused(converted):
+    with pytest.raises(ConversionError, match="more than once"):
+        guard(
+            bytes(converted("plain", "int8")),
+            scheme=SCHEMES["int8"],
+            image_shape=IMAGE_SHAPE,
+            kernel_values=-100_000,
+        )
+
+
+def test_an_operator_that_the_target_lacks_is_named():
+    tflite = _tensorflow_file(lambda x: tf.nn.gelu(x, approximate=True) + tf.raw_ops.Pow(x=x, y=x))
+    summary = summarize(tflite)
+    with pytest.raises(ConversionError, match=r"'tflm' cannot run .*POW"):
+        guard(
+            tflite,
+            scheme=SCHEMES["float32"],
+            image_shape=(4,),
+            kernel_values=4,
+            target=TARGETS["tflm"],
+        )
+    assert set(summary.operators) <= TARGETS["phone"].operators
+
+
+def test_targets_know_only_operators_of_the_schema():
+    from ai_edge_litert.schema_py_generated import BuiltinOperator
+
+    for target in TARGETS.values():
+        assert target.operators <= set(vars(BuiltinOperator))
+    assert TARGETS["tflm"].operators < TARGETS["phone"].operators
+    with pytest.raises(SchemeError, match="phone, tflm"):
+        get_target("toaster")
+
+
+def test_old_forks_of_tflm_get_one_scale_per_dense_kernel(nets, images, converted):
+    def dense(tflite):
+        return [k for k in kernels(bytearray(tflite)) if k.operator == "FULLY_CONNECTED"]
+
+    one = convert(nets["flatten"], samples=images, per_channel_dense=False)
+    assert [kernel.weights.scales.size for kernel in dense(one)] == [1, 1]
+    assert [kernel.weights.scales.size for kernel in dense(converted("flatten"))] == [16, 5]
 
 
 @pytest.mark.parametrize(

@@ -143,11 +143,12 @@ def test_the_file_verified_is_the_rung_asked_for(net, images, test_split):
 def test_public_names_are_exactly_these():
     assert sorted(tx.__all__, key=str.lower) == sorted(
         [
-            "SCHEMES", "ArenaReport", "BackendError", "BundleReport", "CalibrationError", "ConversionError",
-            "ExportReport", "Latency", "PackError", "Profile", "ProfileError", "Scheme",
-            "SchemeError", "TfliteExportError", "Tolerance", "Variant", "VariantReport",
+            "SCHEMES", "TARGETS", "ArenaReport", "BackendError", "BundleReport", "CalibrationError",
+            "ConversionError", "DeviceError", "ExportReport", "Latency", "PackError", "Profile",
+            "ProfileError", "Scheme", "SchemeError", "SharedKernel", "Sharing", "Target",
+            "TfliteExportError", "TflmComparison", "Tolerance", "Variant", "VariantReport",
             "Verification", "VerificationError", "convert", "export", "export_variant", "measure_arena",
-            "predict", "profile", "profile_ops", "verify", "write_bundle",
+            "predict", "profile", "profile_ops", "share", "shared_kernels", "verify", "write_bundle",
         ],
         key=str.lower,
     )  # fmt: skip

@@ -9,8 +9,9 @@ from keras import layers
 
 from tflite_export.convert import convert
 from tflite_export.errors import VerificationError
+from tflite_export.quantize import tflm
 from tflite_export.quantize.scheme import SCHEMES, Tolerance
-from tflite_export.verify import Verification, compare, verify
+from tflite_export.verify import Verification, compare, compare_tflm, verify
 
 # Tighter than the schemes' defaults: what these small nets keep, and what one wrong channel breaks.
 TIGHT = {
@@ -100,6 +101,40 @@ def test_a_verification_comes_back_from_json():
     data = json.loads(json.dumps(found.to_json()))
     assert data["passed"] is True
     assert Verification.from_json(data) == found
+
+
+@pytest.mark.parametrize("kind", ["plain", "residual", "flatten"])
+def test_tflm_gives_what_litert_gives(nets, converted, images, labels, kind):
+    found = verify(nets[kind], converted(kind), images, labels[kind], target="tflm")
+    assert found.passed, str(found)
+    assert found.tflm.count == 100 * 5
+    assert found.tflm.within_one_step >= 0.999
+    assert "TFLM within one step" in str(found)
+    assert Verification.from_json(json.loads(json.dumps(found.to_json()))) == found
+
+
+def test_a_file_that_tflm_cannot_run_fails_for_that_target_alone(nets, images, labels):
+    # TFLM knows no float16.
+    tflite = convert(nets["plain"], scheme="float16")
+    asked = {"scheme": "float16", "tolerance": LOOSE}
+    found = verify(nets["plain"], tflite, images, labels["plain"], target="tflm", **asked)
+    assert "TFLM failed" in found.reasons[0]
+    assert verify(nets["plain"], tflite, images, labels["plain"], **asked).passed
+
+
+def test_a_crash_of_tflm_is_a_report(converted, images, monkeypatch):
+    monkeypatch.setattr(tflm, "_PROGRAM", "import os; os.kill(os.getpid(), 11)")
+    found = compare_tflm(converted("plain"), images[:2])
+    assert (found.count, found.within_one_step) == (0, 0)
+    assert "crashed (signal 11)" in found.failure
+
+
+def test_a_tflm_that_computes_something_else_fails(converted, images, monkeypatch):
+    right = tflm.run
+    monkeypatch.setattr(tflm, "run", lambda *given: right(*given) + np.int8(2))
+    found = compare_tflm(converted("plain"), images[:20])
+    assert found.within_one_step < 0.1
+    assert found.max_steps >= 2
 
 
 def test_what_cannot_be_compared_is_an_error():

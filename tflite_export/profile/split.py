@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from tflite_export.quantize.flatbuffer import FILE_IDENTIFIER
+from tflite_export.quantize.flatbuffer import pack
 
 
 def split(tflite: bytes, *, inputs: str) -> dict[int, bytes]:
@@ -35,7 +35,7 @@ def split(tflite: bytes, *, inputs: str) -> dict[int, bytes]:
     parts = {}
     for number, tensors in starts.items():
         operators = _operators(graph, tensors)
-        parts[number] = _pack(_part(schema, model, tensors, operators, outputs))
+        parts[number] = pack(_part(schema, model, tensors, operators, outputs))
     return parts
 
 
@@ -79,14 +79,6 @@ def _part(
     file.version, file.subgraphs = model.version, [part]
     file.operatorCodes, file.buffers = codes, buffers
     return file
-
-
-def _pack(file: Any) -> bytes:
-    import flatbuffers  # type: ignore[import-untyped]
-
-    builder = flatbuffers.Builder(1024)
-    builder.Finish(file.Pack(builder), FILE_IDENTIFIER)
-    return bytes(builder.Output())
 
 
 def _copy(fresh: Any, old: Any) -> Any:

@@ -17,6 +17,8 @@ from tflite_export.errors import ConversionError
 
 FILE_IDENTIFIER = b"TFL3"
 
+BUFFER_ALIGNMENT = 16
+
 WEIGHTED = {
     "CONV_2D": (1, 2),
     "DEPTHWISE_CONV_2D": (1, 2),
@@ -31,7 +33,7 @@ class Tensor:
     """An input or output of a .tflite file.
 
     Attributes:
-        name: The name that the converter gave it.
+        name: The name that the converter gave it; empty where names were stripped.
         dtype: Its type as numpy calls it: `"int8"`, `"float32"`.
         shape: Its shape, -1 for an axis whose size is not fixed.
         scale: Real value of one step, None where the tensor is not quantized.
@@ -161,6 +163,43 @@ def _scales(tensor: Any) -> np.ndarray:
     return scales
 
 
+def strip(tflite: bytes) -> bytes:
+    """Return the same network without names, metadata and entry points.
+
+    What runs it finds its one input and its one output by their places.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(tflite))
+    model.description = model.metadata = model.metadataBuffer = model.signatureDefs = None
+    # The first buffer of a file is empty by definition.
+    kept = {0: 0}
+    for graph in model.subgraphs:
+        graph.name = None
+        for tensor in graph.tensors:
+            tensor.name = None
+            if tensor.quantization is not None:
+                tensor.quantization.min = tensor.quantization.max = None
+            tensor.buffer = kept.setdefault(tensor.buffer, len(kept))
+    model.buffers = [model.buffers[old] for old in kept]
+    return pack(model)
+
+
+def pack(model: Any) -> bytes:
+    """Write a `ModelT` of the schema's object interface as a file, its buffers aligned to 16 bytes."""
+    import flatbuffers  # type: ignore[import-untyped]
+
+    class Aligned(flatbuffers.Builder):
+        """Aligns vectors of bytes, which are the buffers, as the schema demands; Python's own does not."""
+
+        def StartVector(self, size: int, count: int, alignment: int) -> Any:  # noqa: N802
+            return super().StartVector(size, count, BUFFER_ALIGNMENT if size == 1 else alignment)
+
+    builder = Aligned(1024)
+    builder.Finish(model.Pack(builder), FILE_IDENTIFIER)
+    return bytes(builder.Output())
+
+
 def summarize(tflite: bytes) -> Summary:
     """Read the tables of a .tflite file.
 
@@ -216,7 +255,7 @@ def _tensor(tensor: Any, types: dict[int, str]) -> Tensor:
     quantization = tensor.Quantization()
     quantized = quantization is not None and quantization.ScaleLength() == 1
     return Tensor(
-        name=tensor.Name().decode(),
+        name=(tensor.Name() or b"").decode(),
         dtype=types[tensor.Type()].lower(),
         shape=tuple(int(size) for size in shape) if tensor.ShapeLength() else (),
         scale=float(quantization.Scale(0)) if quantized else None,

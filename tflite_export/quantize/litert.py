@@ -18,17 +18,24 @@ class LiteModel:
     Args:
         tflite: The file's bytes.
         threads: Threads that one inference may use.
+        reference: Whether to run TFLite's reference kernels, which define what an operator computes,
+            rather than the fast ones; XNNPACK rounds integers in a way of its own.
 
     Raises:
         ConversionError: LiteRT cannot open the file, or it has several inputs or outputs.
     """
 
-    def __init__(self, tflite: bytes, *, threads: int = 1) -> None:
-        from ai_edge_litert.interpreter import Interpreter
+    def __init__(self, tflite: bytes, *, threads: int = 1, reference: bool = False) -> None:
+        from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
+        kernels = OpResolverType.BUILTIN_REF if reference else OpResolverType.AUTO
         with quietly() as chatter:
             try:
-                self._interpreter = Interpreter(model_content=tflite, num_threads=threads)
+                self._interpreter = Interpreter(
+                    model_content=tflite,
+                    num_threads=threads,
+                    experimental_op_resolver_type=kernels,
+                )
                 self._interpreter.allocate_tensors()
             except (RuntimeError, ValueError) as error:
                 raise ConversionError(

@@ -9,7 +9,13 @@ from tflite_export.errors import CalibrationError
 from tflite_export.quantize.scheme import Scheme
 
 
-def configure(converter: Any, scheme: Scheme, *, calibration: np.ndarray | None = None) -> None:
+def configure(
+    converter: Any,
+    scheme: Scheme,
+    *,
+    calibration: np.ndarray | None = None,
+    per_channel_dense: bool = True,
+) -> None:
     """Set a `tf.lite.TFLiteConverter` up for a scheme.
 
     Args:
@@ -17,6 +23,7 @@ def configure(converter: Any, scheme: Scheme, *, calibration: np.ndarray | None 
         scheme: What to set up.
         calibration: float32 `[count, height, width, channels]` as `representative` returns it;
             needed where the scheme is calibrated, unused elsewhere.
+        per_channel_dense: Whether Dense kernels get a scale for each output, or one for all.
 
     Raises:
         CalibrationError: The scheme is calibrated and there are no samples.
@@ -26,6 +33,9 @@ def configure(converter: Any, scheme: Scheme, *, calibration: np.ndarray | None 
     converter.target_spec.supported_ops = [getattr(tf.lite.OpsSet, name) for name in scheme.ops]
     if scheme.optimize:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter._experimental_disable_per_channel_quantization_for_dense_layers = (
+        not per_channel_dense
+    )
     if scheme.weight_type is not None:
         converter.target_spec.supported_types = [getattr(tf, scheme.weight_type)]
     if scheme.calibrated:

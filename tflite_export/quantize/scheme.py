@@ -38,22 +38,26 @@ class Tolerance:
         max_difference: Largest absolute difference of any single logit, in the same units.
         top1_agreement: Smallest share of images on which both choose the same class, 0 to 1.
         accuracy_drop: Largest loss of accuracy, as a share of the images (0.01 is one point).
+        within_one_step: Smallest share of the outputs in which TFLM and LiteRT differ by at most one
+            step, 0 to 1; asked only where TFLM is the target.
     """
 
     mean_difference: float
     max_difference: float
     top1_agreement: float
     accuracy_drop: float = 0.01
+    within_one_step: float = 0.999
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
             if not value >= 0:
                 raise SchemeError(f"the tolerance's {name} must be at least 0, got {value!r}")
-        if self.top1_agreement > 1:
-            raise SchemeError(f"top1_agreement is a share from 0 to 1, got {self.top1_agreement!r}")
+        for name in ("top1_agreement", "within_one_step"):
+            if (share := getattr(self, name)) > 1:
+                raise SchemeError(f"{name} is a share from 0 to 1, got {share!r}")
 
     def to_json(self) -> dict[str, float]:
-        """Return the four bounds as plain data."""
+        """Return the bounds as plain data."""
         return asdict(self)
 
     @classmethod

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tflite_export.errors import ConversionError
-from tflite_export.quantize.flatbuffer import summarize
+from tflite_export.quantize.flatbuffer import BUFFER_ALIGNMENT, buffers, strip, summarize
+from tflite_export.quantize.litert import LiteModel
 
 
 @pytest.mark.parametrize("scheme", ["float32", "int8"])
@@ -31,6 +32,22 @@ def test_constants_are_counted_to_the_byte(converted, nets):
     assert (
         4 * kernels < summarize(converted("flatten", "float32")).constant_bytes < 4 * kernels + 600
     )
+
+
+@pytest.mark.parametrize("kind", ["residual", "flatten"])
+def test_a_stripped_file_computes_the_same_and_holds_no_name(converted, images, kind):
+    tflite = converted(kind)
+    stripped = strip(tflite)
+    for word in (b"serv", b"image", b"first", b"main", b"conver", b"runtime"):
+        assert word not in stripped
+    assert len(stripped) < len(tflite)
+    assert strip(tflite) == stripped == strip(stripped)
+    before, after = summarize(tflite), summarize(stripped)
+    assert (after.operators, after.dtypes) == (before.operators, before.dtypes)
+    assert {buffer.offset % BUFFER_ALIGNMENT for buffer in buffers(stripped)} == {0}
+    whole, bare = LiteModel(tflite), LiteModel(stripped)
+    for image in whole.encode(images[:20]):
+        np.testing.assert_array_equal(whole.run(image), bare.run(image))
 
 
 @given(st.binary(max_size=64))
