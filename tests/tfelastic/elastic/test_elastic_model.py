@@ -60,6 +60,28 @@ def test_trains_from_a_tf_data_pipeline() -> None:
     assert all(late < early for early, late in zip(before, losses(net), strict=True))
 
 
+class Batches(keras.utils.PyDataset):
+    """Four batches of 16."""
+
+    def __len__(self) -> int:
+        return 4
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        return IMAGES[16 * index :][:16], LABELS[16 * index :][:16]
+
+
+def test_trains_from_a_py_dataset_with_callbacks(tmp_path: Path) -> None:
+    net = compiled(elastic(), run_eagerly=True)
+    path = tmp_path / "best.keras"
+    best = keras.callbacks.ModelCheckpoint(path, monitor="loss", save_best_only=True)
+    rate = keras.callbacks.LearningRateScheduler(lambda epoch: 0.01 if epoch < 1 else 0.0)
+    net.fit(Batches(), epochs=2, verbose=0, callbacks=[best, rate])
+    saved = keras.saving.load_model(path)
+    for one, other in zip(saved.trainable_variables, net.trainable_variables, strict=True):
+        assert np.array_equal(one, other)
+    assert net.optimizer.iterations.numpy() == 8
+
+
 def test_the_loss_is_the_labels_for_the_widest_and_the_widest_for_the_narrower() -> None:
     net = compiled(elastic(norm=False))
     wide, narrow = (net.rung(name)(IMAGES, training=True) for name in net.names)
