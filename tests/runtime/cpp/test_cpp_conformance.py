@@ -154,7 +154,7 @@ def test_flipped_truncated_and_grown_bundles_are_refused(ask_sanitized: Ask) -> 
         flipped[offset] ^= 1 << rng.randrange(8)
         damaged.append(bytes(flipped))
     for _ in range(50):
-        first, second = sorted(rng.sample(range(0, len(GOLDEN) - 16), 2))
+        first, second = sorted(rng.sample(range(len(GOLDEN) - 16), 2))
         blocks = GOLDEN[first : first + 16], GOLDEN[second : second + 16]
         if second - first >= 16 and blocks[0] != blocks[1]:
             swapped = bytearray(GOLDEN)

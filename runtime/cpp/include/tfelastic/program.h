@@ -28,7 +28,8 @@ struct Gather {
     std::uint64_t count, stride;
   };
   struct Run {
-    std::uint64_t begin, length;  // Bytes from the row's start.
+    std::size_t begin;  // In bytes, from the row's start.
+    std::size_t length;
   };
 
   std::uint64_t start;
@@ -53,6 +54,11 @@ class Expansion {
   }
 
  private:
+  // A gather's factors: none, one per step of the outermost loop, one per element of a row.
+  static constexpr std::uint32_t kPlain = 0, kPerRow = 1, kPerElement = 2;
+  // Elements that are multiplied together, for machines with vector registers.
+  static constexpr std::size_t kLanes = 4;
+
   bool Segment(std::uint32_t kind, std::uint32_t count) {
     switch (kind) {
       case 0:
@@ -99,56 +105,111 @@ class Expansion {
       total *= gather.loops[i].count;
     }
     const std::uint8_t* factors = nullptr;
-    if (!Fits(total) || (kind != 0 && !ReadFactors(kind, gather, &factors))) return false;
+    if (!Fits(total) || (kind != kPlain && !ReadFactors(kind, gather, &factors))) return false;
     source_ = gather.end;
-    std::uint64_t counts[Gather::kLoopsMax] = {1, 1, 1}, strides[Gather::kLoopsMax] = {};
-    for (std::uint32_t i = 0; i < gather.loop_count; ++i) {
-      counts[i] = gather.loops[i].count;
-      strides[i] = gather.loops[i].stride;
-    }
-    for (std::uint64_t i = 0; i < counts[0]; ++i) {
-      const std::uint8_t* factor = kind == 1 ? factors + 4 * i : factors;
-      for (std::uint64_t j = 0; j < counts[1]; ++j) {
-        std::uint64_t row = gather.start + i * strides[0] + j * strides[1];
-        for (std::uint64_t k = 0; k < counts[2]; ++k, row += strides[2]) {
-          Row(gather, row, kind, factor);
-        }
-      }
-    }
+    Rows(gather, kind, factors);
+    left_ -= static_cast<std::size_t>(total);
     return true;
   }
 
-  void Row(const Gather& gather, std::uint64_t row, std::uint32_t kind,
-           const std::uint8_t* factor) {
-    for (std::uint32_t i = 0; i < gather.run_count; ++i) {
-      const Gather::Run& run = gather.runs[i];
-      const std::uint8_t* from = payload_.data + row + run.begin;
-      const std::size_t count = static_cast<std::size_t>(run.length);
-      if (kind == 0) {
-        Write(from, count);
-      } else if (kind == 1) {
-        Scale(from, factor, 0, count);
-      } else {
-        Scale(from, factor, 1, count);
-        factor += count;
+  void Rows(const Gather& gather, std::uint32_t kind, const std::uint8_t* factors) {
+    // Copies in registers: through the members, each byte written might have changed them.
+    std::uint8_t* output = output_;
+    const Gather::Run* const runs = gather.runs;
+    const std::uint32_t count = gather.run_count;
+    if (kind == kPerRow) {
+      EachRow(gather, 4, [&](const std::uint8_t* row, std::size_t factor) {
+        for (std::uint32_t i = 0; i < count; output += runs[i].length, ++i) {
+          ScaleRun<0>(row + runs[i].begin, factors + factor, output, runs[i].length);
+        }
+      });
+    } else if (kind == kPerElement) {
+      EachRow(gather, 0, [&](const std::uint8_t* row, std::size_t) {
+        const std::uint8_t* next = factors;
+        for (std::uint32_t i = 0; i < count; output += runs[i].length, ++i) {
+          ScaleRun<4>(row + runs[i].begin, next, output, runs[i].length);
+          next += runs[i].length;
+        }
+      });
+    } else if (count == 1) {
+      // Nearly every gather of a kernel is one of these.
+      const Gather::Run only = runs[0];
+      EachRow(gather, 0, [&](const std::uint8_t* row, std::size_t) {
+        CopyRun(row + only.begin, output, only.length);
+        output += only.length;
+      });
+    } else {
+      EachRow(gather, 0, [&](const std::uint8_t* row, std::size_t) {
+        for (std::uint32_t i = 0; i < count; output += runs[i].length, ++i) {
+          CopyRun(row + runs[i].begin, output, runs[i].length);
+        }
+      });
+    }
+    output_ = output;
+  }
+
+  // Calls `append` with each row's start and how far the outermost loop's steps, `factor_step` bytes
+  // each, have gone.
+  template <typename Append>
+  void EachRow(const Gather& gather, std::size_t factor_step, Append append) const {
+    std::size_t counts[Gather::kLoopsMax] = {1, 1, 1}, strides[Gather::kLoopsMax] = {};
+    std::size_t steps[Gather::kLoopsMax] = {};
+    // Loops that are lacking lie outside, where they cost nothing.
+    const std::uint32_t outermost = Gather::kLoopsMax - gather.loop_count;
+    for (std::uint32_t i = 0; i < gather.loop_count; ++i) {
+      counts[outermost + i] = static_cast<std::size_t>(gather.loops[i].count);
+      // A loop that runs once never takes its stride, which may be beyond the payload.
+      if (gather.loops[i].count > 1) {
+        strides[outermost + i] = static_cast<std::size_t>(gather.loops[i].stride);
+      }
+    }
+    if (gather.loop_count > 0) steps[outermost] = factor_step;
+    const std::uint8_t* start = payload_.data + gather.start;
+    for (std::size_t i = 0; i < counts[0]; ++i) {
+      for (std::size_t j = 0; j < counts[1]; ++j) {
+        const std::uint8_t* rows = start + i * strides[0] + j * strides[1];
+        const std::size_t factor = i * steps[0] + j * steps[1];
+        for (std::size_t k = 0; k < counts[2]; ++k) {
+          append(rows + k * strides[2], factor + k * steps[2]);
+        }
       }
     }
   }
 
-  // Appends float32 elements times factors, `step` factors further with each element. One
-  // multiplication in single precision, so that every machine agrees to the last bit.
-  void Scale(const std::uint8_t* from, const std::uint8_t* factors, std::size_t step,
-             std::size_t count) {
-    float factor;
-    std::memcpy(&factor, factors, 4);
-    for (std::size_t i = 0; i < count; i += 4) {
-      float element;
-      std::memcpy(&element, from + i, 4);
-      if (step != 0) std::memcpy(&factor, factors + i, 4);
-      const float product = element * factor;
-      std::memcpy(output_ + i, &product, 4);
+  // As memcpy, without its call for the short runs that kernels are made of.
+  static void CopyRun(const std::uint8_t* from, std::uint8_t* to, std::size_t count) {
+    constexpr std::size_t kStep = 16, kLong = 256;
+    if (count < kStep || count > kLong) {
+      std::memcpy(to, from, count);
+      return;
     }
-    Advance(count);
+    for (std::size_t i = 0; i + kStep < count; i += kStep) std::memcpy(to + i, from + i, kStep);
+    // The last step may overlap the one before it.
+    std::memcpy(to + count - kStep, from + count - kStep, kStep);
+  }
+
+  // Writes float32 elements times factors that lie `kFactorStep` bytes apart, 0 or 4. One
+  // multiplication in single precision each, so that every machine agrees to the last bit.
+  template <std::size_t kFactorStep>
+  static void ScaleRun(const std::uint8_t* from, const std::uint8_t* factors, std::uint8_t* to,
+                       std::size_t count) {
+    float scales[kLanes];
+    for (std::size_t i = 0; i < kLanes; ++i) std::memcpy(&scales[i], factors, 4);
+    std::size_t at = 0;
+    for (; at + sizeof(scales) <= count; at += sizeof(scales)) {
+      if (kFactorStep != 0) std::memcpy(scales, factors + at, sizeof(scales));
+      float elements[kLanes];
+      std::memcpy(elements, from + at, sizeof(elements));
+      for (std::size_t i = 0; i < kLanes; ++i) elements[i] *= scales[i];
+      std::memcpy(to + at, elements, sizeof(elements));
+    }
+    for (; at < count; at += 4) {
+      float element;
+      if (kFactorStep != 0) std::memcpy(scales, factors + at, 4);
+      std::memcpy(&element, from + at, 4);
+      element *= scales[0];
+      std::memcpy(to + at, &element, 4);
+    }
   }
 
   bool ReadLoops(Gather* gather) {
@@ -169,7 +230,7 @@ class Expansion {
     for (std::uint32_t i = 0; i < gather->run_count; ++i) {
       std::uint32_t skip, length;
       if (!Number(&skip) || !Positive(&length)) return false;
-      gather->runs[i] = {end + skip, length};
+      gather->runs[i] = {static_cast<std::size_t>(end + skip), length};
       end += std::uint64_t{skip} + length;
       gather->row_bytes += length;
     }
@@ -182,11 +243,11 @@ class Expansion {
   }
 
   bool ReadFactors(std::uint32_t kind, const Gather& gather, const std::uint8_t** factors) {
-    if (kind > 2 || (kind == 1 && gather.loop_count == 0)) return false;
+    if (kind > kPerElement || (kind == kPerRow && gather.loop_count == 0)) return false;
     for (std::uint32_t i = 0; i < gather.run_count; ++i) {
       if (gather.runs[i].length % 4 != 0) return false;
     }
-    const std::uint64_t bytes = kind == 1 ? 4 * gather.loops[0].count : gather.row_bytes;
+    const std::uint64_t bytes = kind == kPerRow ? 4 * gather.loops[0].count : gather.row_bytes;
     std::uint32_t address;
     if (!Number(&address) || !Within(address, bytes)) return false;
     *factors = payload_.data + address;
