@@ -1,7 +1,7 @@
 """What a bundle takes against other ways to ship the same variants, and how long it takes to open one.
 
-For each network, at widths 1, .75, .5 and .25 and at depths 1, .75 and .5: the bytes of the separate .tflite files,
-of one .tflite with a signature for each variant (a microcontroller's interpreter takes no such file), of a zip of the
+For each network, at widths 1, .75, .5 and .25 and, of a ResNet, at depths 1, .6 and .3: the bytes of the separate
+.tflite files, of one .tflite with a signature for each variant (a microcontroller's interpreter takes no such file), of a zip of the
 files, and of the bundle, each as a multiple of the widest file. Every rung has statistics, shifts and factors of its
 own, drawn at random; sizes do not depend on training. `--write docs/bundle.md` puts the tables into that page.
 
@@ -34,7 +34,7 @@ from tflite_export.quantize.sharing import share, shared_kernels
 NETS = ("resnet20", "resnet56", "vgg16_cifar", "mobilenet_v2_cifar")
 LADDERS = {
     "width": {"widths": (1.0, 0.75, 0.5, 0.25)},
-    "depth": {"widths": (1.0, 1.0, 1.0), "depths": (1.0, 0.75, 0.5)},
+    "depth": {"widths": (1.0, 1.0, 1.0), "depths": (1.0, 0.6, 0.3)},
 }
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 
@@ -73,9 +73,9 @@ def converted(net: te.ElasticModel, scheme: str) -> dict[str, bytes]:
     """Return each rung's .tflite, widest first, with the widest's kernels."""
     images = np.random.default_rng(1).integers(0, 256, (64, 32, 32, 3), np.uint8)
     widest, *narrower = net.names
-    files = {widest: convert(net.cut(widest), scheme=scheme, samples=images)}
+    files = {widest: convert(net.cut(widest), scheme=scheme, samples=images, strip=True)}
     for name in narrower:
-        own = convert(net.cut(name), scheme=scheme, samples=images)
+        own = convert(net.cut(name), scheme=scheme, samples=images, strip=True)
         files[name], _ = share(own, files[widest], shared_kernels(net, name))
     return files
 
@@ -228,6 +228,8 @@ def main() -> None:
     found = []
     for net in options.nets:
         for ladder in options.ladders:
+            if ladder == "depth" and not net.startswith("resnet"):
+                continue
             for scheme in options.schemes:
                 found.append(measured(net, ladder, scheme))
                 print(found[-1], flush=True)

@@ -11,8 +11,12 @@ import click
 COMMANDS = {
     "demo": "Run the built-in demo: train, export, measure, select, report.",
     "run": "Run a recipe, or go on with a run that was stopped.",
-    "inspect": "Print a model's layers, groups, blocks and cost.",
+    "inspect": "Print a model's layers, groups, blocks and cost, or what a bundle holds.",
     "prune": "Prune a model's channels or blocks until it fits a budget.",
+    "export": "Convert a model's rungs and pack them into one bundle.",
+    "unpack": "Write a bundle's variants as ordinary .tflite files.",
+    "verify": "Check a bundle: checksums, variants, and what they compute.",
+    "embed": "Write a bundle as C++ for a microcontroller.",
     "report": "Write a run's report.html anew from its metrics.json.",
     "doctor": "Say what is installed and whether the demo can run here.",
 }

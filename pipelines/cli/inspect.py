@@ -1,4 +1,4 @@
-"""`tfelastic inspect`: what a model is made of, and what can be taken out of it."""
+"""`tfelastic inspect`: what a model is made of and what can be taken out of it, or what a bundle holds."""
 
 import json
 from dataclasses import asdict
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipelines.cli import model_file
+from pipelines.cli import bundle_file, model_file
 
 if TYPE_CHECKING:
     import tfelastic as te
@@ -15,11 +15,22 @@ _WIDTH = 160
 
 
 @click.command()
-@click.argument("model", metavar="MODEL.keras")
+@click.argument("file", metavar="MODEL.keras|BUNDLE.elastic")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
-def command(model: str, as_json: bool) -> None:
-    """Print the layers, groups, blocks and cost of MODEL.keras, and what is frozen and why."""
-    loaded = model_file.load(model)
+def command(file: str, as_json: bool) -> None:
+    """Print what a model or a bundle holds.
+
+    Of a model its layers, groups, blocks and cost, and what is frozen and why. Of a bundle its
+    variants, what each shares with those before it, and where the bytes go.
+    """
+    if file.endswith(".elastic") or bundle_file.is_bundle(file):
+        found = bundle_file.contents(bundle_file.load(file), file)
+        if as_json:
+            click.echo(json.dumps(found, indent=2))
+        else:
+            bundle_file.print_contents(found)
+        return
+    loaded = model_file.load(file)
     import tfelastic as te
 
     graph = te.trace(loaded)

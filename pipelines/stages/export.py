@@ -65,7 +65,7 @@ def _export(run: Run, net: "ElasticModel", name: str) -> "VariantReport":
             test=dataset.test,
             widest=_widest(run, net) if name != net.names[0] else None,
             scheme=spec.scheme,
-            tolerance=_scaled(get_scheme(spec.scheme).tolerance, spec.tolerance),
+            tolerance=scaled(get_scheme(spec.scheme).tolerance, spec.tolerance),
             seed=seed,
         )
     except tx.VerificationError as error:
@@ -82,7 +82,8 @@ def _widest(run: Run, net: "ElasticModel") -> bytes:
     return run.path(tflite_file(net.names[0])).read_bytes()
 
 
-def _scaled(bounds: "Tolerance", factor: float) -> "Tolerance":
+def scaled(bounds: "Tolerance", factor: float) -> "Tolerance":
+    """Return bounds so many times as wide."""
     return dataclasses.replace(
         bounds,
         mean_difference=factor * bounds.mean_difference,

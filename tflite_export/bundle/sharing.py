@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from tfelastic_runtime import Stored
@@ -35,10 +36,17 @@ EXACT_ROWS = 0.75
 
 @dataclass(frozen=True)
 class Payload:
-    """A bundle's payload, and where in it each variant lies."""
+    """A bundle's payload.
+
+    Attributes:
+        data: Its bytes.
+        stored: Where in it each variant lies.
+        added: How many bytes each variant added, with its factors and the padding before it.
+    """
 
     data: bytes
     stored: tuple[Stored, ...]
+    added: tuple[int, ...]
 
 
 def share(models: Sequence[bytes]) -> Payload:
@@ -48,8 +56,12 @@ def share(models: Sequence[bytes]) -> Payload:
         models: The .tflite files, widest first. Bytes that are no .tflite are stored as well; only
             equal stretches are then found in them.
     """
-    pool = _Pool()
-    return Payload(stored=tuple(pool.store(model) for model in models), data=bytes(pool.payload))
+    pool, stored, ends = _Pool(), [], [0]
+    for model in models:
+        stored.append(pool.store(model))
+        ends.append(len(pool.payload))
+    added = tuple(stop - start for start, stop in pairwise(ends))
+    return Payload(bytes(pool.payload), tuple(stored), added)
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,8 @@ class BundleReport:
         bundle_bytes: Its size.
         manifest_bytes: The size of its manifest.
         variant_bytes: The size of each variant's .tflite, widest first.
-        stored_bytes: What each takes in the bundle: its whole file, or the program that writes it.
+        stored_bytes: What each added to the bundle: its whole file, or a program that writes it from
+            what the variants before it brought.
         sha256: The SHA-256 of the whole file, in hexadecimal.
     """
 
@@ -98,7 +99,9 @@ def write_bundle(
         bundle_bytes=len(data),
         manifest_bytes=len(canonical(manifest)),
         variant_bytes={variant.name: variant.bytes for variant in manifest.variants},
-        stored_bytes={variant.name: variant.stored.bytes for variant in manifest.variants},
+        stored_bytes={
+            each.name: added for each, added in zip(variants, payload.added, strict=True)
+        },
         sha256=hashlib.sha256(data).hexdigest(),
     )
 

@@ -1,0 +1,121 @@
+"""Opening a bundle for the commands that work on one, and telling where its bytes go."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from tfelastic_runtime import Bundle
+
+_MAGIC = b"\x89TFE\r\n\x1a\n"
+_WIDTH = 160
+#: How a program writes bytes: the column in the table.
+_COLUMNS = {
+    "whole": ("whole",),
+    "shared": ("copy", "gather", "per_row", "per_element"),
+    "filled": ("fill",),
+    "own": ("literal",),
+}
+
+
+def is_bundle(path: str) -> bool:
+    """Return whether a file begins as a bundle does."""
+    if not Path(path).is_file():
+        return False
+    with Path(path).open("rb") as file:
+        return file.read(len(_MAGIC)) == _MAGIC
+
+
+def load(path: str) -> "Bundle":
+    """Open a bundle.
+
+    Raises:
+        click.UsageError: There is no such file.
+        BundleError: The file is no bundle, or is damaged.
+    """
+    if not Path(path).is_file():
+        raise click.UsageError(f"there is no file {path}; 'tfelastic export' writes bundles")
+    from tfelastic_runtime import Bundle
+
+    return Bundle.open(path)
+
+
+def contents(bundle: "Bundle", path: str) -> dict[str, Any]:
+    """Return what is in a bundle, and where its bytes go, as plain data."""
+    file_bytes = Path(path).stat().st_size
+    manifest = bundle.manifest
+    files_bytes = sum(variant.bytes for variant in bundle.variants)
+    stored_bytes = sum(variant.stored.bytes for variant in bundle.variants)
+    return {
+        "bundle": path,
+        "name": manifest.name,
+        "producer": manifest.producer,
+        "input_shape": list(manifest.input_shape),
+        "classes": manifest.classes,
+        "labels": None if manifest.labels is None else list(manifest.labels),
+        "bytes": {
+            "file": file_bytes,
+            "manifest_and_checksum": file_bytes - manifest.payload_bytes,
+            "stored_variants": stored_bytes,
+            "factors_and_padding": manifest.payload_bytes - stored_bytes,
+        },
+        "separate_files_bytes": files_bytes,
+        "times_the_widest": file_bytes / bundle.variants[0].bytes,
+        "variants": [
+            {**variant.to_json(), "written_from": bundle.tally(variant.name)}
+            for variant in bundle.variants
+        ],
+        "profiles": [profile.to_json() for profile in manifest.profiles],
+    }
+
+
+def print_contents(found: dict[str, Any]) -> None:
+    """Print what `contents` returned as a table."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    # Figures are for reading across: a narrow terminal wraps lines, but nothing is cut off.
+    console = Console(highlight=False, soft_wrap=True, width=max(Console().width, _WIDTH))
+    shape = " x ".join(map(str, found["input_shape"]))
+    console.print(
+        f"[bold]{escape(found['name'])}[/]: {shape} pixels to {found['classes']} classes, "
+        f"by {escape(found['producer'])}\n"
+    )
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
+    headings = (
+        "scheme",
+        "width",
+        "params",
+        "MACs",
+        "accuracy",
+        ".tflite, B",
+        "stored, B",
+        *_COLUMNS,
+    )
+    table.add_column("variant", no_wrap=True)
+    for heading in headings:
+        table.add_column(heading, justify="right", no_wrap=True)
+    for variant in found["variants"]:
+        size, sources = variant["bytes"], variant["written_from"]
+        shares = (sum(sources.get(kind, 0) for kind in kinds) / size for kinds in _COLUMNS.values())
+        table.add_row(
+            variant["name"],
+            escape(variant["scheme"]),
+            f"{variant['width']:.3g}",
+            f"{variant['params']:,}",
+            f"{variant['macs']:,}",
+            f"{variant['accuracy']:.2%}",
+            f"{size:,}",
+            f"{variant['stored']['bytes']:,}",
+            *(f"{share:.1%}" if share else "" for share in shares),
+        )
+    console.print(table)
+    parts = found["bytes"]
+    console.print(
+        f"\n{parts['file']:,} bytes: variants {parts['stored_variants']:,}, factors and padding "
+        f"{parts['factors_and_padding']:,}, manifest and checksum {parts['manifest_and_checksum']:,}\n"
+        f"{found['times_the_widest']:.3f} times the widest .tflite; as separate files "
+        f"{found['separate_files_bytes'] / found['variants'][0]['bytes']:.3f} times"
+    )

@@ -1,0 +1,121 @@
+"""`tfelastic export`: a Keras model, elastic or not, into one bundle."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pipelines.cli import model_file
+
+if TYPE_CHECKING:
+    import keras
+
+    import tfelastic as te
+
+
+@click.command()
+@click.argument("model", metavar="MODEL.keras")
+@click.option("-o", "--output", required=True, metavar="OUT.elastic", help="The bundle to write.")
+@click.option(
+    "--data",
+    required=True,
+    metavar="SOURCE",
+    help="Images to calibrate with and to verify on: digits, a tfds name, a prepared tfds "
+    "directory or an image folder.",
+)
+@click.option(
+    "--scheme", default="int8", show_default=True, help="How weights and sums are stored."
+)
+@click.option(
+    "--calibration", default=200, show_default=True, help="How many training images calibrate."
+)
+@click.option(
+    "--tolerance", default=1.0, show_default=True, help="Times the scheme's bounds of verification."
+)
+@click.option(
+    "--variants", metavar="FOLDER", help="Write each variant here as NAME.tflite as well."
+)
+@click.option("--seed", default=0, show_default=True, help="Says which images calibrate.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+def command(model: str, as_json: bool, **options: Any) -> None:
+    """Convert every rung of MODEL.keras, verify each against Keras, and pack them into one bundle.
+
+    A model that is not elastic becomes a bundle of one variant. A variant that strays from Keras by
+    more than the scheme allows stops the export, and nothing is written.
+
+    \b
+    tfelastic export elastic.keras -o net.elastic --data cifar10
+    tfelastic export net.keras -o net.elastic --data photos/ --scheme float32
+    """  # noqa: D301 - click knows a paragraph to leave alone by the character.
+    request = _Request(**options)
+    request.check()
+    net = _elastic(model_file.load(model))
+    import tflite_export as tx
+    from pipelines.stages.base import some_images
+    from pipelines.stages.export import scaled
+    from tfelastic import data
+
+    dataset = data.load(request.data, image_size=_image_size(net))
+    report = tx.export(
+        net,
+        request.output,
+        samples=some_images(dataset.train.images, request.calibration, seed=request.seed),
+        test=dataset.test,
+        scheme=request.scheme,
+        labels=dataset.classes,
+        variants_dir=request.variants,
+        tolerance=scaled(tx.SCHEMES[request.scheme].tolerance, request.tolerance),
+        seed=request.seed,
+    )
+    click.echo(json.dumps(report.to_json(), indent=2) if as_json else str(report))
+
+
+@dataclass(frozen=True)
+class _Request:
+    """What the user asks for, MODEL.keras and the form of the answer aside."""
+
+    output: str
+    data: str
+    scheme: str
+    calibration: int
+    tolerance: float
+    variants: str | None
+    seed: int
+
+    def check(self) -> None:
+        """Refuse what cannot be carried out, before any work is done for it."""
+        from tflite_export import SCHEMES
+
+        if not self.output.endswith(".elastic"):
+            raise click.UsageError(f"the output must end in .elastic, received {self.output}")
+        if not Path(self.output).parent.is_dir():
+            raise click.UsageError(f"there is no folder {Path(self.output).parent} to write into")
+        if self.scheme not in SCHEMES:
+            raise click.UsageError(
+                f"--scheme is one of {', '.join(SCHEMES)}, received {self.scheme}"
+            )
+        for option in ("calibration", "tolerance"):
+            if not getattr(self, option) > 0:
+                raise click.UsageError(f"--{option} must be more than 0")
+
+
+def _elastic(model: "keras.Model") -> "te.ElasticModel":
+    """Return a model as an elastic one; of one that is not, the whole is the only rung."""
+    import tfelastic as te
+
+    if isinstance(model, te.ElasticModel):
+        return model
+    whole = te.KeepPlan(te.trace(model).fingerprint)
+    return te.ElasticModel(model, te.Ladder((te.Rung("w100", 1.0, whole),)))
+
+
+def _image_size(net: "te.ElasticModel") -> int:
+    shape = net.cut(net.names[0]).input_shape
+    if not isinstance(shape, tuple) or len(shape) != 4 or shape[1] is None or shape[1] != shape[2]:
+        raise click.UsageError(
+            f"--data feeds square images, but the model takes {shape}; use tflite_export.export "
+            "from Python"
+        )
+    return int(shape[1])

@@ -1,0 +1,128 @@
+"""`tfelastic export`, `unpack`, `inspect` and `verify`, as a user calls them."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import keras
+import pytest
+from tfelastic_runtime import Bundle
+
+import tfelastic as te
+from pipelines.cli import execute
+
+CONFORMANCE = Path(__file__).parents[3] / "runtime" / "conformance"
+SHARED = str(CONFORMANCE / "shared.elastic")
+layers = keras.layers
+
+
+def resealed(data: bytes) -> bytes:
+    return data[:-32] + hashlib.sha256(data[:-32]).digest()
+
+
+@pytest.fixture
+def damaged(tmp_path: Path) -> str:
+    """A bundle whose last program is wrong, with a right checksum."""
+    data = bytearray(Path(SHARED).read_bytes())
+    stored = Bundle.open(SHARED).variant("w050").stored
+    payload = len(data) - 32 - Bundle.open(SHARED).manifest.payload_bytes
+    data[payload + stored.offset] ^= 0x40
+    path = tmp_path / "damaged.elastic"
+    path.write_bytes(resealed(bytes(data)))
+    return str(path)
+
+
+def test_inspect_says_where_the_bytes_go(capsys: pytest.CaptureFixture[str]) -> None:
+    assert execute(["inspect", SHARED, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert sum(found["bytes"][key] for key in found["bytes"] if key != "file") == 25922
+    assert found["bytes"]["file"] == Path(SHARED).stat().st_size == 25922
+    for variant in found["variants"]:
+        assert sum(variant["written_from"].values()) == variant["bytes"]
+    assert execute(["inspect", SHARED]) == 0
+    told = capsys.readouterr().out
+    for part in ("w050-int8", "4,504", "times the widest .tflite", "25,922 bytes"):
+        assert part in told
+
+
+def test_unpack_writes_ordinary_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert execute(["unpack", SHARED, "-d", str(tmp_path / "new"), "--json"]) == 0
+    written = json.loads(capsys.readouterr().out)["files"]
+    assert [each["file"] for each in written] == [
+        str(tmp_path / "new" / f"{variant.name}.tflite") for variant in Bundle.open(SHARED).variants
+    ]
+    for each in written:
+        assert hashlib.sha256(Path(each["file"]).read_bytes()).hexdigest() == each["sha256"]
+
+
+def test_verify_finds_a_bundle_sound(capsys: pytest.CaptureFixture[str]) -> None:
+    assert execute(["verify", SHARED]) == 0
+    assert capsys.readouterr().out.endswith("shared.elastic: sound\n")
+
+
+def test_verify_names_the_variant_that_is_not(
+    damaged: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert execute(["verify", damaged, "--json"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert not found["passed"]
+    problems = {each["variant"]: each["problem"] for each in found["variants"]}
+    assert "w050" in problems.pop("w050")
+    assert set(problems.values()) == {None}
+
+
+@pytest.mark.parametrize("command", ["inspect", "unpack", "verify"])
+def test_a_damaged_file_is_an_error_that_names_it(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "cut.elastic"
+    path.write_bytes(Path(SHARED).read_bytes()[:-1])
+    assert execute([command, str(path)]) == 1
+    assert "cut.elastic is damaged" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["unpack", "none.elastic"], "there is no file none.elastic"),
+        (["verify", SHARED, "--model", "net.keras"], "give --data as well"),
+        (["export", "net.keras", "-o", "x.zip", "--data", "digits"], "must end in .elastic"),
+        (["export", "net.keras", "-o", "no/x.elastic", "--data", "digits"], "no folder no"),
+        (
+            ["export", "net.keras", "-o", "x.elastic", "--data", "digits", "--scheme", "int3"],
+            "--scheme is one of",
+        ),
+    ],
+)
+def test_wrong_usage_is_2(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert execute(arguments) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_export_then_verify(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An elastic network goes into a bundle whose narrow variant is a program, and holds in verify."""
+    keras.utils.set_random_seed(0)
+    image = keras.Input((16, 16, 1))
+    x = layers.Conv2D(32, 3, strides=2, use_bias=False)(layers.Rescaling(1 / 255)(image))
+    x = layers.ReLU()(layers.BatchNormalization()(x))
+    x = layers.Conv2D(32, 3, activation="relu")(x)
+    model = keras.Model(image, layers.Dense(10)(layers.GlobalAveragePooling2D()(x)))
+    path, out = tmp_path / "net.keras", str(tmp_path / "net.elastic")
+    te.ElasticModel(model, te.ladder(model, widths=(1, 0.5))).save(path)
+    options = ["--data", "digits", "--scheme", "float32"]
+    assert execute(["export", str(path), "-o", out, *options, "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert [variant["name"] for variant in report["variants"]] == ["w100", "w050"]
+    bundle = Bundle.open(out)
+    wide, narrow = bundle.variants
+    assert (wide.stored.form, narrow.stored.form) == ("whole", "program")
+    assert bundle.tally("w050")["literal"] < narrow.bytes / 10
+    assert narrow.plan is not None
+    assert set(narrow.plan.keep.values()) == {16}
+    assert execute(["verify", out, "--data", "digits", "--model", str(path), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    for variant, each in zip(bundle.variants, found["variants"], strict=True):
+        assert each["accuracy_here"] == variant.accuracy
+        assert each["comparison"]["top1_agreement"] == 1
