@@ -1,0 +1,16 @@
+"""Microcontrollers: a bundle's variants in one C array, and the project that runs them from it."""
+
+from tflite_export.embed.flash import Flash, Placed, layout
+from tflite_export.embed.roots import Roots, with_roots
+from tflite_export.embed.writing import EmbeddedVariant, EmbedReport, embed
+
+__all__ = [
+    "EmbedReport",
+    "EmbeddedVariant",
+    "Flash",
+    "Placed",
+    "Roots",
+    "embed",
+    "layout",
+    "with_roots",
+]
