@@ -153,7 +153,7 @@ def share(narrow: bytes, widest: bytes, shared: Sequence[SharedKernel]) -> tuple
         if place is None or source is None:
             whose = "its own" if place is None else "the widest's"
             alone[kernel.name] = f"{whose} file does not hold it {_FORM}"
-        elif obstacle := _obstacle(place, source):
+        elif obstacle := _obstacle(place, source, kernel):
             alone[kernel.name] = obstacle
         else:
             _rewrite(place, source, kernel)
@@ -228,7 +228,7 @@ def _stores(kernel: Kernel, values: np.ndarray) -> bool:
     return bool((np.abs(stored - expected) <= slack).all())
 
 
-def _obstacle(place: Kernel, source: Kernel) -> str | None:
+def _obstacle(place: Kernel, source: Kernel, kernel: SharedKernel) -> str | None:
     """Return why a kernel cannot be written over its own file's, if it cannot."""
     kept, taken = place.weights, source.weights
     if kept.values.dtype != taken.values.dtype:
@@ -236,28 +236,34 @@ def _obstacle(place: Kernel, source: Kernel) -> str | None:
     channels = kept.values.shape[_LAYOUTS[place.operator].channels]
     if kept.scales.size == 1 < channels and taken.scales.size > 1:
         return "its own file has one scale for all channels, the widest's has one for each"
-    return None if place.exclusive else "several operations of the file use its constants"
+    if not place.exclusive:
+        return "several operations of the file use its constants"
+    product = np.multiply(kept.values, _part(taken.values, place, kernel), dtype=np.float64)
+    if (product.sum(axis=_within(place)) < 0).any():
+        return "a channel's factor is negative in one of the two files"
+    return None
 
 
 def _rewrite(place: Kernel, source: Kernel, kernel: SharedKernel) -> None:
     """Write the rung's part of the widest's kernel over its own file's kernel."""
-    layout = _LAYOUTS[place.operator]
-
-    def part(stored: np.ndarray) -> np.ndarray:
-        return layout.stored(kernel.cut(layout.restored(stored, kernel.values.shape)))
-
-    new, own = part(source.weights.values), place.weights.values
+    new, own = _part(source.weights.values, place, kernel), place.weights.values
     if own.dtype == np.float32:
         peaks = _peaks(new, place)
         factors = _peaks(own, place) / np.where(peaks > 0, peaks, 1)
         own[:] = factors.astype(np.float32) * new
         return
     own[:] = new
-    whole = layout.stored(kernel.values)
+    whole = _LAYOUTS[place.operator].stored(kernel.values)
     # Each weight's channel's peak, brought to where the weight goes.
-    peaks = _peaks(part(np.broadcast_to(_peaks(whole, source), whole.shape)), place)
-    seen = _peaks(part(whole), place)
+    spread = np.broadcast_to(_peaks(whole, source), whole.shape)
+    peaks, seen = (_peaks(_part(values, place, kernel), place) for values in (spread, whole))
     _rescale(place, np.where(seen > 0, peaks / np.where(seen > 0, seen, 1), 1).ravel())
+
+
+def _part(stored: np.ndarray, place: Kernel, kernel: SharedKernel) -> np.ndarray:
+    """Return the rung's part of an array as large as the widest's stored kernel."""
+    layout = _LAYOUTS[place.operator]
+    return layout.stored(kernel.cut(layout.restored(stored, kernel.values.shape)))
 
 
 def _rescale(kernel: Kernel, ratio: np.ndarray) -> None:

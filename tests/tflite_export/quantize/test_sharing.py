@@ -11,6 +11,7 @@ from keras import layers
 
 import tfelastic as te
 from tflite_export.convert import convert
+from tflite_export.quantize.flatbuffer import kernels
 from tflite_export.quantize.litert import predict
 from tflite_export.quantize.sharing import Sharing, share, shared_kernels
 from tflite_export.verify import keras_logits
@@ -172,6 +173,16 @@ def test_a_kernel_that_is_no_slice_stays_and_is_reported(ladder):
         for file in (ladder.narrow, new)
     )
     np.testing.assert_array_equal(kept, old)
+
+
+def test_a_factor_of_the_other_sign_is_no_slice(ladder):
+    turned = bytearray(ladder.wide)
+    for kernel in kernels(turned):
+        if kernel.weights.values.shape == (12, 3, 3, 8):
+            kernel.weights.values[3] *= -1
+    _, report = share(ladder.narrow, bytes(turned), ladder.shared)
+    assert list(report.alone) == ["late/kernel"]
+    assert "negative" in report.alone["late/kernel"]
 
 
 def test_a_silent_channel_keeps_its_scale(net, images):
