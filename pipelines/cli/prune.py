@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipelines.cli import comparison, model_file, prune_blocks
+from pipelines.cli.prune_data import DATA_DRIVEN, data_driven
 from pipelines.workspace import write_atomically
 
 if TYPE_CHECKING:
+    import keras
+
     import tfelastic as te
 
 _COUNTED = {
@@ -55,11 +58,15 @@ class _Limit(click.ParamType):
     show_default=True,
     help="global, uniform, complexity or blocks.",
 )
-@click.option("--data", metavar="SOURCE", help="Of blocks: the images to judge by.")
+@click.option("--data", metavar="SOURCE", help="Of blocks and of criteria: the images to judge by.")
 @click.option("--fine-tune-epochs", "epochs", default=0, help="Of blocks: after each step.")
 @click.option(
+    "--checkpoint", metavar="DIR", help="Of blocks: go on from there if cut short; kept until then."
+)
+@click.option(
     "--criterion",
-    help="What ranks channels: magnitude (the default), l1, l2, batch_norm, geometric_median or random.",
+    help="What ranks channels: magnitude (the default), l1, l2, batch_norm, geometric_median or random; with "
+    "--data also activation, taylor or hessian.",
 )
 @click.option(
     "--mode",
@@ -105,11 +112,18 @@ def command(model: str, as_json: bool, **options: Any) -> None:
     graph = te.trace(loaded)
     budget = request.budget()
     found = None
-    if request.data and budget:
-        found = prune_blocks.search(loaded, budget, data=request.data, epochs=request.epochs)
+    if request.data and budget and request.strategy == "blocks":
+        found = prune_blocks.search(
+            loaded,
+            budget,
+            data=request.data,
+            epochs=request.epochs,
+            checkpoint=request.checkpoint,
+        )
         plan, pruned = found.report.plan, found.report.model
     elif budget:
-        plan = te.plan(graph, budget=budget, strategy=request.planner(), **request.kept())
+        options = request.kept() | {"criterion": request.ranking(loaded)}
+        plan = te.plan(graph, budget=budget, strategy=request.planner(), **options)
         pruned = te.prune(loaded, plan)
     else:
         plan = _read_plan(str(request.plan_path))
@@ -152,6 +166,7 @@ class _Request:
     strategy: str
     data: str | None
     epochs: int
+    checkpoint: str | None
     criterion: str | None
     mode: str | None
     sampling: str | None
@@ -177,8 +192,12 @@ class _Request:
             raise click.UsageError(f"{', '.join(given)}: only with --strategy complexity")
         if self.measure and not self.compare:
             raise click.UsageError("--measure: only with --compare")
-        if (self.strategy == "blocks") != bool(self.data):
-            raise click.UsageError("--strategy blocks needs --data, and nothing else does")
+        if (self.strategy == "blocks" or self.criterion in DATA_DRIVEN) != bool(self.data):
+            raise click.UsageError(
+                f"--strategy blocks and --criterion {', '.join(DATA_DRIVEN)} need --data, and nothing else does"
+            )
+        if (self.checkpoint or self.epochs) and self.strategy != "blocks":
+            raise click.UsageError("--checkpoint, --fine-tune-epochs: only with --strategy blocks")
         if self.compare:
             alone = {"--mode": self.mode, "--criterion": self.criterion, "--plan": self.plan_path}
             alone["--save-plan"] = self.save_plan
@@ -206,6 +225,12 @@ class _Request:
             return self.strategy
         mode: dict[str, Any] = {} if self.mode is None else {"mode": self.mode}
         return te.Complexity(**mode, **self.drawing())
+
+    def ranking(self, model: "keras.Model") -> "str | te.criteria.Criterion | None":
+        """Return what ranks channels, made with its images where it needs some."""
+        if self.criterion not in DATA_DRIVEN or self.data is None:
+            return self.criterion
+        return data_driven(self.criterion, model, self.data)
 
     def drawing(self) -> dict[str, Any]:
         """Return how complexity draws, as far as the user says."""

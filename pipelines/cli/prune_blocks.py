@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import click
+from pipelines.cli.prune_data import image_size
 
 if TYPE_CHECKING:
     import keras
@@ -48,7 +48,14 @@ class Found:
         )
 
 
-def search(model: "keras.Model", budget: "te.Budget", *, data: str, epochs: int) -> Found:
+def search(
+    model: "keras.Model",
+    budget: "te.Budget",
+    *,
+    data: str,
+    epochs: int,
+    checkpoint: str | None = None,
+) -> Found:
     """Remove blocks until `budget` is met, and measure the result on the test images.
 
     Args:
@@ -56,13 +63,14 @@ def search(model: "keras.Model", budget: "te.Budget", *, data: str, epochs: int)
         budget: What the result may spend.
         data: A source of `tfelastic.data.load`.
         epochs: How long to fine-tune after each step, with `model` as the teacher; 0 for not at all.
+        checkpoint: A folder from which a search that was cut short goes on.
     """
     import numpy as np
 
     import tfelastic as te
     from tfelastic.data.base import stratified_order
 
-    dataset = te.data.load(data, image_size=_image_size(model))
+    dataset = te.data.load(data, image_size=image_size(model))
     train = dataset.train
     order = stratified_order(train.labels, seed=0)
     held_out, rest = np.split(order, [max(1, int(len(order) * _HELD_OUT))])
@@ -72,16 +80,8 @@ def search(model: "keras.Model", budget: "te.Budget", *, data: str, epochs: int)
         batches = te.data.Batches(learned, batch_size=128, augment="shift")
         fine_tune = te.FineTuning(batches, epochs=epochs, teacher=model)
     evaluate = te.Accuracy(judges.images, judges.labels)
-    report = te.remove_blocks(model, evaluate=evaluate, budget=budget, fine_tune=fine_tune)
+    report = te.remove_blocks(
+        model, evaluate=evaluate, budget=budget, fine_tune=fine_tune, checkpoint=checkpoint
+    )
     test = te.Accuracy(dataset.test.images, dataset.test.labels)
     return Found(report, dataset.name, len(judges), test(model), test(report.model))
-
-
-def _image_size(model: "keras.Model") -> int:
-    shape = model.input_shape
-    if not isinstance(shape, tuple) or len(shape) != 4 or shape[1] is None or shape[1] != shape[2]:
-        raise click.UsageError(
-            f"a search over blocks feeds square images, but the model takes {shape}; "
-            "use tfelastic.remove_blocks from Python"
-        )
-    return int(shape[1])

@@ -27,7 +27,7 @@ def print_summary(metrics: Mapping[str, Any], folder: Path) -> None:
     else:
         for figure, caption in tiles(metrics):
             console.print(escape(f"{figure:>10}  {caption}"), soft_wrap=True)
-    for part in parts(metrics):
+    for part in (part for part in parts(metrics) if part.lines):
         console.print(f"\n[bold]{escape(part.title)}[/]")
         _print_prose(console, part)
     console.print()

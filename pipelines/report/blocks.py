@@ -47,7 +47,7 @@ def parts(metrics: Mapping[str, Any]) -> list[Part]:
     """Return the parts of the results."""
     return [
         Part("Accuracy against blocks removed", tuple(_orders(metrics)), lambda: _draw(metrics)),
-        Part("Every candidate at every step", (_MAP,), lambda: _draw_candidates(metrics)),
+        Part("Every candidate at every step", (), lambda: _draw_candidates(metrics), _MAP),
         Part("Depth beside width", tuple(_depth(metrics))),
         Part("The result", tuple(_result(metrics))),
     ]
@@ -55,7 +55,7 @@ def parts(metrics: Mapping[str, Any]) -> list[Part]:
 
 _MAP = (
     "The accuracy on the judging images without each block, before fine-tuning: the darker the higher; framed, the "
-    "block that went. White: gone."
+    "block that went. Empty: gone before."
 )
 
 

@@ -30,7 +30,7 @@ def section(metrics: Mapping[str, Any]) -> str:
     ]
     if "variants" in metrics:
         lines += [*_variants(metrics["variants"]).markdown(), ""]
-    for part in parts(metrics):
+    for part in (part for part in parts(metrics) if part.lines):
         lines += [f"### {part.title}", "", *part.lines, ""]
     return "\n".join(lines)
 

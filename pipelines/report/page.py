@@ -64,6 +64,7 @@ def _parts(metrics: Mapping[str, Any]) -> list[dict[str, str]]:
     return [
         {
             "title": part.title,
+            "caption": part.caption,
             "text": prose.to_html(part.lines),
             "figure": figures.picture(part.draw, name=f"part{number}", label=part.title)
             if part.draw

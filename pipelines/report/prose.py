@@ -12,11 +12,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Part:
-    """A part of a run's results: lines of Markdown, and a picture that is drawn on demand."""
+    """A part of a run's results.
+
+    Attributes:
+        title: Its heading.
+        lines: Markdown; where empty, the part is for the page alone.
+        draw: Draws its picture, where it has one.
+        caption: What to know of the picture.
+    """
 
     title: str
     lines: tuple[str, ...]
     draw: "Callable[[], Figure] | None" = None
+    caption: str = ""
 
 
 @dataclass(frozen=True)

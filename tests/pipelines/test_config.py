@@ -170,3 +170,46 @@ def test_a_comparison_is_asked_for_by_its_section(write):
     assert config.load(write("name: x\ncomparison: {}")).comparison.distillation
     with pytest.raises(RecipeError, match=r"unknown key 'dist' at comparison"):
         config.load(write("name: x\ncomparison: {dist: true}"))
+
+
+_BLOCKS = {"name": "x", "blocks": {"budget": {"params": 0.4}}}
+_CONTEST = {"budget": {"macs": 0.5}}
+
+
+@pytest.mark.parametrize(
+    ("tree", "kind", "absent"),
+    [
+        ({"name": "x"}, "elastic", {"blocks", "complexity"}),
+        (_BLOCKS, "blocks", {"ladder", "elastic", "comparison", "selector", "complexity"}),
+        (
+            {"name": "x", "complexity": {"contests": [_CONTEST]}},
+            "complexity",
+            {"ladder", "elastic", "comparison", "selector", "blocks"},
+        ),
+    ],
+)
+def test_the_sections_make_the_kind_and_others_are_left_out(tree, kind, absent):
+    recipe = Recipe.from_json(tree)
+    assert recipe.kind == kind
+    assert not absent & recipe.to_json().keys()
+    assert Recipe.from_json(recipe.to_json()) == recipe
+
+
+@pytest.mark.parametrize(
+    ("tree", "message"),
+    [
+        ({**_BLOCKS, "ladder": {"round_to": 4}}, "ladder: a recipe with the section 'blocks'"),
+        ({**_BLOCKS, "complexity": {"contests": [_CONTEST]}}, "complexity: a recipe with"),
+        ({"name": "x", "blocks": {"budget": {}}}, "blocks.budget.*at least one limit"),
+        ({"name": "x", "blocks": {"budget": {"macs": 0}}}, "blocks.budget.macs: expected more"),
+        ({"name": "x", "complexity": {"contests": []}}, "complexity.contests: expected at least"),
+        ({"name": "x", "complexity": {"contests": [_CONTEST] * 2}}, "each budget once"),
+        (
+            {"name": "x", "complexity": {"contests": [{**_CONTEST, "modes": ["flop"]}]}},
+            r"complexity.contests\[0\].modes\[0\]: expected .*'flops'",
+        ),
+    ],
+)
+def test_what_is_wrong_with_pruning_is_said_with_its_place(tree, message):
+    with pytest.raises(RecipeError, match=message):
+        Recipe.from_json(tree)
