@@ -9,6 +9,9 @@
 #include <cstring>
 
 #include "tfelastic/bundle.h"
+#include "tfelastic/encoding.h"
+#include "tfelastic/latency.h"
+#include "tfelastic/policy.h"
 
 namespace {
 
@@ -122,6 +125,62 @@ void AnswerDigest(Bytes data) {
   std::puts("");
 }
 
+std::int64_t Number(const Buffer& numbers, std::size_t index) {
+  std::int64_t number;
+  std::memcpy(&number, numbers.data + 8 * index, 8);
+  return number;
+}
+
+// A table of rows, and steps of a budget and what the run took: the choice before each step, and the
+// slowdown behind it.
+void AnswerPolicy(const Buffer& table, const Buffer& steps) {
+  constexpr std::size_t kRowsMax = 16;
+  tfelastic::Row rows[kRowsMax];
+  const std::size_t count = table.size / 24;
+  for (std::size_t i = 0; i < count && i < kRowsMax; ++i) {
+    rows[i] = {Number(table, 3 * i), Number(table, 3 * i + 1), Number(table, 3 * i + 2)};
+  }
+  tfelastic::Slowdown slowdown;
+  for (std::size_t i = 0; i < steps.size / 16; ++i) {
+    const tfelastic::Choice choice = tfelastic::Choose(rows, count, Number(steps, 2 * i), slowdown);
+    slowdown.Observe(rows[choice.index], Number(steps, 2 * i + 1));
+    std::printf("%zu %lld %d %lld\t", choice.index, static_cast<long long>(choice.predicted_us),
+                choice.feasible, static_cast<long long>(slowdown.q16()));
+  }
+  std::puts("");
+}
+
+void AnswerLatencies(const Buffer& numbers) {
+  auto* latencies_us = reinterpret_cast<std::int64_t*>(numbers.data);
+  const tfelastic::Row row = tfelastic::Measured(0, latencies_us, numbers.size / 8);
+  std::printf("%lld %lld\n", static_cast<long long>(row.p50_us),
+              static_cast<long long>(row.p90_us));
+}
+
+// The pixels as int8, and as float32.
+void AnswerEncoding(const Buffer& pixels) {
+  const Buffer bytes(pixels.size), floats(4 * pixels.size);
+  auto* small = reinterpret_cast<std::int8_t*>(bytes.data);
+  auto* real = reinterpret_cast<float*>(floats.data);
+  tfelastic::Encode(pixels.data, pixels.size, small);
+  tfelastic::Encode(pixels.data, pixels.size, real);
+  for (std::size_t i = 0; i < pixels.size; ++i) {
+    std::printf("%d %g\t", small[i], static_cast<double>(real[i]));
+  }
+  std::puts("");
+}
+
+// A stored value and a zero point, and a scale; the bits of what they mean.
+void AnswerDecoding(const Buffer& integers, const Buffer& number) {
+  float scale;
+  std::memcpy(&scale, number.data, 4);
+  const float real = tfelastic::Decode(static_cast<std::int8_t>(Number(integers, 0)), scale,
+                                       static_cast<std::int32_t>(Number(integers, 1)));
+  std::uint32_t bits;
+  std::memcpy(&bits, &real, 4);
+  std::printf("%08x\n", static_cast<unsigned>(bits));
+}
+
 }  // namespace
 
 int main() {
@@ -145,6 +204,18 @@ int main() {
         break;
       case 's':
         AnswerDigest(first.bytes());
+        break;
+      case 'c':
+        AnswerPolicy(first, second);
+        break;
+      case 'l':
+        AnswerLatencies(first);
+        break;
+      case 'e':
+        AnswerEncoding(first);
+        break;
+      case 'd':
+        AnswerDecoding(first, second);
         break;
       default:
         return 2;

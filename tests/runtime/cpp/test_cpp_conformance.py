@@ -20,7 +20,10 @@ GOLDEN, SHARED = ((FOLDER / f"{name}.elastic").read_bytes() for name in ("golden
 BUNDLES: dict[str, Any] = json.loads((FOLDER / "bundle.json").read_text("utf-8"))
 PROGRAMS: dict[str, Any] = json.loads((FOLDER / "programs.json").read_text("utf-8"))
 POOL = bytes.fromhex(PROGRAMS["payload"])
+POLICY: dict[str, Any] = json.loads((FOLDER / "policy.json").read_text("utf-8"))
+NUMBERS: dict[str, Any] = json.loads((FOLDER / "numbers.json").read_text("utf-8"))
 PROGRAM, BUNDLE, ACCESS, NUMBER, DIGEST = b"pbans"
+CHOICES, LATENCIES, ENCODING, DECODING = b"cled"
 
 
 def program(data: bytes, payload: bytes, size: int) -> tuple[int, bytes, bytes]:
@@ -168,14 +171,14 @@ def test_resealed_damage_is_judged_as_in_python(ask_sanitized: Ask) -> None:
     """Whoever attacks reseals: then manifest and programs stand alone."""
     rng = random.Random(1)
     payload, damaged = 24 + struct.unpack_from("<I", GOLDEN, 12)[0], []
-    for _ in range(300):
+    for _ in range(200):
         offset = rng.randrange(24, payload)
         written = rng.choice(
             (rng.randbytes(1), rng.choice(b'0123456789-+.eE"{}[],: \\u/').to_bytes())
         )
         damaged.append(resealed(GOLDEN[:offset] + written + GOLDEN[offset + 1 :]))
-    # Programs lie at the payload's end.
-    for _ in range(200):
+    # Programs lie at the payload's end; the bundle opens, and its variants are judged.
+    for _ in range(100):
         offset = len(SHARED) - rng.randrange(33, 5000)
         damaged.append(resealed(SHARED[:offset] + rng.randbytes(1) + SHARED[offset + 1 :]))
     answers = ask_sanitized((BUNDLE, data, b"") for data in damaged)
@@ -300,3 +303,53 @@ def test_digests(ask_sanitized: Ask) -> None:
     data = [rng.randbytes(size) for size in (*range(130), 1000, 100_000)]
     answers = ask_sanitized((DIGEST, each, b"") for each in data)
     assert answers == [hashlib.sha256(each).hexdigest() for each in data]
+
+
+def integers(values: Iterable[int]) -> bytes:
+    return b"".join(value.to_bytes(8, "little", signed=True) for value in values)
+
+
+def test_policy(ask_sanitized: Ask) -> None:
+    keys = ("index", "predicted_us", "feasible", "slowdown_q16")
+    questions = []
+    for case in POLICY["cases"]:
+        rows = (row[key] for row in case["table"] for key in ("accuracy_ppm", "p50_us", "p90_us"))
+        steps = (step[key] for step in case["steps"] for key in ("budget_us", "observed_us"))
+        questions.append((CHOICES, integers(rows), integers(steps)))
+    for case, answer in zip(POLICY["cases"], ask_sanitized(questions), strict=True):
+        told = [[int(word) for word in step.split()] for step in answer.split("\t")[:-1]]
+        assert told == [[int(step[key]) for key in keys] for step in case["steps"]], case["name"]
+
+
+def test_encoding_decoding_and_percentiles(ask_sanitized: Ask) -> None:
+    small, real = NUMBERS["encode"]
+    assert small["pixels"] == real["pixels"]
+    (answer,) = ask_sanitized([(ENCODING, bytes(small["pixels"]), b"")])
+    pairs = zip(small["stored"], real["stored"], strict=True)
+    assert answer == "".join(f"{one} {other:g}\t" for one, other in pairs)
+    cases = NUMBERS["decode"]
+    answers = ask_sanitized(
+        (DECODING, integers((case["stored"], case["zero_point"])), struct.pack("<f", case["scale"]))
+        for case in cases
+    )
+    assert answers == [case["float32"] for case in cases]
+    cases = NUMBERS["percentiles"]
+    answers = ask_sanitized((LATENCIES, integers(case["latencies_us"]), b"") for case in cases)
+    assert answers == [f"{case['p50_us']} {case['p90_us']}" for case in cases]
+
+
+def test_accuracies_are_read_as_in_python(ask: Ask) -> None:
+    text = GOLDEN[24:][: struct.unpack_from("<I", GOLDEN, 12)[0]]
+    cases = NUMBERS["accuracy_ppm"]
+    answers = ask(
+        (
+            BUNDLE,
+            manifest_of(
+                text.replace(b'"accuracy":0.875', f'"accuracy":{case["accuracy"]}'.encode(), 1)
+            ),
+            b"",
+        )
+        for case in cases
+    )
+    found = [int(answer.split("\t")[1].split()[2]) for answer in answers]
+    assert found == [case["ppm"] for case in cases]

@@ -1,0 +1,40 @@
+"""What ResNet-20 takes on a microcontroller: one array against separate files, copies in RAM, arenas.
+
+    python benchmarks/embed_size.py [NET]
+
+In int8, at depths 1, .6 and .3, which run in place, and at widths 1, .75, .5 and .25, which are copied. The networks
+are those of `bundle_size.py`, drawn at random: no size depends on training. Each variant is held against the
+bundle's own on random images before anything is written; arenas are TFLM's, measured on this machine.
+"""
+
+import argparse
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from bundle_size import LADDERS, converted, elastic
+
+from tflite_export import Variant, write_bundle
+from tflite_export.embed import embed
+
+
+def main() -> None:
+    """Print a table for each ladder."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("net", nargs="?", default="resnet20")
+    net = parser.parse_args().net
+    for ladder in reversed(LADDERS):
+        files = converted(elastic(net, ladder), "int8")
+        variants = [
+            Variant(
+                name=name, width=1.0, params=0, macs=0, accuracy=0.0, scheme="int8", tflite=data
+            )
+            for name, data in files.items()
+        ]
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / f"{net}-{ladder}.elastic"
+            write_bundle(path, variants, name=net)
+            print(f"{net}, {ladder}\n{embed(path, Path(folder) / ladder)}\n", flush=True)
+
+
+if __name__ == "__main__":
+    main()
