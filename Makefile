@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 export KERAS_BACKEND ?= tensorflow
 
-.PHONY: demo test check lock clean
+.PHONY: demo test check fuzz lock clean
 
 demo: $(VENV)/installed
 	$(BIN)/tfelastic demo --workspace runs/demo
@@ -18,6 +18,12 @@ check: $(VENV)/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# A longer attack on the bundle's reader, guided by coverage: make fuzz FUZZ_SECONDS=3600
+FUZZ_SECONDS ?= 300
+fuzz: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --no-build-isolation --editable .[fuzz]
+	$(BIN)/python tests/fuzz/fuzz_bundle.py --seconds $(FUZZ_SECONDS)
 
 # Every package at the version and hash of the lock file, then this project itself.
 $(VENV)/installed: requirements.lock setup.cfg pyproject.toml

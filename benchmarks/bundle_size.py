@@ -1,9 +1,10 @@
 """What a bundle takes against other ways to ship the same variants, and how long it takes to open one.
 
 For each network, at widths 1, .75, .5 and .25 and, of a ResNet, at depths 1, .6 and .3: the bytes of the separate
-.tflite files, of one .tflite with a signature for each variant (a microcontroller's interpreter takes no such file), of a zip of the
-files, and of the bundle, each as a multiple of the widest file. Every rung has statistics, shifts and factors of its
-own, drawn at random; sizes do not depend on training. `--write docs/bundle.md` puts the tables into that page.
+.tflite files, of one .tflite with a signature for each variant (a microcontroller's interpreter takes no such
+file), of a zip of the files, and of the bundle, each as a multiple of the widest file. Every rung has statistics,
+shifts and factors of its own, drawn at random; sizes do not depend on training. `--write docs/bundle.md` puts the
+tables into that page.
 
     python benchmarks/bundle_size.py [NET ...] [--schemes int8 float32] [--write docs/bundle.md]
 """

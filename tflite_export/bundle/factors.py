@@ -51,7 +51,10 @@ def _middle(folded: np.ndarray, unfolded: np.ndarray) -> np.ndarray:
         low = np.where(usable, ends.min(axis=0), -np.inf).max(axis=1)
         high = np.where(usable, ends.max(axis=0), np.inf).min(axis=1)
         middle = (low + high) / 2
-    return np.where(np.isfinite(middle), middle, 0).astype(np.float32)
+    found = np.where(np.isfinite(middle), middle, 0).astype(np.float32)
+    # A channel of zeros takes any factor, but for the zeros' sign.
+    negative = np.signbit(folded[:, 0]) ^ np.signbit(unfolded[:, 0])
+    return np.where(found == 0, np.where(negative, np.float32(-0.0), np.float32(0)), found)
 
 
 def _plain(values: np.ndarray) -> np.ndarray:
