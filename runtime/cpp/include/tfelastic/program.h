@@ -113,36 +113,45 @@ class Expansion {
   }
 
   void Rows(const Gather& gather, std::uint32_t kind, const std::uint8_t* factors) {
-    // Copies in registers: through the members, each byte written might have changed them.
-    std::uint8_t* output = output_;
-    const Gather::Run* const runs = gather.runs;
-    const std::uint32_t count = gather.run_count;
+    using From = const std::uint8_t*;
+    using To = std::uint8_t*;
+    using Size = std::size_t;
     if (kind == kPerRow) {
-      EachRow(gather, 4, [&](const std::uint8_t* row, std::size_t factor) {
-        for (std::uint32_t i = 0; i < count; output += runs[i].length, ++i) {
-          ScaleRun<0>(row + runs[i].begin, factors + factor, output, runs[i].length);
-        }
+      EachRun(gather, 4, [=](From from, To to, Size count, Size factor, Size) {
+        ScaleRun<0>(from, factors + factor, to, count);
       });
     } else if (kind == kPerElement) {
-      EachRow(gather, 0, [&](const std::uint8_t* row, std::size_t) {
-        const std::uint8_t* next = factors;
-        for (std::uint32_t i = 0; i < count; output += runs[i].length, ++i) {
-          ScaleRun<4>(row + runs[i].begin, next, output, runs[i].length);
-          next += runs[i].length;
-        }
+      EachRun(gather, 0, [=](From from, To to, Size count, Size, Size within) {
+        ScaleRun<4>(from, factors + within, to, count);
       });
-    } else if (count == 1) {
+    } else {
+      EachRun(gather, 0,
+              [](From from, To to, Size count, Size, Size) { CopyRun(from, to, count); });
+    }
+  }
+
+  // Calls `append` for each run: from where, to where, how many bytes, how far the outermost loop's
+  // steps of `factor_step` bytes have gone, and how many bytes of the row were written before.
+  template <typename Append>
+  void EachRun(const Gather& gather, std::size_t factor_step, Append append) {
+    // Copies in registers: through the members, each byte written might have changed them.
+    std::uint8_t* output = output_;
+    if (gather.run_count == 1) {
       // Nearly every gather of a kernel is one of these.
-      const Gather::Run only = runs[0];
-      EachRow(gather, 0, [&](const std::uint8_t* row, std::size_t) {
-        CopyRun(row + only.begin, output, only.length);
+      const Gather::Run only = gather.runs[0];
+      EachRow(gather, factor_step, [&](const std::uint8_t* row, std::size_t factor) {
+        append(row + only.begin, output, only.length, factor, 0);
         output += only.length;
       });
     } else {
-      EachRow(gather, 0, [&](const std::uint8_t* row, std::size_t) {
-        for (std::uint32_t i = 0; i < count; output += runs[i].length, ++i) {
-          CopyRun(row + runs[i].begin, output, runs[i].length);
+      EachRow(gather, factor_step, [&](const std::uint8_t* row, std::size_t factor) {
+        std::size_t within = 0;
+        for (std::uint32_t i = 0; i < gather.run_count; ++i) {
+          const Gather::Run run = gather.runs[i];
+          append(row + run.begin, output + within, run.length, factor, within);
+          within += run.length;
         }
+        output += within;
       });
     }
     output_ = output;
