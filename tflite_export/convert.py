@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any, TypedDict
 import numpy as np
 
 from tflite_export.errors import BackendError, ConversionError
-from tflite_export.quantize.calibration import representative
+from tflite_export.quantize.calibration import DEFAULT_COUNT, representative
 from tflite_export.quantize.flatbuffer import Summary, summarize
 from tflite_export.quantize.flatbuffer import strip as stripped
 from tflite_export.quantize.litert import LiteModel
 from tflite_export.quantize.ptq import configure
+from tflite_export.quantize.qat import TUNING_COUNT, Tuning, tune
 from tflite_export.quantize.quiet import quietly
 from tflite_export.quantize.scheme import RAW_PIXEL_QUANTIZATION, Scheme, get_scheme
 from tflite_export.quantize.target import TARGETS, Target, get_target
@@ -49,6 +50,7 @@ class Conversion(TypedDict, total=False):
     target: str
     per_channel_dense: bool
     strip: bool
+    tuning: Tuning | None
     seed: int
 
 
@@ -60,6 +62,7 @@ def convert(
     target: str = "phone",
     per_channel_dense: bool = True,
     strip: bool = False,
+    tuning: Tuning | None = None,
     seed: int = 0,
 ) -> bytes:
     """Convert a Keras model into a .tflite file, and guard the result.
@@ -67,14 +70,16 @@ def convert(
     Args:
         model: A built model with one input `[batch, height, width, channels]` of raw pixels 0..255
             and one output `[batch, classes]`. How it was compiled, if at all, does not matter.
-        scheme: Name of a scheme: `"float32"`, `"float16"`, `"dynamic"`, `"int8"` or `"int16x8"`.
+        scheme: Name of a scheme: `"float32"`, `"float16"`, `"dynamic"`, `"int8"`, `"int16x8"` or
+            `"int8-qat"`.
         samples: Training images as raw pixels, `[count, height, width, channels]`, uint8 or float;
             needed by the schemes with integer activations.
         target: Kind of device, which decides the operators that are allowed: `"phone"` or `"tflm"`.
         per_channel_dense: Whether Dense kernels get a scale for each output, or one for all of them,
             which old forks of TFLM need.
         strip: Whether to leave out names, metadata and the named entry point.
-        seed: Decides which of the samples calibrate.
+        tuning: How long and how fast scheme `"int8-qat"` trains; no other scheme looks at it.
+        seed: Decides which of the samples calibrate, and the order of training.
 
     Returns:
         The file's bytes.
@@ -93,11 +98,15 @@ def convert(
     image_shape = _image_shape(model)
     calibration = None
     if chosen.calibrated and samples is not None:
-        calibration = representative(samples, image_shape=image_shape, seed=seed)
-    configured = partial(
-        configure, scheme=chosen, calibration=calibration, per_channel_dense=per_channel_dense
-    )
-    tflite = _run_converter(model, image_shape, configured)
+        count = TUNING_COUNT if chosen.tuned else DEFAULT_COUNT
+        calibration = representative(samples, image_shape=image_shape, count=count, seed=seed)
+    if chosen.tuned and calibration is not None:
+        _, tflite = tune(model, calibration, tuning=tuning, seed=seed)
+    else:
+        configured = partial(
+            configure, scheme=chosen, calibration=calibration, per_channel_dense=per_channel_dense
+        )
+        tflite = _run_converter(model, image_shape, configured)
     if strip:
         tflite = stripped(tflite)
     guard(

@@ -1,17 +1,19 @@
 """Schemes: the ways a network's numbers are stored and computed in a .tflite file, as plain data.
 
-| scheme  | weights | activations | input, output | calibration |
-|---------|---------|-------------|---------------|-------------|
-| float32 | float32 | float32     | float32       | no          |
-| float16 | float16 | float32     | float32       | no          |
-| dynamic | int8    | float32     | float32       | no          |
-| int8    | int8    | int8        | int8          | yes         |
-| int16x8 | int8    | int16       | float32       | yes         |
+| scheme   | weights | activations | input, output | samples         |
+|----------|---------|-------------|---------------|-----------------|
+| float32  | float32 | float32     | float32       | not needed      |
+| float16  | float16 | float32     | float32       | not needed      |
+| dynamic  | int8    | float32     | float32       | not needed      |
+| int8     | int8    | int8        | int8          | calibrate       |
+| int16x8  | int8    | int16       | float32       | calibrate       |
+| int8-qat | int8    | int8        | int8          | train the net   |
 
 An int8 input takes raw pixels by one subtraction, `uint8 - 128`. Symmetric int16 has no such form,
 so int16x8 converts at its borders, inside the file, and a device feeds it like a float network.
 
-`quantize/ptq.py` carries a scheme out; nothing else asks for a scheme by its name.
+`quantize/ptq.py` carries a scheme out, and `quantize/qat.py` one that tunes the network; nothing else asks
+for a scheme by its name.
 """
 
 import difflib
@@ -80,6 +82,7 @@ class Scheme:
         tolerance: How far the result may lie from Keras unless the caller says otherwise.
         optimize: Whether the converter quantizes at all.
         weight_type: Type to store the weights in, as a name in `tf`, where it is not the default.
+        tuned: Whether the network is trained on the samples, with its weights and activations rounded.
     """
 
     name: str
@@ -90,6 +93,7 @@ class Scheme:
     calibrated: bool = False
     optimize: bool = True
     weight_type: str | None = None
+    tuned: bool = False
 
     @property
     def integer_only(self) -> bool:
@@ -147,6 +151,15 @@ SCHEMES = {
             ops=("EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8",),
             calibrated=True,
             tolerance=Tolerance(mean_difference=0.05, max_difference=0.5, top1_agreement=0.95),
+        ),
+        Scheme(
+            name="int8-qat",
+            weight_bytes=1,
+            io_dtype="int8",
+            ops=("TFLITE_BUILTINS_INT8",),
+            calibrated=True,
+            tuned=True,
+            tolerance=Tolerance(mean_difference=0.2, max_difference=4.0, top1_agreement=0.85),
         ),
     )
 }

@@ -7,7 +7,7 @@ from tflite_export.quantize.scheme import SCHEMES, Tolerance, get_scheme
 
 
 def test_the_registry_files_each_scheme_under_its_own_name():
-    assert set(SCHEMES) == {"float32", "float16", "dynamic", "int8", "int16x8"}
+    assert set(SCHEMES) == {"float32", "float16", "dynamic", "int8", "int16x8", "int8-qat"}
     assert all(get_scheme(name).name == name for name in SCHEMES)
 
 
