@@ -19,6 +19,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
@@ -168,8 +169,10 @@ def with_signatures(files: dict[str, bytes]) -> bytes:
         for operator in graph.operators:
             operator.opcodeIndex += len(codes)
         codes += model.operatorCodes
-        signature = model.signatureDefs[0]
+        signature = schema.SignatureDefT()
         signature.signatureKey, signature.subgraphIndex = name, len(graphs)
+        signature.inputs = named(schema, "image", graph.inputs[0])
+        signature.outputs = named(schema, "logits", graph.outputs[0])
         signatures.append(signature)
         graphs.append(graph)
     merged.operatorCodes, merged.buffers, merged.metadata = codes, buffers, []
@@ -180,6 +183,13 @@ def with_signatures(files: dict[str, bytes]) -> bytes:
     if len(interpreter(data).get_signature_list()) != len(files):
         raise AssertionError("the merged file has lost a signature")
     return data
+
+
+def named(schema: Any, name: str, tensor: int) -> list[Any]:
+    """Return a signature's one input or output."""
+    found = schema.TensorMapT()
+    found.name, found.tensorIndex = name, tensor
+    return [found]
 
 
 def tables(found: Sequence[Found]) -> str:
