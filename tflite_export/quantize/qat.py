@@ -41,12 +41,12 @@ class Tuning:
 
     Attributes:
         epochs: Passes over the samples.
-        learning_rate: Adam's; a hundredth of what trains a net from scratch.
+        learning_rate: Adam's; a tenth of what trains a net from scratch.
         batch_size: Samples per step.
     """
 
     epochs: int = 2
-    learning_rate: float = 1e-5
+    learning_rate: float = 1e-4
     batch_size: int = 32
 
     def __post_init__(self) -> None:
