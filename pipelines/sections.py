@@ -153,22 +153,26 @@ class StepTuning:
 
 @dataclass(frozen=True)
 class BlockRemoval:
-    """Blocks removed by direct measurement, beside random blocks and those with the smallest weights.
+    """Blocks removed by direct measurement.
 
-    `judges` training images are held out from every training: on them candidates are measured. `tests` test images
-    (null: all) judge the net that each step leaves. The result is then trained by the schedule `finish`; so is the
-    whole net, for as long. Width cuts of a step's MACs have channel counts that are multiples of `round_to`.
+    First `compared` blocks, beside as many random ones and those with the smallest weights; then anew, weighed `per`
+    block or saving, until the net is within `budget`, which is the result. `judges` training images are held out from
+    every training: on them candidates are measured. `tests` test images (null: all) judge the net that each step
+    leaves. The result is then trained by the schedule `finish`; so is the whole net, for as long. Width cuts of a
+    step's MACs have channel counts that are multiples of `round_to`.
     """
 
     budget: Limits
+    compared: int = 8
+    per: Literal["block", "saving"] = "saving"
     judges: int = 2000
     tests: int | None = None
-    per: Literal["block", "saving"] = "block"
     tuning: StepTuning = field(default_factory=StepTuning)
     finish: Training = field(default_factory=Training)
     round_to: int = 4
 
     def __post_init__(self) -> None:
+        require(self.compared >= 1, "compared", "at least 1 block", self.compared)
         require(self.judges >= 1, "judges", "at least 1 image", self.judges)
         require(self.tests is None or self.tests >= 1, "tests", "null or at least 1", self.tests)
         require(self.round_to >= 1, "round_to", "at least 1", self.round_to)

@@ -26,8 +26,8 @@ _NETS = {
 
 def lead(metrics: Mapping[str, Any]) -> str:
     """Return what the run is about."""
-    taken = len(_steps(metrics))
-    return f"{taken} residual blocks taken out of {metrics['recipe']['model']['name']}, each time the one missed least"
+    taken, net = len(_steps(metrics, "budget")), metrics["recipe"]["model"]["name"]
+    return f"{taken} residual blocks taken out of {net}, each time one that is missed least"
 
 
 def tiles(metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -47,8 +47,14 @@ def parts(metrics: Mapping[str, Any]) -> list[Part]:
     """Return the parts of the results."""
     return [
         Part("Accuracy against blocks removed", tuple(_orders(metrics)), lambda: _draw(metrics)),
-        Part("Every candidate at every step", (), lambda: _draw_candidates(metrics), _MAP),
-        Part("Depth beside width", tuple(_depth(metrics))),
+        Part(
+            "Every candidate at every step", (), lambda: _draw_candidates(metrics, "direct"), _MAP
+        ),
+        Part(
+            "Down to the budget",
+            tuple(_depth(metrics)),
+            lambda: _draw_candidates(metrics, "budget"),
+        ),
         Part("The result", tuple(_result(metrics))),
     ]
 
@@ -59,8 +65,8 @@ _MAP = (
 )
 
 
-def _steps(metrics: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    steps: list[Mapping[str, Any]] = metrics["blocks"]["searches"]["direct"]["search"]["steps"]
+def _steps(metrics: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+    steps: list[Mapping[str, Any]] = metrics["blocks"]["searches"][name]["search"]["steps"]
     return steps
 
 
@@ -75,7 +81,7 @@ def _orders(metrics: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     headings = ("blocks removed", "removed last", "params", "MACs")
     rows = []
-    for number, step in enumerate(_steps(metrics)):
+    for number, step in enumerate(_steps(metrics, "direct")):
         row = [str(number + 1), step["removed"]]
         row += [units.percent(step["spent"][key] / whole[key], 1) for key in ("params", "macs")]
         for name in TITLES:
@@ -105,18 +111,32 @@ def _points(pair: Mapping[str, Any]) -> str:
 
 
 def _depth(metrics: Mapping[str, Any]) -> Iterator[str]:
-    rows = metrics["blocks"]["depth"]
-    whole = rows[0]
+    found, steps = metrics["blocks"], _steps(metrics, "budget")
+    per = metrics["recipe"]["blocks"]["per"]
+    what = "accuracy lost per share of the cost saved" if per == "saving" else "accuracy lost"
     yield (
-        "Each step's net beside the whole net with all channels cut evenly to no more MACs; medians on this machine, "
-        "taking turns. Proportional speed would be one over the share of the MACs."
+        f"Direct removal until the budget is met, weighing candidates by the {what}, with fine-tuning after each step; "
+        "accuracies are on the same test images as above. Beside each step's net stands the whole net with all "
+        "channels cut evenly to no more MACs. Speeds are ratios of medians on this machine, taking turns; proportional "
+        "speed would be one over the share of the MACs."
     )
     yield ""
-    headings = ("blocks removed", "MACs", "proportional", "speed", "width cut, MACs", "speed")
-    yield from Table(headings, tuple(_depth_row(row, whole) for row in rows)).markdown()
+    headings = ("blocks removed", "removed last", "params", "accuracy", "MACs", "proportional")
+    reached = zip(
+        ("–", *(step["removed"] for step in steps)),
+        (found["baseline"], *found["searches"]["budget"]["tests"]),
+        strict=True,
+    )
+    rows = tuple(
+        (str(row["blocks"]), name, *_depth_row(row, found["depth"][0], accuracy))
+        for row, (name, accuracy) in zip(found["depth"], reached, strict=True)
+    )
+    yield from Table((*headings, "speed", "width cut, MACs", "speed"), rows).markdown()
 
 
-def _depth_row(row: Mapping[str, Any], whole: Mapping[str, Any]) -> tuple[str, ...]:
+def _depth_row(
+    row: Mapping[str, Any], whole: Mapping[str, Any], accuracy: float
+) -> tuple[str, ...]:
     def speed(net: Mapping[str, Any]) -> str:
         return f"{whole['latency_us'] / net['latency_us']:.2f}x"
 
@@ -126,13 +146,14 @@ def _depth_row(row: Mapping[str, Any], whole: Mapping[str, Any]) -> tuple[str, .
     width = row["width"]
     beside = (share(width), speed(width)) if width else ("–", "–")
     ideal = f"{whole['macs'] / row['macs']:.2f}x"
-    return (str(row["blocks"]), share(row), ideal, speed(row), *beside)
+    params = units.percent(row["params"] / whole["params"], 1)
+    return (params, units.percent(accuracy), share(row), ideal, speed(row), *beside)
 
 
 def _result(metrics: Mapping[str, Any]) -> Iterator[str]:
     recipe, nets = metrics["recipe"], metrics["blocks"]["nets"]
     yield (
-        f"The net that direct removal left, trained for {recipe['blocks']['finish']['epochs']} more epochs; so was "
+        f"The net within the budget, trained for {recipe['blocks']['finish']['epochs']} more epochs; so was "
         "the whole net. In brackets the 95 % interval of the difference from the whole net as it was before, in "
         "points, paired over all test images."
     )
@@ -171,11 +192,11 @@ def _draw(metrics: Mapping[str, Any]) -> "Figure":
     return figure
 
 
-def _draw_candidates(metrics: Mapping[str, Any]) -> "Figure":
+def _draw_candidates(metrics: Mapping[str, Any], name: str) -> "Figure":
     from pipelines.report.figures import canvas, heat_map, mark
 
-    steps = _steps(metrics)
-    candidates = metrics["blocks"]["searches"]["direct"]["search"]["candidates"]
+    steps = _steps(metrics, name)
+    candidates = metrics["blocks"]["searches"][name]["search"]["candidates"]
     figure, (axes,) = canvas(7.2, 1.2 + 0.17 * len(candidates), columns=1)
     low, high = _range(steps)
     heat_map(

@@ -91,8 +91,9 @@ def _rehearse(run: Run, model: "keras.Model") -> None:
     if run.recipe.kind == "elastic":
         plan_ladder(run, model)
     elif run.recipe.blocks is not None:
-        budget = te.Budget(**run.recipe.blocks.budget.given)
-        Goal(te.trace(model), budget, None, run.recipe.blocks.per)
+        spec, graph = run.recipe.blocks, te.trace(model)
+        for budget in (te.Budget(**spec.budget.given), spec.compared):
+            Goal(graph, budget, None, spec.per)
 
 
 def _require_fit(

@@ -1,4 +1,4 @@
-"""Measure the net of every step of direct removal beside width cuts of equal MACs, on this machine."""
+"""Measure the net of every step down to the budget beside width cuts of equal MACs, on this machine."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ def run(run: Run) -> Outcome:
     from tflite_export.profile.operations import measure_files
 
     graph = te.trace(keras.saving.load_model(run.path(baseline.FILE)))
-    search = te.BlockReport.from_json(run.workspace.results("direct")["search"])
+    search = te.BlockReport.from_json(run.workspace.results(searches.BUDGET)["search"])
     spec, plans = run.recipe.profile, {}
     for blocks in range(len(search.steps) + 1):
         plans["depth", blocks] = search.plan_after(blocks)

@@ -1,4 +1,4 @@
-"""Train the net that direct removal left, and the whole net for as long, and judge both."""
+"""Train the net that the budget left, and the whole net for as long, and judge both."""
 
 import typing
 
@@ -20,7 +20,7 @@ def run(run: Run) -> Outcome:
 
     nets = {"baseline": keras.saving.load_model(run.path(baseline.FILE))}
     histories, earlier_seconds = {}, 0.0
-    for name, file in (("whole", baseline.FILE), ("pruned", searches.keras_file("direct"))):
+    for name, file in (("whole", baseline.FILE), ("pruned", searches.keras_file(searches.BUDGET))):
         nets[name] = keras.saving.load_model(run.path(file))
         histories[name], seconds = _train(run, name, nets[name])
         earlier_seconds += seconds

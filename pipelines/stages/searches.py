@@ -1,7 +1,7 @@
 """Take blocks out of the baseline: by direct measurement, and in the orders that it is compared with.
 
-Four searches, a stage each: direct removal with fine-tuning after every step, and without; then random blocks, and
-those with the smallest weights, with the same fine-tuning and as many steps.
+Five searches, a stage each. Four take as many blocks: direct removal with fine-tuning after every step, and without;
+random blocks, and those with the smallest weights, with the same fine-tuning. The fifth goes down to the budget.
 """
 
 import functools
@@ -37,7 +37,7 @@ def run(run: Run, *, name: str) -> Outcome:
             model,
             evaluate=te.Accuracy(run.judges.images, run.judges.labels),
             budget=_budget(run, name),
-            per=spec_of(run).per,
+            per=spec_of(run).per if name == BUDGET else "block",
             order=_order(run, name, model),
             fine_tune=AfterEachStep(run, name, model, advance),
             checkpoint=run.path(run.workspace.begun(name, "search")),
@@ -163,12 +163,10 @@ def _tests_so_far(run: Run, name: str) -> np.ndarray:
 
 
 def _budget(run: Run, name: str) -> "te.Budget | int":
-    """Return what ends a search: the others end after as many steps as direct removal took."""
     import tfelastic as te
 
-    if name == "direct":
-        return te.Budget(**spec_of(run).budget.given)
-    return len(run.workspace.results("direct")["tests"])
+    spec = spec_of(run)
+    return te.Budget(**spec.budget.given) if name == BUDGET else spec.compared
 
 
 def _order(run: Run, name: str, model: "keras.Model") -> tuple[str, ...] | None:
@@ -180,7 +178,8 @@ def _order(run: Run, name: str, model: "keras.Model") -> tuple[str, ...] | None:
 
 
 _ORDERED = ("random", "smallest")
-NAMES = ("direct", "untuned", *_ORDERED)
+BUDGET = "budget"
+NAMES = ("direct", "untuned", *_ORDERED, BUDGET)
 STAGES = tuple(
     Stage(name, functools.partial(run, name=name), needs=("tensorflow",)) for name in NAMES
 )

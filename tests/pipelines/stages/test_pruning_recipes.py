@@ -1,0 +1,235 @@
+"""Recipes that remove blocks or prune by complexity, on tiny nets, from the data to the report."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+import tfelastic as te
+from pipelines.cli.summary import print_summary
+from pipelines.config import Recipe
+from pipelines.report import render
+from pipelines.report.markdown import section
+from pipelines.report.pairs import Pair
+from pipelines.stages import Reporter, Run, StageError, run_stages, searches, stages_of
+from pipelines.workspace import Workspace
+
+_TRAINING = {"epochs": 2, "batch_size": 32, "optimizer": "adamw", "learning_rate": 0.02}
+_TUNING = {"images": 64, "batch_size": 32, "augment": "shift"}
+_SHARED = {
+    "data": {"source": "digits", "image_size": 8, "limit": 300},
+    "baseline": _TRAINING,
+    "profile": {"runs": 10},
+}
+
+
+def _net() -> keras.Model:
+    """Return a net with two blocks of unequal size."""
+    keras.utils.set_random_seed(0)
+    layers = keras.layers
+    inputs = keras.Input((8, 8, 1))
+    x = layers.Conv2D(8, 3, strides=2, name="stem")(layers.Rescaling(1 / 255)(inputs))
+    for name, filters in (("a", 8), ("b", 4)):
+        y = layers.Conv2D(filters, 3, padding="same", activation="relu", name=f"{name}1")(x)
+        y = layers.BatchNormalization(momentum=0.5)(layers.Conv2D(8, 1, name=f"{name}2")(y))
+        x = layers.Add(name=name)([x, y])
+    x = layers.GlobalAveragePooling2D()(layers.ReLU()(x))
+    return keras.Model(inputs, layers.Dense(10, name="logits")(x), name="tiny")
+
+
+def _run(recipe: Recipe, folder: Path) -> Path:
+    with Workspace.open(folder, recipe) as workspace:
+        run = Run(recipe, workspace, Reporter(quiet=True), command="tfelastic run tiny")
+        run_stages(run, stages_of(recipe))
+    return folder
+
+
+def _metrics(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / "metrics.json").read_text())
+    return found
+
+
+@pytest.fixture(scope="module")
+def net(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("net") / "net.keras"
+    _net().save(path)
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def removal(net: str) -> Recipe:
+    blocks = {
+        "budget": {"params": 0.8},
+        "compared": 1,
+        "judges": 60,
+        "tests": 200,
+        "tuning": _TUNING,
+        "finish": {**_TRAINING, "epochs": 1},
+    }
+    export = {"scheme": "float32", "calibration": 16}
+    model = {"name": net}
+    return Recipe.from_json(
+        {"name": "b", "model": model, "blocks": blocks, "export": export, **_SHARED}
+    )
+
+
+@pytest.fixture(scope="module")
+def removed(removal: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return _run(removal, tmp_path_factory.mktemp("runs") / "blocks")
+
+
+@pytest.fixture(scope="module")
+def complexity(net: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    contests = [{"budget": {"macs": 0.6}, "modes": ["params", "peak"]}]
+    recipe = Recipe.from_json(
+        {
+            "name": "c",
+            "model": {"name": net},
+            "complexity": {"contests": contests, "round_to": 2},
+            "export": {"calibration": 32},
+            **_SHARED,
+        }
+    )
+    return _run(recipe, tmp_path_factory.mktemp("runs") / "complexity")
+
+
+def test_all_orders_take_as_many_blocks_and_the_last_search_meets_the_budget(removed: Path) -> None:
+    found = _metrics(removed)["blocks"]
+    reports = {
+        name: te.BlockReport.from_json(each["search"]) for name, each in found["searches"].items()
+    }
+    last = reports.pop("budget")
+    assert last.steps[-1].spent["params"] <= 0.8 * last.whole["params"]
+    assert {len(each.steps) for each in reports.values()} == {1}
+    baseline = keras.saving.load_model(removed / "baseline.keras")
+    for name, order in (
+        ("random", te.random_blocks(baseline, seed=0)),
+        ("smallest", te.smallest_blocks(baseline)),
+    ):
+        assert reports[name].plan.removed == order[:1]
+
+
+def test_steps_are_judged_on_held_out_images_and_reported_on_test_images(
+    removal: Recipe, removed: Path
+) -> None:
+    with Workspace.open(removed, removal) as workspace:
+        run = Run(removal, workspace, Reporter(quiet=True), command="again")
+        tests, learned, judges = searches.tests_of(run), run.learned, run.judges
+    assert (len(learned), len(judges), len(tests)) == (240, 60, 200)
+    baseline = keras.saving.load_model(removed / "baseline.keras")
+    found = _metrics(removed)["blocks"]
+    direct = found["searches"]["direct"]
+    assert te.Accuracy(judges.images, judges.labels)(baseline) == direct["search"]["accuracy"]
+    left = keras.saving.load_model(removed / searches.keras_file("direct"))
+    assert te.Accuracy(tests.images, tests.labels)(left) == pytest.approx(direct["tests"][-1])
+    for name in ("random", "smallest"):
+        each = found["searches"][name]
+        for first, second, pair in zip(direct["tests"], each["tests"], each["behind"], strict=True):
+            assert Pair.from_json(pair).points == pytest.approx(100 * (first - second))
+
+
+def test_width_cuts_stand_beside_each_step(removed: Path) -> None:
+    metrics = _metrics(removed)
+    rows = metrics["blocks"]["depth"]
+    steps = metrics["blocks"]["searches"]["budget"]["search"]["steps"]
+    assert [row["macs"] for row in rows[1:]] == [step["spent"]["macs"] for step in steps]
+    for row in rows[1:]:
+        assert row["width"] is None or row["width"]["macs"] <= row["macs"]
+        assert row["latency_us"] > 0
+    pruned = keras.saving.load_model(removed / "pruned.keras")
+    assert pruned.count_params() == metrics["blocks"]["nets"][-1]["params"] == rows[-1]["params"]
+
+
+def test_a_killed_fine_tuning_goes_on_and_ends_the_same(
+    removal: Recipe, removed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "killed"
+    shutil.copytree(removed, folder)
+    stages = {stage.name: stage for stage in stages_of(removal)}
+    call, called = te.FineTuning.__call__, []
+
+    def die_after_the_first(self: te.FineTuning, model: keras.Model) -> object:
+        called.append(model)
+        history = call(self, model)
+        if len(called) == 1:
+            raise KeyboardInterrupt
+        return history
+
+    monkeypatch.setattr(te.FineTuning, "__call__", die_after_the_first)
+    with Workspace.open(folder, removal) as workspace:
+        workspace.forget(["direct"])
+        run = Run(removal, workspace, Reporter(quiet=True), command="again")
+        with pytest.raises(KeyboardInterrupt):
+            run_stages(run, [stages["direct"]])
+        run_stages(run, [stages["direct"]])
+        results = workspace.results("direct")
+    assert len(called) == 2
+    assert results["search"] == _metrics(removed)["blocks"]["searches"]["direct"]["search"]
+    whole, again = (np.load(each / searches.hits_file("direct")) for each in (removed, folder))
+    np.testing.assert_array_equal(whole, again)
+
+
+def test_more_judges_than_images_are_refused(removal: Recipe, tmp_path: Path) -> None:
+    tree = removal.to_json()
+    tree["blocks"]["judges"] = 300
+    with pytest.raises(StageError, match=r"blocks\.judges holds out 300 images"):
+        _run(Recipe.from_json(tree), tmp_path / "w")
+
+
+def test_nets_are_trained_once_beside_one_that_is_trained_twice(complexity: Path) -> None:
+    metrics = _metrics(complexity)
+    whole = metrics["complexity"]["whole"]
+    (contest,) = metrics["complexity"]["contests"]
+    assert [row["method"] for row in contest["rows"]] == ["params", "peak", "ranked"]
+    for row in contest["rows"]:
+        assert row["macs"] <= 0.6 * whole["macs"]
+        assert row["activation_bytes"] <= whole["activation_bytes"]
+        assert row["arena_bytes"] <= whole["arena_bytes"]
+    *direct, ranked = contest["rows"]
+    assert ranked["seconds"] > whole["seconds"]
+    for row in direct:
+        pair = Pair.from_json(row["against_ranked"])
+        difference = row["accuracy_keras"] - ranked["accuracy_keras"]
+        assert pair.points == pytest.approx(100 * difference)
+    assert [len(history) for history in metrics["trainings"].values()] == [2, 2, 2]
+
+
+def test_direct_training_starts_from_nothing_and_follows_the_plan(complexity: Path) -> None:
+    ways = json.loads((complexity / "plans.json").read_text())
+    metrics = _metrics(complexity)
+    whole = keras.saving.load_model(complexity / "baseline.keras")
+    for row in metrics["complexity"]["contests"][0]["rows"][:-1]:
+        plan = te.Trajectory.from_json(ways[f"macs0.6-{row['method']}"]).plan
+        net = keras.saving.load_model(complexity / f"pruned/macs0.6-{row['method']}.keras")
+        assert net.count_params() == te.cost(whole, plan).params == row["params"]
+    assert list(metrics["seconds"]).index("train_pruned") < list(metrics["seconds"]).index(
+        "baseline"
+    )
+
+
+@pytest.mark.parametrize("kind", ["removed", "complexity"])
+def test_page_markdown_and_terminal_tell_the_same(
+    kind: str, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = request.getfixturevalue(kind)
+    metrics = _metrics(folder)
+    page, text = render(metrics), section(metrics)
+    assert page == (folder / "report.html").read_text(encoding="utf-8")
+    print_summary(metrics, folder)
+    printed = capsys.readouterr().out
+    titles = [line[4:] for line in text.splitlines() if line.startswith("### ")]
+    assert titles
+    for title in titles:
+        assert f"<h2>{title}</h2>" in page
+        assert title in printed
+    cells = {
+        cell.strip() for line in text.splitlines() if line[:2] == "| " for cell in line.split("|")
+    }
+    for cell in cells - {"---", "---:", ""}:
+        assert cell in page
+        assert cell in printed
+    assert page.count("<svg ") == (4 if kind == "removed" else 2)
