@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import random
 import struct
 from collections.abc import Callable, Iterable
@@ -12,6 +13,8 @@ from typing import Any
 
 from tfelastic_runtime import Bundle, BundleError
 from tfelastic_runtime.program import expand
+
+from tflite_export.bundle.program import number
 
 Ask = Callable[[Iterable[tuple[int, bytes, bytes]]], list[str]]
 
@@ -110,6 +113,16 @@ def test_every_malformed_program_is_refused(ask_sanitized: Ask) -> None:
     )
     for case, answer in zip(cases, answers, strict=True):
         assert answer == "the variant's program is malformed", case["name"]
+
+
+def test_steps_whose_product_wraps_around_to_what_fits_are_refused(ask_sanitized: Ask) -> None:
+    counts, run = ((1 << 32) - 1, 4070299789, 2266017850), 2
+    written = math.prod(counts) * run % (1 << 64)
+    assert written == 28
+    loops = b"".join(number(count) + number(0) for count in counts)
+    data = bytes((3, 0, 3)) + loops + bytes((1, 0, run))
+    (answer,) = ask_sanitized([program(data, POOL, written)])
+    assert answer == "the variant's program is malformed"
 
 
 def test_bundles_open_as_in_python(ask: Ask) -> None:
@@ -284,7 +297,12 @@ def test_numbers_are_read_as_in_python(ask_sanitized: Ask) -> None:
     texts = ["0", "-0", "0.0", "1", "0.1", "1e-400", "5e-324", "2.4703282292062327e-324", "1e308"]
     texts += ["2.4703282292062328e-324", "2.2250738585072011e-308", "1.7976931348623159e308"]
     # Halfway between two doubles, and a digit beyond; then with more digits than are kept.
-    texts += ["9007199254740993", "9007199254740993.0000000001", f"9007199254740993.{'0' * 900}1"]
+    texts += [
+        "9007199254740993",
+        "9007199254740995",
+        "9007199254740993.0000000001",
+        f"9007199254740993.{'0' * 900}1",
+    ]
     texts += [f"0.{'0' * 300}{'9' * 900}", "1" + "0" * 400, "1e99999999999", "1e-99999999999"]
     for _ in range(300):
         bits = rng.getrandbits(rng.choice((52, 63)))

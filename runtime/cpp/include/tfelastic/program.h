@@ -167,10 +167,7 @@ class Expansion {
     const std::uint32_t outermost = Gather::kLoopsMax - gather.loop_count;
     for (std::uint32_t i = 0; i < gather.loop_count; ++i) {
       counts[outermost + i] = static_cast<std::size_t>(gather.loops[i].count);
-      // A loop that runs once never takes its stride, which may be beyond the payload.
-      if (gather.loops[i].count > 1) {
-        strides[outermost + i] = static_cast<std::size_t>(gather.loops[i].stride);
-      }
+      strides[outermost + i] = static_cast<std::size_t>(gather.loops[i].stride);
     }
     if (gather.loop_count > 0) steps[outermost] = factor_step;
     const std::uint8_t* start = payload_.data + gather.start;
