@@ -1,5 +1,6 @@
 """What pruning by complexity found: nets trained directly beside a ranked one that was fine-tuned."""
 
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,10 @@ _RESOURCES = {
     "activation_bytes": "bytes of activations",
     "arena_bytes": "bytes of arena",
 }
+_BUDGETED = {**_RESOURCES, "peak_bytes": "peak of activations", "tflite_bytes": "file's bytes"}
+_TRAJECTORIES = (
+    "Groups downwards, steps to the right; the darker, the more of a group's channels stay."
+)
 _HEADINGS = (
     *("way", "params", "MACs", "activations (kB)", "arena (kB)", ".tflite (kB)", "speed"),
     *("training (min)", "Keras", "difference"),
@@ -47,7 +52,7 @@ def tiles(metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [
         (units.percent(best["accuracy_keras"]), f"{TITLES[best['method']]}, trained directly"),
         (units.percent(ranked["accuracy_keras"]), "ranked by L2, fine-tuned"),
-        (f"{total / ranked['seconds']:.2f}×", "its training time, on average"),
+        (f"{total / ranked['seconds']:.2f}×", "of that training time, on average"),
         (units.percent(metrics["baseline"]["accuracy"]), "the whole net"),
     ]
 
@@ -55,17 +60,22 @@ def tiles(metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
 def parts(metrics: Mapping[str, Any]) -> list[Part]:
     """Return a part for each budget."""
     return [
-        Part(_title(contest), tuple(_contest(metrics, contest)), _drawing(metrics, contest))
+        Part(
+            _title(contest),
+            tuple(_contest(metrics, contest)),
+            functools.partial(_draw, contest, metrics["complexity"]["groups"]),
+            _TRAJECTORIES,
+        )
         for contest in metrics["complexity"]["contests"]
     ]
 
 
 def _title(contest: Mapping[str, Any]) -> str:
     limits = (
-        f"{name} {units.percent(value, 0) if value <= 1 else f'{value:,.0f}'}"
+        f"{units.percent(value, 0) if value <= 1 else f'{value:,.0f}'} of the {_BUDGETED[name]}"
         for name, value in contest["budget"].items()
     )
-    return f"Within {', '.join(limits)}"
+    return f"Within {' and '.join(limits)}"
 
 
 def _contest(metrics: Mapping[str, Any], contest: Mapping[str, Any]) -> Iterator[str]:
@@ -90,7 +100,7 @@ def _contest(metrics: Mapping[str, Any], contest: Mapping[str, Any]) -> Iterator
         )
     for key, resource in _RESOURCES.items():
         known = [row for row in direct if row[key] is not None]
-        if len(known) > 1:
+        if len(known) > 1 and key not in contest["budget"]:
             least = min(known, key=lambda row: float(row[key]))
             yield f"- Fewest {resource}: {TITLES[least['method']]}, {least[key]:,.0f}."
 
@@ -119,10 +129,6 @@ def _points(pair: Mapping[str, Any]) -> str:
     read = Pair.from_json(dict(pair))
     low, high = read.interval
     return f"{read.points:+.2f} [{low:+.2f}, {high:+.2f}]"
-
-
-def _drawing(metrics: Mapping[str, Any], contest: Mapping[str, Any]) -> Any:
-    return lambda: _draw(contest, metrics["complexity"]["groups"])
 
 
 def _draw(contest: Mapping[str, Any], sizes: Mapping[str, int]) -> "Figure":

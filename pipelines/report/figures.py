@@ -135,9 +135,10 @@ def curves(metrics: Mapping[str, Any]) -> str:
 def _curves(metrics: Mapping[str, Any]) -> "Figure":
     from matplotlib.ticker import MaxNLocator
 
-    figure, panels = canvas(7.2, 2.6, columns=2)
+    trainings = _trainings(metrics)
+    figure, panels = canvas(7.2, 2.6 if len(trainings) == 2 else 3.2, columns=2)
     for axes, kind, scale in zip(panels, ("loss", "accuracy"), (1, 100), strict=True):
-        for label, history in _trainings(metrics).items():
+        for label, history in trainings.items():
             known = [epoch for epoch in history if kind in epoch]
             epochs = [epoch["epoch"] for epoch in known]
             values = [scale * epoch[kind] for epoch in known]
@@ -146,7 +147,11 @@ def _curves(metrics: Mapping[str, Any]) -> "Figure":
         axes.set_xlabel("epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(axis="y")
-    panels[1].legend(frameon=False, loc="lower right")
+    if len(panels[1].lines) > 2:
+        handles = panels[1].get_legend_handles_labels()
+        figure.legend(*handles, frameon=False, loc="outside lower center", ncols=4, fontsize=8)
+    else:
+        panels[1].legend(frameon=False, loc="lower right")
     return figure
 
 
