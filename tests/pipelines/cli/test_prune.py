@@ -165,7 +165,6 @@ def test_wrong_usage_is_2(saved, capsys, arguments, part) -> None:
         (["--budget", "params=3"], "the smallest plan for model 'net' still spends params"),
         (["--budget", "macs=0.5", "--strategy", "globe"], "did you mean 'global'?"),
         (["--budget", "macs=0.5", "--criterion", "l3"], "unknown criterion 'l3'"),
-        (["--budget", "macs=0.5", "--criterion", "taylor"], "'taylor' needs images and labels"),
         (["--budget", "macs=0.5", "--protect", "three"], "cannot protect ['three']"),
     ],
 )

@@ -2,9 +2,10 @@ import keras
 import numpy as np
 import pytest
 
-from pipelines.config import Recipe, Training
+from pipelines.config import Recipe
+from pipelines.sections import Training
 from pipelines.stages.progress import Reporter
-from pipelines.stages.training import Checkpoint, accuracy, compile_for, train
+from pipelines.stages.training import Checkpoint, compile_for, hits, train
 from pipelines.workspace import Workspace
 from tfelastic.data import Split
 
@@ -131,10 +132,10 @@ def test_the_learning_rate_rises_to_its_peak_and_falls_to_nothing():
     assert (np.diff(rates[20:]) < 0).all()
 
 
-def test_accuracy_counts_the_last_images_too():
+def test_every_image_is_judged_the_last_ones_too():
     data = split(7)
     model = keras.Sequential(
         [keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(3)]
     )
     expected = (model(data.images.astype("float32")).numpy().argmax(-1) == data.labels).mean()
-    assert accuracy(model, data, batch_size=3) == pytest.approx(expected)
+    assert hits(model, data, batch_size=3).mean() == pytest.approx(expected)
