@@ -166,8 +166,9 @@ class Manifest:
 
 def _batch_of_one(data: object, rank: int, where: str) -> tuple[int, ...]:
     shape = _check.array(data, where)
-    if len(shape) != rank + 1 or shape[0] != 1:
+    if len(shape) != rank + 1:
         raise BundleError(
             f"{where}: expected [1, ...] with {rank + 1} numbers, received {list(shape)}"
         )
+    _check.integer(shape[0], f"{where}[0]", low=1, high=1)
     return shape[1:]

@@ -25,7 +25,7 @@ class Schema:
         self._error = error
 
     def parse(self, data: bytes, where: str) -> Any:
-        """Parse UTF-8 JSON; a key that occurs twice, NaN and infinities are refused."""
+        """Parse UTF-8 JSON; a key that occurs twice, NaN, infinities and half characters are refused."""
 
         def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
             found = dict(items)
@@ -37,9 +37,12 @@ class Schema:
             raise ValueError(f"{name} is not a JSON number")
 
         try:
-            return json.loads(
+            found = json.loads(
                 data.decode("utf-8"), object_pairs_hook=pairs, parse_constant=constant
             )
+            # Half of a surrogate pair, which only an escape can bring in, is no character.
+            json.dumps(found, ensure_ascii=False).encode("utf-8")
+            return found
         except (ValueError, RecursionError) as cause:
             raise self._error(f"{where} is not UTF-8 JSON: {cause}") from cause
 
@@ -65,7 +68,8 @@ class Schema:
         """Check that an object holds the one value that this format version knows for each key."""
         found = self.fields(data, tuple(expected), where)
         for key, value in expected.items():
-            if found[key] != value:
+            # As JSON, since to Python 0.0 and false equal 0.
+            if json.dumps(found[key]) != json.dumps(value):
                 raise self._error(
                     f"{where}.{key}: expected {value!r}, received {_shown(found[key])}"
                 )
