@@ -222,10 +222,13 @@ class Export:
     """How rungs become .tflite files.
 
     `calibration` images set the quantization ranges. `tolerance` scales the scheme's bounds on how
-    far a variant may stray from its Keras model; at 1, int8 may lose 1 point of accuracy.
+    far a variant may stray from its Keras model; at 1, int8 may lose 1 point of accuracy. `target` is
+    what will run the variants; older forks of TFLM need `per_channel_dense: false`.
     """
 
     scheme: str = "int8"
+    target: Literal["phone", "tflm"] = "phone"
+    per_channel_dense: bool = True
     calibration: int = 256
     tolerance: float = 1.0
 

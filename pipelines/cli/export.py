@@ -29,7 +29,23 @@ if TYPE_CHECKING:
     "--scheme", default="int8", show_default=True, help="How weights and sums are stored."
 )
 @click.option(
-    "--calibration", default=200, show_default=True, help="How many training images calibrate."
+    "--target",
+    type=click.Choice(["phone", "tflm"]),
+    default="phone",
+    show_default=True,
+    help="What will run it: tflm allows its operators alone, and TFLM must agree with LiteRT.",
+)
+@click.option(
+    "--per-channel-dense/--per-tensor-dense",
+    default=True,
+    show_default=True,
+    help="Scales of dense layers; older forks of TFLM know one per tensor only.",
+)
+@click.option(
+    "--calibration",
+    default=200,
+    show_default=True,
+    help="How many training images calibrate; int8-qat learns from them too, so give it thousands.",
 )
 @click.option(
     "--tolerance", default=1.0, show_default=True, help="Times the scheme's bounds of verification."
@@ -64,6 +80,8 @@ def command(model: str, as_json: bool, **options: Any) -> None:
         samples=some_images(dataset.train.images, request.calibration, seed=request.seed),
         test=dataset.test,
         scheme=request.scheme,
+        target=request.target,
+        per_channel_dense=request.per_channel_dense,
         labels=dataset.classes,
         variants_dir=request.variants,
         tolerance=scaled(tx.SCHEMES[request.scheme].tolerance, request.tolerance),
@@ -79,6 +97,8 @@ class _Request:
     output: str
     data: str
     scheme: str
+    target: str
+    per_channel_dense: bool
     calibration: int
     tolerance: float
     variants: str | None

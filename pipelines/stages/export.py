@@ -65,6 +65,8 @@ def _export(run: Run, net: "ElasticModel", name: str) -> "VariantReport":
             test=dataset.test,
             widest=_widest(run, net) if name != net.names[0] else None,
             scheme=spec.scheme,
+            target=spec.target,
+            per_channel_dense=spec.per_channel_dense,
             tolerance=scaled(get_scheme(spec.scheme).tolerance, spec.tolerance),
             seed=seed,
         )
