@@ -9,7 +9,6 @@ and converted. `model.tflite` and `tuned.npz` go back.
 
 import json
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -186,7 +185,3 @@ def _convert(tf: Any, aware: Any, image_shape: tuple[int, ...]) -> bytes:
     converter.inference_input_type = converter.inference_output_type = tf.int8
     tflite: bytes = converter.convert()
     return tflite
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))

@@ -8,6 +8,7 @@ variant whole, and `Sharing` says so.
 """
 
 import json
+import signal
 import subprocess
 import sys
 import tempfile
@@ -27,6 +28,11 @@ if TYPE_CHECKING:
     from tfelastic.graph.trace import Call
 
 LAST_WORDS = 1500
+
+_CHILD = (
+    "import sys; from pathlib import Path; "
+    "from tflite_export.quantize.legacy_keras import main; main(Path(sys.argv[1]))"
+)
 
 TUNING_COUNT = 4096
 """Samples to tune on when the caller offers more."""
@@ -175,8 +181,10 @@ class _Twin:
 
 
 def _run(folder: Path, name: str) -> None:
-    command = [sys.executable, "-m", "tflite_export.quantize.legacy_keras", str(folder)]
+    command = [sys.executable, "-c", _CHILD, str(folder)]
     done = subprocess.run(command, capture_output=True, check=False)
     if done.returncode:
         words = done.stderr.decode(errors="replace").strip()[-LAST_WORDS:]
+        if done.returncode == -signal.SIGKILL:
+            words = "its process was killed, as happens when memory runs out; free some, or pass fewer samples"
         raise ConversionError(f"quantization-aware training of model {name!r} failed: {words}")
