@@ -157,13 +157,30 @@ class _Ranking:
 
 def _removed(graph: LayerGraph, depth: float) -> tuple[str, ...]:
     """Return the blocks that a depth removes: of every chain of blocks the last ones."""
-    chains: dict[int, list[str]] = defaultdict(list)
-    head: dict[int, int] = {}
-    for block in graph.blocks:
-        head[block.end] = head.get(block.start, block.start)
-        chains[head[block.end]].append(block.name)
-    removed = {name for chain in chains.values() for name in chain[round(depth * len(chain)) :]}
+    chains = _chains(graph)
+    removed = {name for chain in chains for name in chain[round(depth * len(chain)) :]}
     return tuple(block.name for block in graph.blocks if block.name in removed)
+
+
+def _chains(graph: LayerGraph) -> list[list[str]]:
+    """Return the blocks that follow one another, nothing but layers without kernels between them."""
+    blocks = {block.name: block for block in graph.blocks}
+    chains: dict[int, list[str]] = defaultdict(list)
+    # To which chain a tensor leads, by the number of the tensor that the chain starts from.
+    head: dict[int, int] = {}
+    for step in graph.steps:
+        if block := blocks.get(step.path):
+            head[block.end] = head.get(block.start, block.start)
+            chains[head[block.end]].append(block.name)
+        elif len(step.inputs) == len(step.outputs) == 1 and not _has_kernel(step.op):
+            (before,), (after,) = step.inputs, step.outputs
+            if before.index in head and before.shape == after.shape:
+                head[after.index] = head[before.index]
+    return list(chains.values())
+
+
+def _has_kernel(op: keras.Operation) -> bool:
+    return any(len(weight.shape) > 1 for weight in getattr(op, "weights", ()))
 
 
 def _checked(widths: Sequence[float], depths: Sequence[float] | None) -> tuple[float, ...]:

@@ -66,6 +66,24 @@ def test_depth_drops_the_last_blocks_of_every_chain() -> None:
     assert all(sizes(small)[name] < count for name, count in sizes(whole).items())
 
 
+@pytest.mark.parametrize(
+    ("name", "removed"),
+    [
+        ("resnet20", ("stage1_block3", "stage2_block3", "stage3_block3")),
+        (
+            "mobilenet_v2_cifar",
+            ("stage3_block3", "stage4_block4", "stage5_block3", "stage6_block3"),
+        ),
+    ],
+)
+def test_activations_between_blocks_do_not_part_a_chain(
+    name: str, removed: tuple[str, ...]
+) -> None:
+    model = te.zoo.build(name, input_shape=(32, 32, 3), classes=10)
+    shallow = te.ladder(model, widths=(1, 1), depths=(1, 0.6)).rungs[1]
+    assert shallow.plan.removed == tuple(f"{block}_add" for block in removed)
+
+
 def test_one_network_spans_width_and_depth() -> None:
     model = chain(2)
     ladder = te.ladder(model, widths=(1, 1, 0.5), depths=(1, 0.5, 0))
