@@ -107,7 +107,7 @@ def _drops(metrics: Mapping[str, Any]) -> list[str]:
         rows.append([each["name"], *(f"{drop:.2f}" for drop in (*ours, theirs))])
     return [
         f"Points below the original ({units.percent(original)} here, {published['original']:.2f} % in "
-        f"{published['source']}, whose data are the lossless ones and whose training is longer):",
+        f"{published['source']}, on the lossless images):",
         "",
         *_markdown(("rung", "jointly", "grown", "published"), rows),
         "",
