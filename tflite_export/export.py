@@ -19,6 +19,7 @@ from tfelastic_runtime import VariantPlan
 from tflite_export.bundle import Variant, write_bundle
 from tflite_export.convert import Conversion, convert
 from tflite_export.errors import ConversionError, VerificationError
+from tflite_export.profile.tflm import measure_arena
 from tflite_export.quantize.scheme import Tolerance
 from tflite_export.quantize.sharing import Sharing, share, shared_kernels
 from tflite_export.verify import Verification, verify
@@ -82,6 +83,7 @@ class VariantReport:
         sharing: Which kernels are the widest variant's; `None` for the widest itself.
         plan: What of the network it keeps; `None` where the ladder tells no plans.
         peak_bytes: Predicted bytes of activations alive at once, in the type that the file computes in.
+        arena_bytes: The smallest arena in which TFLM ran the file; `None` where the target is another.
     """
 
     name: str
@@ -94,6 +96,7 @@ class VariantReport:
     sharing: Sharing | None = None
     plan: VariantPlan | None = None
     peak_bytes: int | None = None
+    arena_bytes: int | None = None
 
     def packable(self, tflite: bytes) -> Variant:
         """Return what a bundle takes: this report with its file.
@@ -116,6 +119,7 @@ class VariantReport:
             tflite=tflite,
             plan=self.plan,
             peak_bytes=self.peak_bytes,
+            arena_bytes=self.arena_bytes,
             accuracies={"keras": self.verification.accuracy_keras},
         )
 
@@ -311,6 +315,7 @@ def export_variant(
             for begin, size in _ACTIVATION_BYTES.items()
             if scheme.startswith(begin)
         ),
+        arena_bytes=measure_arena(tflite).arena_bytes if target == "tflm" else None,
     )
     return report, tflite
 

@@ -122,6 +122,9 @@ def test_export_then_verify(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert (wide.stored.form, narrow.stored.form) == ("whole", "program")
     assert bundle.tally("w050")["literal"] < narrow.bytes / 10
     assert narrow.plan is not None
+    assert narrow.arena_bytes is not None
+    assert wide.peak_bytes <= wide.arena_bytes
+    assert narrow.arena_bytes < wide.arena_bytes
     assert set(narrow.plan.keep.values()) == {16}
     assert execute(["verify", out, "--data", "digits", "--model", str(path), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
