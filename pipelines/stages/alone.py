@@ -1,7 +1,5 @@
 """Train each rung's net by itself, for as many epochs: what sharing the weights is measured against."""
 
-import json
-
 from pipelines.stages import baseline, ladder
 from pipelines.stages.base import Outcome, Run, Stage
 
@@ -11,26 +9,22 @@ def run(run: Run) -> Outcome:
     import keras
 
     import tfelastic as te
-    from pipelines.stages.training import Checkpoint, accuracy, train
+    from pipelines.stages.training import accuracy, train_each
 
-    dataset, recipe = run.dataset, run.recipe
+    recipe, rungs = run.recipe, ladder.planned(run)
     model = keras.saving.load_model(run.path(baseline.FILE))
-    rungs = te.Ladder.from_json(json.loads(run.path(ladder.FILE).read_text(encoding="utf-8")))
-    reached, histories, earlier_seconds = {}, {}, 0.0
-    for rung in rungs.rungs:
-        net = te.prune(model, rung.plan)
-        trained = train(
-            net,
-            dataset.train,
-            training=recipe.elastic,
-            seed=recipe.seed,
-            checkpoint=Checkpoint(run.workspace, STAGE.name, rung.name),
-            reporter=run.reporter,
-        )
-        run.workspace.save(keras_file(rung.name), net.save)
-        reached[rung.name] = accuracy(net, dataset.test)
-        histories[rung.name] = trained.history
-        earlier_seconds += trained.earlier_seconds
+    histories, earlier_seconds = train_each(
+        run,
+        STAGE.name,
+        ((rung.name, te.prune(model, rung.plan)) for rung in rungs.rungs),
+        training=recipe.elastic,
+        split=run.dataset.train,
+        keras_file=keras_file,
+    )
+    reached = {
+        name: accuracy(keras.saving.load_model(run.path(keras_file(name))), run.dataset.test)
+        for name in rungs.names
+    }
     return Outcome(
         "  ".join(f"{name} {100 * share:.2f} %" for name, share in reached.items()),
         files=tuple(keras_file(name) for name in rungs.names),

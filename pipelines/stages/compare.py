@@ -6,36 +6,29 @@ from typing import Any
 
 from pipelines.report.pairs import Pair
 from pipelines.stages import alone, elastic, grown
-from pipelines.stages.base import Outcome, Run, Stage, some_images
+from pipelines.stages.base import Outcome, Run, Stage
+from pipelines.stages.judging import judge
 
 if typing.TYPE_CHECKING:
     import keras
 
 
 def run(run: Run) -> Outcome:
-    """Count every net's hits, in Keras and after conversion, and pair them with those of the net trained alone."""
-    import tfelastic as te
-    import tflite_export as tx
-    from pipelines.stages.training import hits
-
-    dataset, spec = run.dataset, run.recipe.export
-    samples = some_images(dataset.train.images, spec.calibration, seed=run.recipe.seed)
+    """Judge every net, and pair its hits with those of the rung's net trained alone."""
     rows: dict[str, dict[str, Any]] = {}
     of_alone = {}
     with run.reporter.bar(3 * len(run.recipe.ladder.widths), "nets") as advance:
         for method, name, net in _nets(run):
-            test = dataset.test
-            found = hits(net, test)
+            verdict = judge(run, net)
+            figures = verdict.figures
             if method == "alone":
-                cost = te.cost(net)
-                of_alone[name] = found
-                rows[name] = {"name": name, "params": cost.params, "macs": cost.macs, "methods": {}}
-            tflite = tx.convert(net, scheme=spec.scheme, samples=samples, seed=run.recipe.seed)
-            seen = tx.verify(net, tflite, test.images, test.labels, scheme=spec.scheme)
+                of_alone[name] = verdict.hits
+                costs = {key: figures[key] for key in ("params", "macs")}
+                rows[name] = {"name": name, **costs, "methods": {}}
             rows[name]["methods"][method] = {
-                "accuracy_keras": float(found.mean()),
-                "accuracy_tflite": seen.accuracy_tflite,
-                "against_alone": Pair.of(found, of_alone[name]).to_json(),
+                "accuracy_keras": figures["accuracy_keras"],
+                "accuracy_tflite": figures["accuracy_tflite"],
+                "against_alone": Pair.of(verdict.hits, of_alone[name]).to_json(),
             }
             advance(sum(len(row["methods"]) for row in rows.values()), f"{method} {name}")
     return Outcome(_summary(rows), results={"rungs": list(rows.values())})

@@ -1,7 +1,5 @@
 """Train all rungs in one set of weights."""
 
-import json
-
 from pipelines.stages import baseline, ladder
 from pipelines.stages.base import Outcome, Run, Stage, some_images
 
@@ -21,7 +19,7 @@ def run(run: Run) -> Outcome:
     dataset, spec = run.dataset, run.recipe.elastic
     net = te.ElasticModel(
         keras.saving.load_model(run.path(baseline.FILE)),
-        te.Ladder.from_json(json.loads(run.path(ladder.FILE).read_text(encoding="utf-8"))),
+        ladder.planned(run),
         distillation=te.Distillation() if spec.distillation else None,
     )
     trained = train(

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from pipelines.sections import Contest
 from pipelines.stages import baseline, plans
 from pipelines.stages.base import Outcome, Run, Stage
 from pipelines.stages.train_pruned import keras_file
@@ -15,14 +16,12 @@ def run(run: Run) -> Outcome:
     import keras
 
     import tfelastic as te
-    from pipelines.stages.training import Checkpoint, seconds_of, train
+    from pipelines.stages.training import seconds_of, train_each
 
     spec = plans.spec_of(run)
-    training = dataclasses.replace(run.recipe.baseline, learning_rate=spec.fine_tuning_rate)
     whole = keras.saving.load_model(run.path(baseline.FILE))
-    histories, earlier_seconds = {}, 0.0
-    for contest in spec.contests:
-        name = plans.name_of(contest, RANKED)
+
+    def ranked(contest: Contest) -> keras.Model:
         plan = te.plan(
             whole,
             budget=te.Budget(**contest.budget.given),
@@ -31,18 +30,16 @@ def run(run: Run) -> Outcome:
             round_to=spec.round_to,
             floor=spec.floor,
         )
-        net = te.prune(whole, plan)
-        trained = train(
-            net,
-            run.learned,
-            training=training,
-            seed=run.recipe.seed,
-            checkpoint=Checkpoint(run.workspace, STAGE.name, name),
-            reporter=run.reporter,
-        )
-        run.workspace.save(keras_file(name), net.save)
-        histories[name] = trained.history
-        earlier_seconds += trained.earlier_seconds
+        return te.prune(whole, plan)
+
+    histories, earlier_seconds = train_each(
+        run,
+        STAGE.name,
+        ((plans.name_of(each, RANKED), ranked(each)) for each in spec.contests),
+        training=dataclasses.replace(run.recipe.baseline, learning_rate=spec.fine_tuning_rate),
+        split=run.learned,
+        keras_file=keras_file,
+    )
     return Outcome(
         "  ".join(f"{name} {seconds_of(history):.0f} s" for name, history in histories.items()),
         files=tuple(keras_file(name) for name in histories),

@@ -1,7 +1,5 @@
 """Train the same ladder by prune-and-grow, to set beside joint training."""
 
-import json
-
 from pipelines.stages import baseline, ladder
 from pipelines.stages.base import Outcome, Run, Stage
 
@@ -18,13 +16,12 @@ def run(run: Run) -> Outcome:
     dataset, recipe = run.dataset, run.recipe
     keras.utils.set_random_seed(recipe.seed)
     batches = batches_for(recipe.elastic, dataset.train, seed=recipe.seed)
-    rungs = te.Ladder.from_json(json.loads(run.path(ladder.FILE).read_text(encoding="utf-8")))
     taught = recipe.comparison is not None and recipe.comparison.distillation
     with run.reporter.bar(recipe.elastic.epochs, "epochs of each level") as advance:
         net = te.prune_and_grow(
             keras.saving.load_model(run.path(baseline.FILE)),
             batches,
-            ladder=rungs,
+            ladder=ladder.planned(run),
             epochs=recipe.elastic.epochs,
             compile=lambda level: compile_for(level, recipe.elastic, steps_per_epoch=len(batches)),
             distillation=te.Distillation(weight=0.5, temperature=2.0) if taught else None,

@@ -1,33 +1,35 @@
 """Train the nets that complexity pruned, once and from scratch."""
 
 import json
+from typing import TYPE_CHECKING
 
 from pipelines.stages import baseline, plans
 from pipelines.stages.base import Outcome, Run, Stage
+
+if TYPE_CHECKING:
+    import keras
 
 
 def run(run: Run) -> Outcome:
     """Prune, reinitialize and train, those first that an earlier try has not."""
     import tfelastic as te
-    from pipelines.stages.training import Checkpoint, seconds_of, train
+    from pipelines.stages.training import seconds_of, train_each
 
     whole = baseline.build(run)
     ways = json.loads(run.path(plans.FILE).read_text(encoding="utf-8"))
-    histories, earlier_seconds = {}, 0.0
-    for _, _, name in plans.names(run):
+
+    def pruned(name: str) -> "keras.Model":
         plan = te.Trajectory.from_json(ways[name]).plan
-        net = te.reinitialize(te.prune(whole, plan), seed=run.recipe.seed)
-        trained = train(
-            net,
-            run.learned,
-            training=run.recipe.baseline,
-            seed=run.recipe.seed,
-            checkpoint=Checkpoint(run.workspace, STAGE.name, name),
-            reporter=run.reporter,
-        )
-        run.workspace.save(keras_file(name), net.save)
-        histories[name] = trained.history
-        earlier_seconds += trained.earlier_seconds
+        return te.reinitialize(te.prune(whole, plan), seed=run.recipe.seed)
+
+    histories, earlier_seconds = train_each(
+        run,
+        STAGE.name,
+        ((name, pruned(name)) for _, _, name in plans.names(run)),
+        training=run.recipe.baseline,
+        split=run.learned,
+        keras_file=keras_file,
+    )
     return Outcome(
         "  ".join(f"{name} {seconds_of(history):.0f} s" for name, history in histories.items()),
         files=tuple(keras_file(name) for name in histories),

@@ -7,9 +7,10 @@ half a file; and it does not keep the history. `Checkpoint` writes one file and 
 
 import json
 import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
@@ -18,6 +19,9 @@ from pipelines.sections import Training
 from pipelines.stages.progress import Advance, Reporter
 from pipelines.workspace import Workspace
 from tfelastic.data import Batches, Split
+
+if TYPE_CHECKING:
+    from pipelines.stages.base import Run
 
 #: One epoch's figures: `epoch` (from 1), `seconds`, `loss`, `accuracy`, and what a model adds.
 Epoch = dict[str, float]
@@ -151,6 +155,44 @@ def train(
 def seconds_of(history: list[Epoch]) -> float:
     """Return how long a training's epochs took."""
     return sum(epoch["seconds"] for epoch in history)
+
+
+def train_each(
+    run: "Run",
+    stage: str,
+    nets: Iterable[tuple[str, keras.Model]],
+    *,
+    training: Training,
+    split: Split,
+    keras_file: Callable[[str], str],
+) -> tuple[dict[str, list[Epoch]], float]:
+    """Train nets one after the other, each from where an earlier try left it, and save each.
+
+    Args:
+        run: The run.
+        stage: The stage's name, under which unfinished trainings are put aside.
+        nets: The nets by name; each is built when its turn comes.
+        training: How to train each.
+        split: The images to learn from.
+        keras_file: Gives a net's file by the net's name.
+
+    Returns:
+        Each net's epochs, and the seconds that an earlier try had spent on them.
+    """
+    histories, earlier_seconds = {}, 0.0
+    for name, net in nets:
+        trained = train(
+            net,
+            split,
+            training=training,
+            seed=run.recipe.seed,
+            checkpoint=Checkpoint(run.workspace, stage, name),
+            reporter=run.reporter,
+        )
+        run.workspace.save(keras_file(name), net.save)
+        histories[name] = trained.history
+        earlier_seconds += trained.earlier_seconds
+    return histories, earlier_seconds
 
 
 def batches_for(training: Training, split: Split, *, seed: int) -> Batches:
