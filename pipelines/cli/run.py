@@ -84,6 +84,6 @@ def carry_out(recipe: Recipe, folder: Path, output: Output, arguments: Sequence[
 def _what_was_kept(finished: Sequence[str], again: str) -> str:
     stages = ", ".join(finished) or "no stage yet"
     return (
-        f"\nstopped. Kept: {stages}; and of the one under way, every epoch or variant that had "
+        f"\nstopped. Kept: {stages}; and of the one under way, every epoch, variant, candidate or step that had "
         f"ended.\nTo go on: {again}"
     )
