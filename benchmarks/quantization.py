@@ -91,7 +91,7 @@ def train_aware(net: te.ElasticModel, data: Any, *, epochs: int, xla: bool) -> N
 @click.option("--count", default=10_000, show_default=True, help="Test images.")
 @click.option("--epochs", default=8, show_default=True, help="Epochs per training on digits.")
 @click.option("--qat/--no-qat", default=True, show_default=True, help="Whether to train for int8.")
-@click.option("--xla/--no-xla", default=True, show_default=True)
+@click.option("--xla", is_flag=True, help="Train with XLA, which on a CPU is slower.")
 def main(file: str | None, source: str, count: int, epochs: int, qat: bool, xla: bool) -> None:
     """Print the table."""
     data = te.data.load(source)

@@ -123,8 +123,6 @@ def _has_no_default(item: dataclasses.Field[Any]) -> bool:
 
 def _read(kind: Any, value: Any, place: str) -> Any:
     """Return `value` as the type `kind`, or say what was expected at `place`."""
-    if dataclasses.is_dataclass(kind):
-        return read_section(kind, value, place)  # type: ignore[arg-type]
     for option in _options(kind):
         if dataclasses.is_dataclass(option) and isinstance(value, Mapping):
             return read_section(option, value, place)  # type: ignore[arg-type]
