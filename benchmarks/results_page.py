@@ -1,7 +1,8 @@
-"""Write docs/results.md from the metrics of finished runs, one section per workspace.
+"""Write docs/results.md from the metrics of finished runs, one section per run.
 
     python benchmarks/results_page.py WORKSPACE... --write docs/results.md
 
+A run's section replaces the one that the page has of a run of that name; the others stay as they are.
 Where data and weights lie is a matter of the machine, so paths in the commands read `DIR` and `FILE`.
 """
 
@@ -33,15 +34,17 @@ _PLACES = (
 )
 
 
-def page(workspaces: tuple[Path, ...]) -> str:
-    """Return the page, a section per workspace."""
-    sections = []
+def page(workspaces: tuple[Path, ...], earlier: str = "") -> str:
+    """Return the page: the sections of an earlier one, those of `workspaces` renewed or added."""
+    sections = dict(re.findall(r"^## (.+)\n((?:(?!## ).*\n)*)", earlier, flags=re.MULTILINE))
     for workspace in workspaces:
         metrics = read_metrics(workspace)
         for pattern, instead in _PLACES:
             metrics["command"] = re.sub(pattern, instead, metrics["command"])
-        sections.append(section(metrics))
-    return "\n".join([_HEAD, *sections]).rstrip() + "\n"
+        heading, text = section(metrics).split("\n", 1)
+        sections[heading.removeprefix("## ")] = text
+    texts = (f"## {name}\n\n{text.strip()}\n" for name, text in sections.items())
+    return "\n".join([_HEAD, *texts])
 
 
 @click.command()
@@ -49,11 +52,11 @@ def page(workspaces: tuple[Path, ...]) -> str:
 @click.option("--write", type=click.Path(path_type=Path), help="Default: standard output.")
 def main(workspaces: tuple[Path, ...], write: Path | None) -> None:
     """Print the page, or write it."""
-    text = page(workspaces)
     if write is None:
-        click.echo(text, nl=False)
+        click.echo(page(workspaces), nl=False)
     else:
-        write_atomically(write, text.encode())
+        earlier = write.read_text(encoding="utf-8") if write.exists() else ""
+        write_atomically(write, page(workspaces, earlier).encode())
 
 
 if __name__ == "__main__":

@@ -41,17 +41,23 @@ class Model:
 
 @dataclass(frozen=True)
 class LadderSpec:
-    """How narrow the rungs are and which channels they keep."""
+    """How narrow and how deep the rungs are and which channels they keep, as in `tfelastic.ladder`."""
 
     widths: tuple[float, ...] = (1.0, 0.75, 0.5, 0.25)
+    depths: tuple[float, ...] | None = None
     criterion: str = "magnitude"
+    strategy: Literal["uniform", "global"] = "uniform"
     round_to: int = 8
 
     def __post_init__(self) -> None:
         falling = all(a > b for a, b in zip(self.widths, self.widths[1:], strict=False))
         whole = bool(self.widths) and self.widths[0] == 1.0 and self.widths[-1] > 0
+        # With depths, which may fall instead, `tfelastic.ladder` judges both together.
         require(
-            falling and whole, "widths", "widths that fall from 1 and stay above 0", self.widths
+            whole and (falling or self.depths is not None),
+            "widths",
+            "widths that fall from 1 and stay above 0",
+            self.widths,
         )
         require(self.round_to >= 1, "round_to", "at least 1", self.round_to)
 

@@ -78,7 +78,14 @@ def plan_ladder(run: Run, model: "keras.Model") -> "Ladder":
     import tfelastic as te
 
     spec = run.recipe.ladder
-    return te.ladder(model, widths=spec.widths, criterion=spec.criterion, round_to=spec.round_to)
+    return te.ladder(
+        model,
+        widths=spec.widths,
+        depths=spec.depths,
+        criterion=spec.criterion,
+        strategy=spec.strategy,
+        round_to=spec.round_to,
+    )
 
 
 def _rehearse(run: Run, model: "keras.Model") -> None:

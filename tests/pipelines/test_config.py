@@ -76,6 +76,7 @@ def test_an_unknown_key_is_named_with_its_place_the_closest_and_the_fix(write):
         ("baseline: {learning_rate: -1}", ["baseline.learning_rate", "more than 0", "-1"]),
         ("baseline: {optimizer: adam}", ["'sgd' or 'adamw'", "'adam'"]),
         ("ladder: {widths: [0.5, 1]}", ["ladder.widths", "fall from 1"]),
+        ("ladder: {strategy: local}", ["ladder.strategy", "'uniform' or 'global'", "'local'"]),
         ("ladder: {widths: [1, half]}", ["ladder.widths[1]: expected a number", "'half'"]),
         ("selector: {budgets: some}", ["'auto' or a list of numbers", "'some'"]),
         ("elastic: {distillation: 1}", ["elastic.distillation: expected true or false"]),

@@ -95,7 +95,7 @@ class ElasticModel(Learner):
     @property
     def output_names(self) -> list[str]:
         """The names of the outputs, as losses and metrics for several outputs refer to them."""
-        return output_names(self.base)
+        return output_names(self.graph)
 
     @property
     def ladder(self) -> Ladder:

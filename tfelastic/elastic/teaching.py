@@ -34,7 +34,7 @@ class Lesson:
 
     def __init__(self, graph: LayerGraph, distillation: Distillation | None) -> None:
         self.distillation = distillation
-        self._names = output_names(graph.model)
+        self._names = output_names(graph)
         self._endings = endings_of(graph)
         self._weights: tuple[float, ...] = ()
         self._labels: keras.Model | None = None
@@ -150,8 +150,11 @@ class _Labels(keras.Model):
         self.built = True
 
 
-def output_names(model: keras.Model) -> list[str]:
-    """Return the names of a model's outputs; a sequential model's is its last layer's."""
+def output_names(graph: LayerGraph) -> list[str]:
+    """Return the names of a model's outputs: the keys of a dict of outputs, else the names of their layers."""
+    outputs, model = graph.structure.outputs, graph.model
+    if isinstance(outputs, dict):
+        return keras.tree.flatten({key: key for key in outputs})
     return list(getattr(model, "output_names", None) or [model.layers[-1].name])
 
 

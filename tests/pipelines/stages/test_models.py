@@ -1,9 +1,10 @@
 import keras
 import pytest
 
+import tfelastic as te
 from pipelines.config import Recipe
 from pipelines.stages import Reporter, Run, StageError
-from pipelines.stages.baseline import build
+from pipelines.stages.baseline import build, plan_ladder
 from pipelines.workspace import Workspace
 
 
@@ -58,3 +59,19 @@ def test_a_model_that_ends_in_a_softmax_is_refused(tmp_path):
 def test_a_model_file_that_is_not_there_is_named(tmp_path):
     with pytest.raises(StageError, match=r"nowhere\.keras"):
         built(tmp_path, name="nowhere.keras")
+
+
+@pytest.mark.parametrize(
+    "ladder",
+    [
+        {"widths": [1, 0.5], "strategy": "global", "round_to": 2},
+        {"widths": [1, 1, 0.5], "depths": [1, 0.5, 0.5], "criterion": "l1"},
+    ],
+)
+def test_a_recipes_ladder_is_the_librarys(tmp_path, ladder):
+    model = te.zoo.build("resnet8", input_shape=(32, 32, 1), classes=10)
+    recipe = Recipe.from_json({"name": "tiny", "ladder": ladder})
+    with Workspace.open(tmp_path / "w", recipe) as workspace:
+        planned = plan_ladder(Run(recipe, workspace, Reporter(quiet=True), command="again"), model)
+    assert planned == te.ladder(model, **ladder)
+    assert planned != te.ladder(model, widths=ladder["widths"][::2])

@@ -244,3 +244,26 @@ def test_depth_grows_too() -> None:
     assert "branch" not in [layer.name for layer in net.cut("w050d000").layers]
     core, whole = net.growth.levels
     assert core.params < whole.params
+
+
+def test_several_outputs_grow_each_under_its_own_loss_and_weight() -> None:
+    backbone = original()
+    features = backbone.get_layer("pool").output
+    size = layers.Dense(1, name="size")(features)
+    model = keras.Model(backbone.input, {"kind": backbone.output, "size": size})
+    losses = {"kind": LOSS, "size": keras.losses.MeanSquaredError()}
+    weights = {"kind": 1.0, "size": 0.25}
+    model.compile("sgd", losses, loss_weights=weights, jit_compile=False)
+    targets = {"kind": LABELS, "size": IMAGES.std(axis=(1, 2, 3))[:, None]}
+
+    net = te.prune_and_grow(
+        model, (IMAGES, targets), (IMAGES, targets), epochs=1, ladder=ladder(model)
+    )
+    outputs = net.cut("w050")(IMAGES)
+    assert {name: tuple(value.shape) for name, value in outputs.items()} == {
+        "kind": (64, 2),
+        "size": (64, 1),
+    }
+    parts = {name: float(losses[name](targets[name], outputs[name])) for name in losses}
+    wanted = sum(weights[name] * parts[name] for name in parts)
+    assert net.growth.levels[0].validation["loss"] == pytest.approx(wanted, rel=1e-4)
