@@ -10,12 +10,16 @@ from pipelines.report.prose import Part, Table
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-#: What the searches are called where people read.
+#: What the orders of removal are called where people read.
 TITLES = {
     "direct": "direct removal",
-    "untuned": "direct, no fine-tuning",
     "random": "random blocks",
     "smallest": "smallest weights",
+}
+#: What comes before an order's name in that of its search, by what is done after each step.
+_HEALINGS = {
+    "": "With fine-tuning after each step",
+    "untuned_": "With BatchNorm statistics measured anew after each step, and nothing trained",
 }
 _NETS = {
     "baseline": "whole",
@@ -72,36 +76,46 @@ def _steps(metrics: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
 
 def _orders(metrics: Mapping[str, Any]) -> Iterator[str]:
     found = metrics["blocks"]
-    searches, whole = found["searches"], found["searches"]["direct"]["search"]["whole"]
     yield (
         f"Candidates are judged on {found['judged_by']:,} images held out of the training images. The accuracies below "
         f"are on {found['tested_by']:,} test images; the whole net reaches {units.percent(found['baseline'])} there. "
         "In brackets the 95 % interval of direct removal's lead, in points, paired over these images."
     )
-    yield ""
-    headings = ("blocks removed", "removed last", "params", "MACs")
+    for prefix, title in _HEALINGS.items():
+        searches = {order: found["searches"][prefix + order] for order in TITLES}
+        yield from ("", f"{title}:", "")
+        yield from _steps_beside(searches, found["searches"]["direct"]["search"]["whole"])
+        yield ""
+        for order, search in searches.items():
+            if search["behind"]:
+                yield _leads(order, [Pair.from_json(each) for each in search["behind"]])
+
+
+def _steps_beside(
+    searches: Mapping[str, Mapping[str, Any]], whole: Mapping[str, int]
+) -> Iterator[str]:
+    """Yield the table of one way of healing: a row for each step, the orders side by side."""
     rows = []
-    for number, step in enumerate(_steps(metrics, "direct")):
+    for number, step in enumerate(searches["direct"]["search"]["steps"]):
         row = [str(number + 1), step["removed"]]
         row += [units.percent(step["spent"][key] / whole[key], 1) for key in ("params", "macs")]
-        for name in TITLES:
-            row.append(units.percent(searches[name]["tests"][number]))
-            row += [_points(pair) for pair in searches[name]["behind"][number : number + 1]]
+        for search in searches.values():
+            row.append(units.percent(search["tests"][number]))
+            row += [_points(pair) for pair in search["behind"][number : number + 1]]
         rows.append(tuple(row))
-    titles: list[str] = []
-    for name, title in TITLES.items():
-        titles += [title, "lead"] if searches[name]["behind"] else [title]
-    yield from Table((*headings, *titles), tuple(rows)).markdown()
-    yield ""
-    for name in TITLES:
-        pairs = [Pair.from_json(each) for each in searches[name]["behind"]]
-        if pairs:
-            ahead = sum(pair.points > 0 for pair in pairs)
-            sure = sum(pair.interval[0] > 0 for pair in pairs)
-            yield (
-                f"- Direct removal is ahead of {TITLES[name]} at {ahead} of {len(pairs)} steps, at {sure} of them with "
-                "the whole interval above zero."
-            )
+    headings = ["blocks removed", "removed last", "params", "MACs"]
+    for order, search in searches.items():
+        headings += [TITLES[order], "lead"] if search["behind"] else [TITLES[order]]
+    yield from Table(tuple(headings), tuple(rows)).markdown()
+
+
+def _leads(order: str, pairs: Sequence[Pair]) -> str:
+    ahead = sum(pair.points > 0 for pair in pairs)
+    sure = sum(pair.interval[0] > 0 for pair in pairs)
+    return (
+        f"- Direct removal is ahead of {TITLES[order]} at {ahead} of {len(pairs)} steps, at {sure} of them with "
+        "the whole interval above zero."
+    )
 
 
 def _points(pair: Mapping[str, Any]) -> str:
@@ -180,15 +194,20 @@ def _draw(metrics: Mapping[str, Any]) -> "Figure":
     from pipelines.report.figures import canvas
 
     found = metrics["blocks"]
-    figure, (axes,) = canvas(7.2, 3.6, columns=1)
-    for (name, title), marker in zip(TITLES.items(), "os^D", strict=True):
-        reached = [100 * share for share in (found["baseline"], *found["searches"][name]["tests"])]
-        axes.plot(range(len(reached)), reached, marker=marker, markersize=4, label=title)
-    axes.set_xlabel("blocks removed")
-    axes.set_ylabel("accuracy, %")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.grid(axis="y")
-    axes.legend(frameon=False)
+    figure, panels = canvas(7.2, 3.6, columns=len(_HEALINGS))
+    for axes, prefix, title in zip(
+        panels, _HEALINGS, ("fine-tuned", "not fine-tuned"), strict=True
+    ):
+        for (order, name), marker in zip(TITLES.items(), "os^", strict=True):
+            tests = found["searches"][prefix + order]["tests"]
+            reached = [100 * share for share in (found["baseline"], *tests)]
+            axes.plot(range(len(reached)), reached, marker=marker, markersize=4, label=name)
+        axes.set_title(title)
+        axes.set_xlabel("blocks removed")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(axis="y")
+    panels[0].set_ylabel("accuracy, %")
+    panels[0].legend(frameon=False)
     return figure
 
 

@@ -1,12 +1,9 @@
 """Train all rungs in one set of weights."""
 
 from pipelines.stages import baseline, ladder
-from pipelines.stages.base import Outcome, Run, Stage, some_images
+from pipelines.stages.base import Outcome, Run, Stage
 
 FILE = "elastic.keras"
-
-#: BatchNorm statistics settle on a few batches; more images would not move them.
-_CALIBRATION_IMAGES = 2048
 
 
 def run(run: Run) -> Outcome:
@@ -14,7 +11,7 @@ def run(run: Run) -> Outcome:
     import keras
 
     import tfelastic as te
-    from pipelines.stages.training import Checkpoint, accuracy, train
+    from pipelines.stages.training import Checkpoint, accuracy, calibration_images, train
 
     dataset, spec = run.dataset, run.recipe.elastic
     net = te.ElasticModel(
@@ -30,8 +27,7 @@ def run(run: Run) -> Outcome:
         checkpoint=Checkpoint(run.workspace, STAGE.name),
         reporter=run.reporter,
     )
-    images = some_images(dataset.train.images, _CALIBRATION_IMAGES, seed=run.recipe.seed)
-    te.recalibrate(net, images.astype("float32"))
+    te.recalibrate(net, calibration_images(spec, dataset.train, seed=run.recipe.seed))
     run.workspace.save(FILE, net.save)
     reached = {name: accuracy(net.rung(name), dataset.test) for name in net.names}
     return Outcome(

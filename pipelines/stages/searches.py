@@ -1,7 +1,7 @@
 """Take blocks out of the baseline: by direct measurement, and in the orders that it is compared with.
 
-Five searches, a stage each. Four take as many blocks: direct removal with fine-tuning after every step, and without;
-random blocks, and those with the smallest weights, with the same fine-tuning. The fifth goes down to the budget.
+Seven searches, a stage each. Six take as many blocks: direct removal, random blocks, and those with the smallest
+weights, each with fine-tuning after every step and without. The seventh goes down to the budget.
 """
 
 import functools
@@ -12,7 +12,7 @@ import numpy as np
 from pipelines.report.pairs import Pair
 from pipelines.sections import BlockRemoval
 from pipelines.stages import baseline
-from pipelines.stages.base import Outcome, Run, Stage, some_images
+from pipelines.stages.base import Outcome, Run, Stage
 from pipelines.stages.progress import Advance
 
 if TYPE_CHECKING:
@@ -21,8 +21,11 @@ if TYPE_CHECKING:
     import tfelastic as te
     from tfelastic.data import Split
 
-#: BatchNorm statistics settle on a few batches; more images would not move them.
-_CALIBRATION_IMAGES = 1024
+#: How many blocks go in each of these orders; of the last two, each step is paired with direct removal's.
+ORDERS = ("direct", "random", "smallest")
+BUDGET = "budget"
+_UNTUNED = "untuned_"
+NAMES = (*ORDERS, *(_UNTUNED + order for order in ORDERS), BUDGET)
 
 
 def run(run: Run, *, name: str) -> Outcome:
@@ -47,8 +50,8 @@ def run(run: Run, *, name: str) -> Outcome:
     found = _tests_so_far(run, name)
     run.workspace.save(hits_file(name), lambda path: np.save(path, found))
     behind = []
-    if name in _ORDERED:
-        direct = np.load(run.path(hits_file("direct")))
+    if (ahead := _direct(name)) is not None:
+        direct = np.load(run.path(hits_file(ahead)))
         behind = [Pair.of(*both).to_json() for both in zip(direct, found, strict=True)]
     tests = [float(each.mean()) for each in found]
     whole = _whole(run, model) if name == "direct" else {}
@@ -110,14 +113,14 @@ class AfterEachStep:
         import keras
 
         import tfelastic as te
-        from pipelines.stages.training import hits
+        from pipelines.stages.training import calibration_images, hits
 
         run = self._run
         removed = self._blocks - len(te.trace(net).blocks)
         keras.utils.set_random_seed(run.recipe.seed)
-        if self._name == "untuned":
-            images = some_images(run.learned.images, _CALIBRATION_IMAGES, seed=run.recipe.seed)
-            te.recalibrate(net, images.astype("float32"))
+        if self._name.startswith(_UNTUNED):
+            images = calibration_images(spec_of(run).tuning, run.learned, seed=run.recipe.seed)
+            te.recalibrate(net, images)
         else:
             self._fine_tuning(removed)(net)
         found = hits(net, self._tests)
@@ -172,14 +175,18 @@ def _budget(run: Run, name: str) -> "te.Budget | int":
 def _order(run: Run, name: str, model: "keras.Model") -> tuple[str, ...] | None:
     import tfelastic as te
 
-    if name == "random":
+    order = name.removeprefix(_UNTUNED)
+    if order == "random":
         return te.random_blocks(model, seed=run.recipe.seed)
-    return te.smallest_blocks(model) if name == "smallest" else None
+    return te.smallest_blocks(model) if order == "smallest" else None
 
 
-_ORDERED = ("random", "smallest")
-BUDGET = "budget"
-NAMES = ("direct", "untuned", *_ORDERED, BUDGET)
+def _direct(name: str) -> str | None:
+    """Return the direct search that a search is compared with, if it is compared with one."""
+    order = name.removeprefix(_UNTUNED)
+    return name.replace(order, "direct") if order in ORDERS[1:] else None
+
+
 STAGES = tuple(
     Stage(name, functools.partial(run, name=name), needs=("tensorflow",)) for name in NAMES
 )

@@ -15,13 +15,16 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
-from pipelines.sections import Training
+from pipelines.sections import StepTuning, Training
 from pipelines.stages.progress import Advance, Reporter
 from pipelines.workspace import Workspace
 from tfelastic.data import Batches, Split
 
 if TYPE_CHECKING:
     from pipelines.stages.base import Run
+
+#: BatchNorm statistics settle on a few batches; more images would not move them.
+_CALIBRATION_IMAGES = 2048
 
 #: One epoch's figures: `epoch` (from 1), `seconds`, `loss`, `accuracy`, and what a model adds.
 Epoch = dict[str, float]
@@ -195,11 +198,22 @@ def train_each(
     return histories, earlier_seconds
 
 
-def batches_for(training: Training, split: Split, *, seed: int) -> Batches:
+def batches_for(training: Training | StepTuning, split: Split, *, seed: int) -> Batches:
     """Return a split's images as a training takes them."""
     return Batches(
         split, batch_size=training.batch_size, augment=training.augment, shuffle=True, seed=seed
     )
+
+
+def calibration_images(training: Training | StepTuning, split: Split, *, seed: int) -> np.ndarray:
+    """Return images to measure BatchNorm statistics on, float32 `[images, height, width, channels]`.
+
+    They are augmented as in training: what a net learned to read are the statistics of such images
+    (`benchmarks/recalibration.py` measures what others cost).
+    """
+    batches = batches_for(training, split, seed=seed)
+    count = min(len(batches), -(-_CALIBRATION_IMAGES // training.batch_size))
+    return np.concatenate([batches[index][0] for index in range(count)])
 
 
 def compile_for(model: keras.Model, training: Training, *, steps_per_epoch: int) -> None:

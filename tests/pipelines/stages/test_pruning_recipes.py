@@ -33,6 +33,7 @@ def _net() -> keras.Model:
     layers = keras.layers
     inputs = keras.Input((8, 8, 1))
     x = layers.Conv2D(8, 3, strides=2, name="stem")(layers.Rescaling(1 / 255)(inputs))
+    x = layers.BatchNormalization(name="norm")(x)
     for name, size in (("a", 3), ("b", 1)):
         y = layers.Conv2D(8, size, padding="same", activation="relu", name=f"{name}1")(x)
         x = layers.Add(name=name)([x, y])
@@ -110,6 +111,26 @@ def test_all_orders_take_as_many_blocks_and_the_last_search_meets_the_budget(rem
         ("smallest", te.smallest_blocks(baseline)),
     ):
         assert reports[name].plan.removed == order[:1]
+        assert reports[f"untuned_{name}"].plan.removed == order[:1]
+    assert reports["untuned_direct"].plan == reports["direct"].plan
+
+
+def test_without_fine_tuning_the_weights_stay_and_the_statistics_are_measured_anew(
+    removed: Path,
+) -> None:
+    baseline = keras.saving.load_model(removed / "baseline.keras")
+    left = keras.saving.load_model(removed / searches.keras_file("untuned_direct"))
+    statistics = []
+    for layer in left.layers:
+        whole = baseline.get_layer(layer.name)
+        for after, before in zip(layer.weights, whole.weights, strict=True):
+            same = np.array_equal(after.numpy(), before.numpy())
+            if after.name.startswith("moving_"):
+                statistics.append(same)
+            else:
+                assert same, after.path
+    assert statistics
+    assert not any(statistics)
 
 
 def test_steps_are_judged_on_held_out_images_and_reported_on_test_images(
@@ -125,10 +146,12 @@ def test_steps_are_judged_on_held_out_images_and_reported_on_test_images(
     assert te.Accuracy(judges.images, judges.labels)(baseline) == direct["search"]["accuracy"]
     left = keras.saving.load_model(removed / searches.keras_file("direct"))
     assert te.Accuracy(tests.images, tests.labels)(left) == pytest.approx(direct["tests"][-1])
-    for name in ("random", "smallest"):
-        each = found["searches"][name]
-        for first, second, pair in zip(direct["tests"], each["tests"], each["behind"], strict=True):
-            assert Pair.from_json(pair).points == pytest.approx(100 * (first - second))
+    for prefix in ("", "untuned_"):
+        first = found["searches"][f"{prefix}direct"]["tests"]
+        for name in ("random", "smallest"):
+            each = found["searches"][prefix + name]
+            for ahead, behind, pair in zip(first, each["tests"], each["behind"], strict=True):
+                assert Pair.from_json(pair).points == pytest.approx(100 * (ahead - behind))
 
 
 def test_width_cuts_stand_beside_each_step(removed: Path) -> None:

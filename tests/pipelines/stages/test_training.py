@@ -5,7 +5,14 @@ import pytest
 from pipelines.config import Recipe
 from pipelines.sections import Training
 from pipelines.stages.progress import Reporter
-from pipelines.stages.training import Checkpoint, compile_for, hits, train
+from pipelines.stages.training import (
+    Checkpoint,
+    batches_for,
+    calibration_images,
+    compile_for,
+    hits,
+    train,
+)
 from pipelines.workspace import Workspace
 from tfelastic.data import Split
 
@@ -139,3 +146,14 @@ def test_every_image_is_judged_the_last_ones_too():
     )
     expected = (model(data.images.astype("float32")).numpy().argmax(-1) == data.labels).mean()
     assert hits(model, data, batch_size=3).mean() == pytest.approx(expected)
+
+
+def test_statistics_are_measured_on_images_augmented_as_in_training():
+    images = split(40)
+    training = Training(batch_size=16, augment="shift")
+    found = calibration_images(training, images, seed=3)
+    first = batches_for(training, images, seed=3)
+    assert np.array_equal(found, np.concatenate([first[i][0] for i in range(3)]))
+    plain = calibration_images(Training(batch_size=16, augment=None), images, seed=3)
+    assert sorted(map(bytes, plain.astype("uint8"))) == sorted(map(bytes, images.images))
+    assert not np.array_equal(found, plain)
