@@ -158,6 +158,13 @@ class StepTuning:
 
 
 @dataclass(frozen=True)
+class FinishTraining(Training):
+    """The last training of what the removal left; with `distillation` the baseline teaches beside the labels."""
+
+    distillation: bool = True
+
+
+@dataclass(frozen=True)
 class BlockRemoval:
     """Blocks removed by direct measurement.
 
@@ -174,7 +181,7 @@ class BlockRemoval:
     judges: int = 2000
     tests: int | None = None
     tuning: StepTuning = field(default_factory=StepTuning)
-    finish: Training = field(default_factory=Training)
+    finish: FinishTraining = field(default_factory=FinishTraining)
     round_to: int = 4
 
     def __post_init__(self) -> None:

@@ -31,7 +31,7 @@ from tfelastic.strategies import (
     smallest_blocks,
 )
 from tfelastic.surgery import prune
-from tfelastic.training import Distillation, FineTuning, recalibrate, reinitialize
+from tfelastic.training import Distillation, FineTuning, Student, recalibrate, reinitialize
 
 __version__ = "0.1.0"
 
@@ -59,6 +59,7 @@ __all__ = [
     "Site",
     "Spending",
     "Strategy",
+    "Student",
     "Trajectory",
     "cost",
     "criteria",

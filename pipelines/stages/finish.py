@@ -46,12 +46,17 @@ def run(run: Run) -> Outcome:
 
 def _train(run: Run, name: str, net: "keras.Model") -> tuple[list[dict[str, float]], float]:
     """Train a net in place; return its epochs, and the seconds of those that an earlier try had ended."""
+    import keras
+
+    import tfelastic as te
     from pipelines.stages.training import Checkpoint, train
 
+    spec = searches.spec_of(run).finish
+    teacher = keras.saving.load_model(run.path(baseline.FILE)) if spec.distillation else None
     trained = train(
-        net,
+        te.Student(net, teacher),
         run.learned,
-        training=searches.spec_of(run).finish,
+        training=spec,
         seed=run.recipe.seed,
         checkpoint=Checkpoint(run.workspace, STAGE.name, name),
         reporter=run.reporter,

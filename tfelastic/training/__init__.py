@@ -4,11 +4,13 @@ from tfelastic.training.calibration import recalibrate
 from tfelastic.training.distillation import Distillation, Ending, endings_of
 from tfelastic.training.fine_tuning import FineTuning
 from tfelastic.training.reinitialization import reinitialize
+from tfelastic.training.student import Student
 
 __all__ = [
     "Distillation",
     "Ending",
     "FineTuning",
+    "Student",
     "endings_of",
     "recalibrate",
     "reinitialize",

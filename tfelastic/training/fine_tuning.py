@@ -5,8 +5,8 @@ from typing import Any
 import keras
 
 from tfelastic.errors import TrainingError
-from tfelastic.graph import trace
-from tfelastic.training.distillation import Distillation, Ending, endings_of
+from tfelastic.training.distillation import Distillation
+from tfelastic.training.student import Student
 
 
 class FineTuning:
@@ -49,7 +49,7 @@ class FineTuning:
             raise TrainingError(f"fine-tuning takes at least one epoch, received {epochs}")
         self._data, self._epochs = data, epochs
         self._optimizer = optimizer or keras.optimizers.SGD(0.01, momentum=0.9)
-        self._teacher = teacher and _frozen(teacher)
+        self._teacher = teacher
         self._distillation = distillation
         self._jit_compile = keras.backend.backend() == "jax" if jit_compile is None else jit_compile
 
@@ -59,62 +59,12 @@ class FineTuning:
         Raises:
             TrainingError: The model returns neither logits nor probabilities of classes.
         """
-        endings = endings_of(trace(model))
-        ending = endings[0]
-        if len(endings) > 1 or ending == "values":
-            raise TrainingError(
-                f"model {model.name!r} does not return class scores alone, so labels give no loss; pass a "
-                "function of your own that trains the model"
-            )
-        student = _Student(model, self._teacher, self._distillation, ending)
+        student = Student(model, self._teacher, distillation=self._distillation)
         student.compile(
             type(self._optimizer).from_config(self._optimizer.get_config()),
-            keras.losses.SparseCategoricalCrossentropy(from_logits=ending == "logits"),
+            keras.losses.SparseCategoricalCrossentropy(from_logits=student.ending == "logits"),
             jit_compile=self._jit_compile,
         )
         if hasattr(self._data, "start_at"):
             self._data.start_at(0)
         return student.fit(self._data, epochs=self._epochs, shuffle=False, verbose=0)
-
-
-class _Student(keras.Model):
-    """A net whose loss mixes what the labels and what a teacher say."""
-
-    def __init__(
-        self,
-        net: keras.Model,
-        teacher: keras.Model | None,
-        distillation: Distillation,
-        ending: Ending,
-    ) -> None:
-        super().__init__(name=f"student_{net.name}")
-        self.net, self.teacher = net, teacher
-        self._distillation, self._ending = distillation, ending
-
-    def call(self, inputs: Any, training: bool | None = None) -> Any:
-        return self.net(inputs, training=training)
-
-    def compute_loss(
-        self,
-        x: Any = None,
-        y: Any = None,
-        y_pred: Any = None,
-        sample_weight: Any = None,
-        training: bool = True,
-    ) -> Any:
-        loss = super().compute_loss(x, y, y_pred, sample_weight, training)
-        if self.teacher is None:
-            return loss
-        weight = self._distillation.weight
-        lesson = self._distillation.loss(
-            self.teacher(x, training=False), y_pred, ending=self._ending
-        )
-        return (1 - weight) * loss + weight * lesson
-
-
-def _frozen(teacher: keras.Model) -> keras.Model:
-    """Return a copy that no training changes, so that the teacher itself stays as trainable as it is."""
-    copy = keras.models.clone_model(teacher)
-    copy.set_weights(teacher.get_weights())
-    copy.trainable = False
-    return copy
