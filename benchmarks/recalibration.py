@@ -11,7 +11,7 @@ import keras
 
 import tfelastic as te
 from pipelines.sections import Training
-from pipelines.stages.training import accuracy, calibration_images, compile_for
+from pipelines.stages.training import accuracy, batches_for, calibration_images, compile_for
 from tfelastic.data import Dataset
 from tfelastic.data.base import limited
 
@@ -22,7 +22,7 @@ def trained(data: Dataset) -> keras.Model:
     """Return a ResNet-8 that was trained on shifted and mirrored images."""
     model = te.zoo.build("resnet8", input_shape=data.train.images.shape[1:], classes=10)
     training = Training(epochs=_EPOCHS, batch_size=32)
-    batches = te.data.Batches(data.train, batch_size=32, augment="shift-flip")
+    batches = batches_for(training, data.train, seed=0)
     compile_for(model, training, steps_per_epoch=len(batches))
     model.fit(batches, epochs=_EPOCHS, shuffle=False, verbose=0)
     return model

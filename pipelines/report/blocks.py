@@ -166,8 +166,10 @@ def _depth_row(
 
 def _result(metrics: Mapping[str, Any]) -> Iterator[str]:
     recipe, nets = metrics["recipe"], metrics["blocks"]["nets"]
+    finish = recipe["blocks"]["finish"]
+    taught = " with the whole net as it was before for a teacher" if finish["distillation"] else ""
     yield (
-        f"The net within the budget, trained for {recipe['blocks']['finish']['epochs']} more epochs; so was "
+        f"The net within the budget, trained for {finish['epochs']} more epochs{taught}; so was "
         "the whole net. In brackets the 95 % interval of the difference from the whole net as it was before, in "
         "points, paired over all test images."
     )

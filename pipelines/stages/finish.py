@@ -22,7 +22,7 @@ def run(run: Run) -> Outcome:
     histories, earlier_seconds = {}, 0.0
     for name, file in (("whole", baseline.FILE), ("pruned", searches.keras_file(searches.BUDGET))):
         nets[name] = keras.saving.load_model(run.path(file))
-        histories[name], seconds = _train(run, name, nets[name])
+        histories[name], seconds = _train(run, name, nets[name], whole=nets["baseline"])
         earlier_seconds += seconds
     verdicts: dict[str, Verdict] = {}
     with run.reporter.bar(len(nets), "nets") as advance:
@@ -44,17 +44,20 @@ def run(run: Run) -> Outcome:
     )
 
 
-def _train(run: Run, name: str, net: "keras.Model") -> tuple[list[dict[str, float]], float]:
-    """Train a net in place; return its epochs, and the seconds of those that an earlier try had ended."""
-    import keras
+def _train(
+    run: Run, name: str, net: "keras.Model", *, whole: "keras.Model"
+) -> tuple[list[dict[str, float]], float]:
+    """Train a net in place, taught by the whole one if the recipe says so.
 
+    Returns:
+        Its epochs, and the seconds of those that an earlier try had ended.
+    """
     import tfelastic as te
     from pipelines.stages.training import Checkpoint, train
 
     spec = searches.spec_of(run).finish
-    teacher = keras.saving.load_model(run.path(baseline.FILE)) if spec.distillation else None
     trained = train(
-        te.Student(net, teacher),
+        te.Student(net, whole if spec.distillation else None),
         run.learned,
         training=spec,
         seed=run.recipe.seed,

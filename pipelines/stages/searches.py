@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import tfelastic as te
     from tfelastic.data import Split
 
-#: How many blocks go in each of these orders; of the last two, each step is paired with direct removal's.
+#: The orders of removal; each step of the last two is paired with direct removal's.
 ORDERS = ("direct", "random", "smallest")
 BUDGET = "budget"
 _UNTUNED = "untuned_"

@@ -33,8 +33,8 @@ class Student(keras.Model):
         endings = endings_of(trace(net))
         if len(endings) > 1 or endings[0] == "values":
             raise TrainingError(
-                f"model {net.name!r} does not return class scores alone, so labels give no loss; pass a "
-                "function of your own that trains the model"
+                f"model {net.name!r} does not return class scores alone, so labels give no loss; train it "
+                "by a function of your own"
             )
         self.ending = endings[0]
         self.net, self.teacher = net, teacher and _frozen(teacher)
