@@ -16,10 +16,11 @@ TITLES = {
     "random": "random blocks",
     "smallest": "smallest weights",
 }
-#: What comes before an order's name in that of its search, by what is done after each step.
+#: Comes before an order's name in that of its search, where nothing is trained after a step.
+UNTUNED = "untuned_"
 _HEALINGS = {
     "": "With fine-tuning after each step",
-    "untuned_": "With BatchNorm statistics measured anew after each step, and nothing trained",
+    UNTUNED: "With BatchNorm statistics measured anew after each step, and nothing trained",
 }
 _NETS = {
     "baseline": "whole",

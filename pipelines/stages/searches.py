@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pipelines.report.blocks import UNTUNED
 from pipelines.report.pairs import Pair
 from pipelines.sections import BlockRemoval
 from pipelines.stages import baseline
@@ -24,8 +25,7 @@ if TYPE_CHECKING:
 #: The orders of removal; each step of the last two is paired with direct removal's.
 ORDERS = ("direct", "random", "smallest")
 BUDGET = "budget"
-_UNTUNED = "untuned_"
-NAMES = (*ORDERS, *(_UNTUNED + order for order in ORDERS), BUDGET)
+NAMES = (*ORDERS, *(UNTUNED + order for order in ORDERS), BUDGET)
 
 
 def run(run: Run, *, name: str) -> Outcome:
@@ -118,7 +118,7 @@ class AfterEachStep:
         run = self._run
         removed = self._blocks - len(te.trace(net).blocks)
         keras.utils.set_random_seed(run.recipe.seed)
-        if self._name.startswith(_UNTUNED):
+        if self._name.startswith(UNTUNED):
             images = calibration_images(spec_of(run).tuning, run.learned, seed=run.recipe.seed)
             te.recalibrate(net, images)
         else:
@@ -175,7 +175,7 @@ def _budget(run: Run, name: str) -> "te.Budget | int":
 def _order(run: Run, name: str, model: "keras.Model") -> tuple[str, ...] | None:
     import tfelastic as te
 
-    order = name.removeprefix(_UNTUNED)
+    order = name.removeprefix(UNTUNED)
     if order == "random":
         return te.random_blocks(model, seed=run.recipe.seed)
     return te.smallest_blocks(model) if order == "smallest" else None
@@ -183,7 +183,7 @@ def _order(run: Run, name: str, model: "keras.Model") -> tuple[str, ...] | None:
 
 def _direct(name: str) -> str | None:
     """Return the direct search that a search is compared with, if it is compared with one."""
-    order = name.removeprefix(_UNTUNED)
+    order = name.removeprefix(UNTUNED)
     return name.replace(order, "direct") if order in ORDERS[1:] else None
 
 
