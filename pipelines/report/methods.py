@@ -28,8 +28,8 @@ def table(metrics: Mapping[str, Any]) -> list[str]:
     rungs, epochs = metrics["comparison"], metrics["recipe"]["elastic"]["epochs"]
     return [
         f"Both ways and each rung's net alone, all from the same baseline and for {epochs} epochs each "
-        "(prune-and-grow: per level). In brackets the 95 % interval of the difference from the net trained alone, "
-        "in points, paired over the test images.",
+        f"(prune-and-grow: per level). {_teachers(metrics['recipe'])} In brackets the 95 % interval of the difference "
+        "from the net trained alone, in points, paired over the test images.",
         "",
         *_markdown(
             _HEADINGS,
@@ -40,6 +40,12 @@ def table(metrics: Mapping[str, Any]) -> list[str]:
         "",
         *_drops(metrics),
     ]
+
+
+def _teachers(recipe: Mapping[str, Any]) -> str:
+    joint = "the widest one's outputs" if recipe["elastic"]["distillation"] else "the labels"
+    grown = "the labels and the original" if recipe["comparison"]["distillation"] else "the labels"
+    return f"Jointly, narrower rungs learn from {joint}; grown, each level learns from {grown}."
 
 
 def summary(metrics: Mapping[str, Any]) -> Iterator[str]:

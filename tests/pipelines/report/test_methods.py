@@ -34,6 +34,15 @@ def compared(metrics: dict[str, Any]) -> dict[str, Any]:
     return metrics
 
 
+@pytest.mark.parametrize(
+    ("taught", "joint"), [(True, "from the widest one's outputs"), (False, "from the labels")]
+)
+def test_it_says_who_teaches(compared: dict[str, Any], taught: bool, joint: str) -> None:
+    compared["recipe"]["elastic"]["distillation"] = taught
+    assert f"Jointly, narrower rungs learn {joint}; grown" in table(compared)[0]
+    assert "each level learns from the labels and the original." in table(compared)[0]
+
+
 def test_every_rung_has_a_row_with_all_methods(compared: dict[str, Any]) -> None:
     rows = [line for line in table(compared) if line.startswith("| w050")]
     assert rows[0].split(" | ")[2:9] == [
