@@ -7,6 +7,9 @@ from importlib import metadata
 
 import click
 
+#: The exit code of a command that was stopped with Ctrl-C.
+STOPPED = 130
+
 #: Command name: what its module's `command` does. The module has the command's name.
 COMMANDS = {
     "demo": "Run the built-in demo: train, export, measure, select, report.",
@@ -67,7 +70,7 @@ def execute(arguments: Sequence[str]) -> int:
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
         click.echo("stopped", err=True)
-        return 130
+        return STOPPED
     except Exception as error:  # noqa: BLE001 (the last resort: no traceback for a user)
         if debug:
             traceback.print_exc()

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from pipelines import config
+from pipelines.cli.entry import STOPPED
 from pipelines.config import Recipe
 
 
@@ -73,7 +74,7 @@ def carry_out(recipe: Recipe, folder: Path, output: Output, arguments: Sequence[
             run_stages(Run(recipe, workspace, reporter, command=again), stages_of(recipe))
         except KeyboardInterrupt:
             click.echo(_what_was_kept(workspace.finished_stages, again), err=True)
-            raise click.exceptions.Exit(130) from None
+            raise click.exceptions.Exit(STOPPED) from None
     metrics = read_metrics(folder)
     if output.as_json:
         click.echo(json.dumps(metrics, indent=2))

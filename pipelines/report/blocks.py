@@ -168,9 +168,10 @@ def _depth_row(
 def _result(metrics: Mapping[str, Any]) -> Iterator[str]:
     recipe, nets = metrics["recipe"], metrics["blocks"]["nets"]
     finish = recipe["blocks"]["finish"]
+    more = "1 more epoch" if finish["epochs"] == 1 else f"{finish['epochs']} more epochs"
     taught = " with the whole net as it was before for a teacher" if finish["distillation"] else ""
     yield (
-        f"The net within the budget, trained for {finish['epochs']} more epochs{taught}; so was "
+        f"The net within the budget, trained for {more}{taught}; so was "
         "the whole net. In brackets the 95 % interval of the difference from the whole net as it was before, in "
         "points, paired over all test images."
     )

@@ -113,7 +113,7 @@ def test_ctrl_c_says_what_was_kept_and_how_to_go_on(tfelastic, recipe, tmp_path)
     wait_for(workspace / ".state/baseline/checkpoint.npz", process)
     process.send_signal(signal.SIGINT)
     out, errors = process.communicate()
-    assert process.returncode == 130
+    assert process.returncode == 130, errors
     assert out == ""
     assert "Kept: data" in errors
     assert f"To go on: tfelastic run {recipe} --workspace {workspace}" in errors

@@ -22,6 +22,17 @@ def test_help_comes_at_once(arguments):
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 0.5
 
 
+def test_ctrl_c_leaves_without_a_shutdown_that_threads_could_disturb():
+    program = (
+        "import atexit, os; from pipelines import cli\n"
+        "atexit.register(os.abort); cli.execute = lambda _: (print('kept'), 130)[1]; cli.main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (130, "kept\n")
+
+
 def test_help_imports_nothing_heavy():
     program = (
         "import sys; from pipelines.cli import execute\n"
