@@ -18,11 +18,9 @@ from tfelastic.elastic.growing_rung import GrowingRung
 from tfelastic.elastic.growth import GrownLevel, Growth
 from tfelastic.elastic.model import ElasticModel
 from tfelastic.errors import TrainingError
-from tfelastic.graph import trace
-from tfelastic.plan import Ladder, Selection
+from tfelastic.plan import Ladder
 from tfelastic.strategies.ladder import ladder as ladder_of
-from tfelastic.surgery import build
-from tfelastic.training import Distillation
+from tfelastic.training import Distillation, frozen_copy
 
 #: A fifth of the current channels goes, three times: the ladder of the paper.
 PAPER_WIDTHS = (1.0, 0.8, 0.64, 0.512)
@@ -124,7 +122,7 @@ class _Grower:
         self._compile = compile or (
             lambda level: level.compile_from_config(model.get_compile_config())
         )
-        self._teacher = _frozen_copy(model)
+        self._teacher = frozen_copy(model)
         self._distillation = distillation
 
     def grow(
@@ -206,14 +204,6 @@ class _AfterEachEpoch(keras.callbacks.Callback):
         self.progress.history.append({key: float(value) for key, value in (logs or {}).items()})
         self.progress.seconds += time.perf_counter() - self._start
         self._file.save(self.model, self.progress)
-
-
-def _frozen_copy(model: keras.Model) -> keras.Model:
-    copy, slices = build(Selection(trace(model)))
-    for piece in slices:
-        piece.variable.assign(piece.value())
-    copy.trainable = False
-    return copy
 
 
 def _digest(model: keras.Model) -> str:

@@ -4,7 +4,7 @@ from tfelastic.training.calibration import recalibrate
 from tfelastic.training.distillation import Distillation, Ending, endings_of
 from tfelastic.training.fine_tuning import FineTuning
 from tfelastic.training.reinitialization import reinitialize
-from tfelastic.training.student import Student
+from tfelastic.training.student import Student, frozen_copy
 
 __all__ = [
     "Distillation",
@@ -12,6 +12,7 @@ __all__ = [
     "FineTuning",
     "Student",
     "endings_of",
+    "frozen_copy",
     "recalibrate",
     "reinitialize",
 ]

@@ -37,7 +37,7 @@ class Student(keras.Model):
                 "by a function of your own"
             )
         self.ending = endings[0]
-        self.net, self.teacher = net, teacher and _frozen(teacher)
+        self.net, self.teacher = net, teacher and frozen_copy(teacher)
         self._distillation = distillation
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
@@ -63,7 +63,7 @@ class Student(keras.Model):
         return (1 - weight) * loss + weight * lesson
 
 
-def _frozen(teacher: keras.Model) -> keras.Model:
+def frozen_copy(teacher: keras.Model) -> keras.Model:
     """Return a copy that no training changes, so that the teacher itself stays as trainable as it is."""
     copy = keras.models.clone_model(teacher)
     copy.set_weights(teacher.get_weights())
