@@ -1,8 +1,8 @@
 """Make `golden.elastic` and `shared.elastic`: tiny variants of untrained networks, in the present format.
 
-Run it by hand when the format changes: `python runtime/conformance/make_golden.py`. The results are
+Run it by hand when the format changes: `python tests/tflite_export/bundle/make_golden.py`. The results are
 checked in, because converters differ from version to version, and because readers in every language
-are tested against these very bytes. `bundle.json` beside them tells what is in them.
+are tested against these very bytes. `bundle.json` beside the results tells what is in them.
 """
 
 import dataclasses
@@ -20,7 +20,7 @@ from tflite_export.bundle.writer import pack
 from tflite_export.convert import convert
 from tflite_export.quantize.flatbuffer import buffers
 
-FOLDER = Path(__file__).parent
+FOLDER = Path(__file__).parents[3] / "runtime" / "conformance"
 IMAGE_SHAPE = (4, 6, 3)
 LABELS = ("kitten", "Möwe", "犬")
 # name, width, channels, scheme, accuracy
