@@ -3,7 +3,7 @@
     python benchmarks/expansion_speed.py [model.elastic ...]
 
 Made cases first: a kernel of 64 output channels and 3 x 3 taps, of which a narrower one keeps runs of 8 to
-512 bytes; plain, and with float32 factors. Then each stored program of the bundles named. memcpy and expansion
+512 bytes; plain, and with float32 factors. Then each stored delta of the bundles named. memcpy and expansion
 take turns; the fastest round of each tells. The SHA-256 over the result is timed on its own. Needs g++.
 """
 
@@ -18,9 +18,9 @@ from pathlib import Path
 
 import numpy as np
 from tfelastic_runtime import Bundle
-from tfelastic_runtime.program import PER_ELEMENT, PER_ROW, PLAIN
+from tfelastic_runtime.delta import PER_ELEMENT, PER_ROW, PLAIN
 
-from tflite_export.bundle.program import Gather, ProgramWriter
+from tflite_export.bundle.delta import DeltaWriter, Gather
 
 CPP = Path(__file__).parents[1] / "runtime" / "cpp"
 RUNS = (8, 16, 32, 64, 128, 512)
@@ -32,10 +32,10 @@ KINDS = {PLAIN: "plain", PER_ROW: "a factor per row", PER_ELEMENT: "a factor per
 
 @dataclass(frozen=True)
 class Case:
-    """A program to time."""
+    """A delta to time."""
 
     name: str
-    program: bytes
+    delta: bytes
     payload: bytes
     size: int
 
@@ -70,14 +70,14 @@ def slice_of_a_kernel(run_bytes: int, kind: int) -> Case:
     loops = ((ROWS, row), (TAPS, 2 * run_bytes))
     kernel = np.random.default_rng(0).uniform(0.5, 2, ROWS * row // 4).astype("<f4").tobytes()
     factors = np.ones(max(ROWS, run_bytes // 4), "<f4").tobytes()
-    writer = ProgramWriter()
+    writer = DeltaWriter()
     writer.gather(Gather(0, loops, ((0, run_bytes),), kind, len(kernel)))
     name = f"runs of {run_bytes} bytes, {KINDS[kind]}"
     return Case(name, bytes(writer.finish()), kernel + factors, ROWS * TAPS * run_bytes)
 
 
-def programs_of(path: str) -> list[Case]:
-    """Return the programs that a bundle stores."""
+def deltas_of(path: str) -> list[Case]:
+    """Return the deltas that a bundle stores."""
     bundle, data = Bundle.open(path), Path(path).read_bytes()
     payload = data[-32 - bundle.manifest.payload_bytes : -32]
     return [
@@ -95,8 +95,8 @@ def programs_of(path: str) -> list[Case]:
 def measure(cases: Sequence[Case]) -> list[Timing]:
     """Compile the C++ side and time every case."""
     asked = b"".join(
-        struct.pack("<III", len(case.program), len(case.payload), case.size)
-        + case.program
+        struct.pack("<III", len(case.delta), len(case.payload), case.size)
+        + case.delta
         + case.payload
         for case in cases
     )
@@ -120,7 +120,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print the timings as JSON")
     arguments = parser.parse_args()
     made = [slice_of_a_kernel(run, kind) for kind in KINDS for run in RUNS]
-    timings = measure([*made, *(case for path in arguments.bundles for case in programs_of(path))])
+    timings = measure([*made, *(case for path in arguments.bundles for case in deltas_of(path))])
     if arguments.json:
         print(json.dumps([asdict(timing) for timing in timings], indent=1))
         return

@@ -10,12 +10,12 @@ if TYPE_CHECKING:
 
 _MAGIC = b"\x89TFE\r\n\x1a\n"
 _WIDTH = 160
-#: How a program writes bytes: the column in the table.
+#: How a delta writes bytes: the column in the table.
 _COLUMNS = {
     "whole": ("whole",),
     "shared": ("copy", "gather", "per_row", "per_element"),
-    "filled": ("fill",),
-    "own": ("literal",),
+    "filled": ("run",),
+    "own": ("add",),
 }
 
 

@@ -1,7 +1,7 @@
 """A longer attack on the bundle's reader, guided by the code that it reaches: `make fuzz`.
 
 Not part of the test run. Every input is tried as it is, as a whole bundle whose checksum was put right, and as a
-program on a bundle's payload. Anything but an answer or a `BundleError`, and any single input that takes more than ten
+delta on a bundle's payload. Anything but an answer or a `BundleError`, and any single input that takes more than ten
 seconds or 2 GB, stops the run and leaves the input behind.
 
     python tests/fuzz/fuzz_bundle.py [--seconds 300] [--corpus FOLDER]
@@ -20,11 +20,11 @@ import atheris
 
 with atheris.instrument_imports(include=["tfelastic_runtime"]):
     from tfelastic_runtime import Bundle, BundleError
-    from tfelastic_runtime.program import expand
+    from tfelastic_runtime.delta import expand
 
 CONFORMANCE = Path(__file__).parents[2] / "runtime" / "conformance"
-PAYLOAD = bytes.fromhex(json.loads((CONFORMANCE / "programs.json").read_text("utf-8"))["payload"])
-WHOLE, REPAIRED, PROGRAM = range(3)
+PAYLOAD = bytes.fromhex(json.loads((CONFORMANCE / "deltas.json").read_text("utf-8"))["payload"])
+WHOLE, REPAIRED, DELTA = range(3)
 SIZE_MAX = 4096
 
 
@@ -34,7 +34,7 @@ def attack(data: bytes) -> None:
         return
     kind, data = data[0] % 3, data[1:]
     with contextlib.suppress(BundleError):
-        if kind == PROGRAM:
+        if kind == DELTA:
             size = struct.unpack("<H", data[:2].ljust(2, b"\0"))[0] % SIZE_MAX
             written = expand(memoryview(data[2:]), memoryview(PAYLOAD), size=size)
             assert len(written) == size
@@ -54,16 +54,16 @@ def repaired(data: bytes) -> bytes:
 
 
 def seeds(folder: Path) -> None:
-    """Write the bundles and programs that all readers know as the first inputs."""
+    """Write the bundles and deltas that all readers know as the first inputs."""
     for name in ("golden", "shared"):
         data = (CONFORMANCE / f"{name}.elastic").read_bytes()
         for kind in (WHOLE, REPAIRED):
             (folder / f"{name}-{kind}").write_bytes(bytes((kind,)) + data)
-    programs = json.loads((CONFORMANCE / "programs.json").read_text("utf-8"))
-    for index, case in enumerate(programs["expanded"] + programs["refused"]):
+    deltas = json.loads((CONFORMANCE / "deltas.json").read_text("utf-8"))
+    for index, case in enumerate(deltas["expanded"] + deltas["refused"]):
         size = case.get("bytes", len(case.get("output", "")) // 2)
-        head = bytes((PROGRAM,)) + struct.pack("<H", size % SIZE_MAX)
-        (folder / f"program-{index}").write_bytes(head + bytes.fromhex(case["program"]))
+        head = bytes((DELTA,)) + struct.pack("<H", size % SIZE_MAX)
+        (folder / f"delta-{index}").write_bytes(head + bytes.fromhex(case["delta"]))
 
 
 def main() -> None:

@@ -85,7 +85,7 @@ def test_overwritten_manifests_raise_nothing_else(offset: int, written: bytes) -
 
 @given(st.integers(32, len(SHARED) - 32 - 6), st.binary(min_size=1, max_size=6))
 def test_overwritten_payloads_change_a_variant_or_are_refused(offset: int, written: bytes) -> None:
-    """Programs and what they read: each variant comes out as it was, or is refused."""
+    """Deltas and what they read: each variant comes out as it was, or is refused."""
     end = len(SHARED) - offset
     data = resealed(SHARED[:end] + written + SHARED[end + len(written) :])
     honest = Bundle.from_bytes(SHARED)

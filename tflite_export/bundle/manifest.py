@@ -23,7 +23,7 @@ from tfelastic_runtime import (
     VariantPlan,
 )
 
-from tflite_export.bundle.sharing import Payload, share
+from tflite_export.bundle.deduplication import Payload, deduplicate
 from tflite_export.errors import PackError
 from tflite_export.quantize.quiet import quietly
 
@@ -85,7 +85,7 @@ def describe(
         raise PackError("expected at least one variant, received none")
     specs = [_specs(variant) for variant in variants]
     input_shape, output_shape = _shapes(variants, specs)
-    payload = share([variant.tflite for variant in variants])
+    payload = deduplicate([variant.tflite for variant in variants])
     try:
         manifest = Manifest(
             name=name,

@@ -17,8 +17,8 @@ from tfelastic_runtime import Bundle, BundleError, Manifest, Profile
 from tfelastic_runtime.bundle import CONTAINER_VERSION, DIGEST_BYTES, HEADER, MAGIC
 from tfelastic_runtime.manifest import padded
 
+from tflite_export.bundle.deduplication import Payload
 from tflite_export.bundle.manifest import Variant, canonical, describe
-from tflite_export.bundle.sharing import Payload
 from tflite_export.errors import PackError
 
 
@@ -31,7 +31,7 @@ class BundleReport:
         bundle_bytes: Its size.
         manifest_bytes: The size of its manifest.
         variant_bytes: The size of each variant's .tflite, widest first.
-        stored_bytes: What each added to the bundle: its whole file, or a program that writes it from
+        stored_bytes: What each added to the bundle: its whole file, or a delta that writes it from
             what the variants before it brought.
         sha256: The SHA-256 of the whole file, in hexadecimal.
     """

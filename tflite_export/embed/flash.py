@@ -2,7 +2,7 @@
 
 Variants whose kernels are whole tensors of wider ones, as those that lack blocks, run in place from
 the array (`roots.py`). The kernels of narrower ones lie scattered in the wider ones': such a variant
-is stored as a program, and a device copies it into RAM before it runs.
+is stored as a delta, and a device copies it into RAM before it runs.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from tfelastic_runtime import Bundle, VariantInfo
 
-from tflite_export.bundle.sharing import Payload, share
+from tflite_export.bundle.deduplication import Payload, deduplicate
 from tflite_export.embed.roots import Roots, with_roots
 from tflite_export.errors import PackError
 from tflite_export.quantize.flatbuffer import buffers
@@ -28,7 +28,7 @@ class Placed:
     Attributes:
         variant: The bundle's record of it.
         in_place: Whether it runs where it lies.
-        offset: Where it begins, or the program that writes it.
+        offset: Where it begins, or the delta that writes it.
         stored_bytes: How long that is; the in-place ones overlap.
         flash_bytes: What it adds to the array behind the variants before it.
         model: Its .tflite as it will be run: without names, else the bundle's own.
@@ -77,7 +77,7 @@ def layout(bundle: Bundle, *, in_place: Sequence[str] = ()) -> Flash:
     stripped = {
         name: with_roots([model]).data for name, model in models.items() if name not in rooted
     }
-    payload = share([roots.data, *stripped.values()])
+    payload = deduplicate([roots.data, *stripped.values()])
     variants = {variant.name: variant for variant in bundle.variants}
     placed = {
         **_in_roots([variants[name] for name in rooted], models, roots),
@@ -105,7 +105,7 @@ def _in_roots(
 def _behind(
     variants: Sequence[VariantInfo], models: Mapping[str, bytes], payload: Payload
 ) -> dict[str, Placed]:
-    """Place the variants that are stored behind the roots: as programs, or whole where none saves."""
+    """Place the variants that are stored behind the roots: as deltas, or whole where none saves."""
     placed: dict[str, Placed] = {}
     before = payload.stored[0].bytes
     for variant, stored in zip(variants, payload.stored[1:], strict=True):

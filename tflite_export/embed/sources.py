@@ -13,7 +13,7 @@ from tflite_export.errors import PackError
 
 PROJECT = ("Makefile", "main.cc")
 """Files that are the same for every bundle; they lie in `project/`."""
-HEADERS = ("bytes.h", "program.h", "status.h")
+HEADERS = ("bytes.h", "delta.h", "status.h")
 """Of the C++ runtime: what expanding a variant takes."""
 BYTES_IN_A_LINE = 20
 _GUARD = "// Written by `tfelastic embed`.\n"
@@ -92,7 +92,7 @@ def _variants(flash: Flash, manifest: Manifest, arenas: Mapping[str, int]) -> st
 #include <cstdint>
 
 #include "model_data.h"
-#include "tfelastic/program.h"
+#include "tfelastic/delta.h"
 
 namespace model {{
 
@@ -106,7 +106,7 @@ struct Tensor {{
 struct Variant {{
   const char* name;
   bool in_place;               // Runs where it lies; else it is copied into RAM first.
-  std::uint32_t offset;        // Of the .tflite in kData, or of the program that writes it.
+  std::uint32_t offset;        // Of the .tflite in kData, or of the delta that writes it.
   std::uint32_t stored_bytes;
   std::uint32_t bytes;         // Of the .tflite.
   std::uint32_t arena_bytes;   // Measured, and the margin.
@@ -130,7 +130,7 @@ inline const unsigned char* Load(const Variant& variant, std::uint8_t* buffer, s
   if (variant.in_place) return kData + variant.offset;
   if (variant.bytes > capacity) return nullptr;
   const tfelastic::Bytes data{{kData, kDataBytes}};
-  const tfelastic::Status status = tfelastic::ExpandProgram(
+  const tfelastic::Status status = tfelastic::ExpandDelta(
       data.Sub(variant.offset, variant.stored_bytes), data, buffer, variant.bytes);
   return status == tfelastic::Status::kOk ? buffer : nullptr;
 }}

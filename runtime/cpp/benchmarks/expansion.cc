@@ -1,7 +1,7 @@
 // Times what it takes to expand a variant, beside memcpy of as many bytes.
 //
-// Standard input is a file of cases: for each, three numbers of 32 bits, little-endian, the program's
-// length, the payload's and the output's, then program and payload. For each, a line is printed:
+// Standard input is a file of cases: for each, three numbers of 32 bits, little-endian, the delta's
+// length, the payload's and the output's, then delta and payload. For each, a line is printed:
 // nanoseconds of memcpy, of expanding, and of hashing the result.
 #include <algorithm>
 #include <chrono>
@@ -10,7 +10,7 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "tfelastic/program.h"
+#include "tfelastic/delta.h"
 #include "tfelastic/sha256.h"
 
 namespace {
@@ -46,7 +46,7 @@ double Timed(std::size_t bytes, Work work) {
 // Keeps the compiler from dropping a copy that nobody reads.
 void Use(const std::uint8_t* data) { asm volatile("" : : "r"(data) : "memory"); }
 
-bool Measure(tfelastic::Bytes program, tfelastic::Bytes payload, std::size_t size) {
+bool Measure(tfelastic::Bytes delta, tfelastic::Bytes payload, std::size_t size) {
   const Buffer output(size), source(size);
   std::memset(source.data, 1, size);
   double copy = 1e18, expand = 1e18, hash = 1e18;
@@ -57,7 +57,7 @@ bool Measure(tfelastic::Bytes program, tfelastic::Bytes payload, std::size_t siz
                       Use(output.data);
                     }));
     expand = std::min(expand, Timed(size, [&] {
-                        fine = fine && tfelastic::ExpandProgram(program, payload, output.data,
+                        fine = fine && tfelastic::ExpandDelta(delta, payload, output.data,
                                                                 size) == tfelastic::Status::kOk;
                         Use(output.data);
                       }));
@@ -76,10 +76,10 @@ bool Measure(tfelastic::Bytes program, tfelastic::Bytes payload, std::size_t siz
 int main() {
   std::uint32_t head[3];
   while (std::fread(head, sizeof(head), 1, stdin) == 1) {
-    const Buffer program(head[0]), payload(head[1]);
-    if (std::fread(program.data, 1, program.size, stdin) != program.size ||
+    const Buffer delta(head[0]), payload(head[1]);
+    if (std::fread(delta.data, 1, delta.size, stdin) != delta.size ||
         std::fread(payload.data, 1, payload.size, stdin) != payload.size ||
-        !Measure(program.bytes(), payload.bytes(), head[2])) {
+        !Measure(delta.bytes(), payload.bytes(), head[2])) {
       return 1;
     }
   }

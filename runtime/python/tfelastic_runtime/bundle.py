@@ -2,7 +2,7 @@
 
 The layout (`tflite_export/bundle/FORMAT.md`): a header of 24 bytes, the manifest, a payload of bytes
 that the variants share, and a SHA-256 over all of it. A variant lies in the payload whole, or a
-program there writes it. Every length is checked against the file's true size before anything is read
+delta there writes it. Every length is checked against the file's true size before anything is read
 by it, so a hostile file cannot make the reader allocate more than a small multiple of its own size.
 """
 
@@ -15,9 +15,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from tfelastic_runtime.delta import expand, tally
 from tfelastic_runtime.errors import BundleError
 from tfelastic_runtime.manifest import Manifest, padded
-from tfelastic_runtime.program import expand, tally
 from tfelastic_runtime.schema import Schema
 from tfelastic_runtime.variant import VariantInfo
 
@@ -119,7 +119,7 @@ class Bundle:
         """Return the named variant's .tflite, byte for byte as it was packed.
 
         Raises:
-            BundleError: There is no such variant, its program is malformed, or its bytes are not
+            BundleError: There is no such variant, its delta is malformed, or its bytes are not
                 those that its SHA-256 tells of.
         """
         variant = self.variant(name)
@@ -137,12 +137,12 @@ class Bundle:
         """Return how many of the named variant's bytes come from where.
 
         Returns:
-            Bytes by kind: `whole` where it is stored so; else `literal` for those that its program
-            holds, `fill` for repeated ones, and for those shared with other variants `copy`,
+            Bytes by kind: `whole` where it is stored so; else `add` for those that its delta
+            holds, `run` for repeated ones, and for those shared with other variants `copy`,
             `gather`, and with factors `per_row` and `per_element`.
 
         Raises:
-            BundleError: There is no such variant, or its program is malformed.
+            BundleError: There is no such variant, or its delta is malformed.
         """
         variant = self.variant(name)
         if variant.stored.whole:
@@ -151,9 +151,9 @@ class Bundle:
 
     def _carried_out(self, what: Callable[..., _Result], variant: VariantInfo) -> _Result:
         stored = variant.stored
-        program = self._payload[stored.offset : stored.offset + stored.bytes]
+        delta = self._payload[stored.offset : stored.offset + stored.bytes]
         try:
-            return what(program, self._payload, size=variant.bytes)
+            return what(delta, self._payload, size=variant.bytes)
         except BundleError as cause:
             raise BundleError(f"{self._source}: variant {variant.name!r}: {cause}") from cause
 

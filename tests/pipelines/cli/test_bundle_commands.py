@@ -22,7 +22,7 @@ def resealed(data: bytes) -> bytes:
 
 @pytest.fixture
 def damaged(tmp_path: Path) -> str:
-    """A bundle whose last program is wrong, with a right checksum."""
+    """A bundle whose last delta is wrong, with a right checksum."""
     data = bytearray(Path(SHARED).read_bytes())
     stored = Bundle.open(SHARED).variant("w050").stored
     payload = len(data) - 32 - Bundle.open(SHARED).manifest.payload_bytes
@@ -102,7 +102,7 @@ def test_wrong_usage_is_2(
 
 
 def test_export_then_verify(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """An elastic network goes into a bundle whose narrow variant is a program, and holds in verify."""
+    """An elastic network goes into a bundle whose narrow variant is a delta, and holds in verify."""
     keras.utils.set_random_seed(0)
     image = keras.Input((16, 16, 1))
     x = layers.Conv2D(32, 3, strides=2, use_bias=False)(layers.Rescaling(1 / 255)(image))
@@ -120,7 +120,7 @@ def test_export_then_verify(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     bundle = Bundle.open(out)
     wide, narrow = bundle.variants
     assert (wide.stored.form, narrow.stored.form) == ("whole", "program")
-    assert bundle.tally("w050")["literal"] < narrow.bytes / 10
+    assert bundle.tally("w050")["add"] < narrow.bytes / 10
     assert narrow.plan is not None
     assert narrow.arena_bytes is not None
     assert wide.peak_bytes <= wide.arena_bytes

@@ -36,10 +36,10 @@ void PrintHex(Bytes bytes) {
   for (std::size_t i = 0; i < bytes.size; ++i) std::printf("%02x", bytes.data[i]);
 }
 
-// "ok", a space, and the program's output; or the status.
-void AnswerProgram(Bytes program, Bytes payload, std::size_t size) {
+// "ok", a space, and the delta's output; or the status.
+void AnswerDelta(Bytes delta, Bytes payload, std::size_t size) {
   const Buffer output(size);
-  const Status status = tfelastic::ExpandProgram(program, payload, output.data, size);
+  const Status status = tfelastic::ExpandDelta(delta, payload, output.data, size);
   if (status != Status::kOk) {
     std::puts(tfelastic::Describe(status));
     return;
@@ -191,7 +191,7 @@ int main() {
     if (!first.Read() || !second.Read()) return 1;
     switch (head[0] & 0xff) {
       case 'p':
-        AnswerProgram(first.bytes(), second.bytes(), head[0] >> 8);
+        AnswerDelta(first.bytes(), second.bytes(), head[0] >> 8);
         break;
       case 'b':
         AnswerBundle(first.bytes());

@@ -12,25 +12,25 @@ from pathlib import Path
 from typing import Any
 
 from tfelastic_runtime import Bundle, BundleError
-from tfelastic_runtime.program import expand
+from tfelastic_runtime.delta import expand
 
-from tflite_export.bundle.program import number
+from tflite_export.bundle.delta import number
 
 Ask = Callable[[Iterable[tuple[int, bytes, bytes]]], list[str]]
 
 FOLDER = Path(__file__).parents[3] / "runtime" / "conformance"
 GOLDEN, SHARED = ((FOLDER / f"{name}.elastic").read_bytes() for name in ("golden", "shared"))
 BUNDLES: dict[str, Any] = json.loads((FOLDER / "bundle.json").read_text("utf-8"))
-PROGRAMS: dict[str, Any] = json.loads((FOLDER / "programs.json").read_text("utf-8"))
-POOL = bytes.fromhex(PROGRAMS["payload"])
+DELTAS: dict[str, Any] = json.loads((FOLDER / "deltas.json").read_text("utf-8"))
+POOL = bytes.fromhex(DELTAS["payload"])
 POLICY: dict[str, Any] = json.loads((FOLDER / "policy.json").read_text("utf-8"))
 NUMBERS: dict[str, Any] = json.loads((FOLDER / "numbers.json").read_text("utf-8"))
-PROGRAM, BUNDLE, ACCESS, NUMBER, DIGEST = b"pbans"
+DELTA, BUNDLE, ACCESS, NUMBER, DIGEST = b"pbans"
 CHOICES, LATENCIES, ENCODING, DECODING = b"cled"
 
 
-def program(data: bytes, payload: bytes, size: int) -> tuple[int, bytes, bytes]:
-    return PROGRAM | size << 8, data, payload
+def delta(data: bytes, payload: bytes, size: int) -> tuple[int, bytes, bytes]:
+    return DELTA | size << 8, data, payload
 
 
 def resealed(data: bytes) -> bytes:
@@ -97,22 +97,22 @@ def comparable(line: str) -> str | None:
     return "\t".join((head, *kept))
 
 
-def test_every_program_writes_what_it_must(ask: Ask) -> None:
-    cases = PROGRAMS["expanded"]
+def test_every_delta_writes_what_it_must(ask: Ask) -> None:
+    cases = DELTAS["expanded"]
     answers = ask(
-        program(bytes.fromhex(case["program"]), POOL, len(case["output"]) // 2) for case in cases
+        delta(bytes.fromhex(case["delta"]), POOL, len(case["output"]) // 2) for case in cases
     )
     for case, answer in zip(cases, answers, strict=True):
         assert answer == f"ok {case['output']}", case["name"]
 
 
-def test_every_malformed_program_is_refused(ask_sanitized: Ask) -> None:
-    cases = PROGRAMS["refused"]
+def test_every_malformed_delta_is_refused(ask_sanitized: Ask) -> None:
+    cases = DELTAS["refused"]
     answers = ask_sanitized(
-        program(bytes.fromhex(case["program"]), POOL, case["bytes"]) for case in cases
+        delta(bytes.fromhex(case["delta"]), POOL, case["bytes"]) for case in cases
     )
     for case, answer in zip(cases, answers, strict=True):
-        assert answer == "the variant's program is malformed", case["name"]
+        assert answer == "the variant's delta is malformed", case["name"]
 
 
 def test_steps_whose_product_wraps_around_to_what_fits_are_refused(ask_sanitized: Ask) -> None:
@@ -121,8 +121,8 @@ def test_steps_whose_product_wraps_around_to_what_fits_are_refused(ask_sanitized
     assert written == 28
     loops = b"".join(number(count) + number(0) for count in counts)
     data = bytes((3, 0, 3)) + loops + bytes((1, 0, run))
-    (answer,) = ask_sanitized([program(data, POOL, written)])
-    assert answer == "the variant's program is malformed"
+    (answer,) = ask_sanitized([delta(data, POOL, written)])
+    assert answer == "the variant's delta is malformed"
 
 
 def test_bundles_open_as_in_python(ask: Ask) -> None:
@@ -181,7 +181,7 @@ def test_flipped_truncated_and_grown_bundles_are_refused(ask_sanitized: Ask) -> 
 
 
 def test_resealed_damage_is_judged_as_in_python(ask_sanitized: Ask) -> None:
-    """Whoever attacks reseals: then manifest and programs stand alone."""
+    """Whoever attacks reseals: then manifest and deltas stand alone."""
     rng = random.Random(1)
     payload, damaged = 24 + struct.unpack_from("<I", GOLDEN, 12)[0], []
     for _ in range(200):
@@ -190,7 +190,7 @@ def test_resealed_damage_is_judged_as_in_python(ask_sanitized: Ask) -> None:
             (rng.randbytes(1), rng.choice(b'0123456789-+.eE"{}[],: \\u/').to_bytes())
         )
         damaged.append(resealed(GOLDEN[:offset] + written + GOLDEN[offset + 1 :]))
-    # Programs lie at the payload's end; the bundle opens, and its variants are judged.
+    # Deltas lie at the payload's end; the bundle opens, and its variants are judged.
     for _ in range(100):
         offset = len(SHARED) - rng.randrange(33, 5000)
         damaged.append(resealed(SHARED[:offset] + rng.randbytes(1) + SHARED[offset + 1 :]))
@@ -200,23 +200,23 @@ def test_resealed_damage_is_judged_as_in_python(ask_sanitized: Ask) -> None:
     assert 50 < judged.count(None) < len(judged) - 50
 
 
-def test_random_programs_are_judged_as_in_python(ask_sanitized: Ask) -> None:
+def test_random_deltas_are_judged_as_in_python(ask_sanitized: Ask) -> None:
     rng, questions = random.Random(2), []
-    honest = [bytes.fromhex(case["program"]) for case in PROGRAMS["expanded"]]
-    sizes = [len(case["output"]) // 2 for case in PROGRAMS["expanded"]]
+    honest = [bytes.fromhex(case["delta"]) for case in DELTAS["expanded"]]
+    sizes = [len(case["output"]) // 2 for case in DELTAS["expanded"]]
     for _ in range(600):
         which = rng.randrange(len(honest))
         data = bytearray(honest[which])
         for _ in range(rng.randrange(1, 3)):
             data[rng.randrange(len(data))] = rng.choice((rng.randrange(256), rng.randrange(8)))
         questions.append((bytes(data), sizes[which]))
-    answers = ask_sanitized(program(data, POOL, size) for data, size in questions)
+    answers = ask_sanitized(delta(data, POOL, size) for data, size in questions)
     expanded = 0
     for (data, size), answer in zip(questions, answers, strict=True):
         try:
             expected = expand(memoryview(data), memoryview(POOL), size=size)
         except BundleError:
-            assert answer == "the variant's program is malformed"
+            assert answer == "the variant's delta is malformed"
         else:
             expanded += 1
             assert answer == f"ok {expected.hex()}"
@@ -285,11 +285,11 @@ def test_what_would_take_endless_time_or_stack_is_refused(ask_sanitized: Ask) ->
 
 
 def test_variants_in_place_and_refusals_of_access(ask_sanitized: Ask) -> None:
-    whole, program_ = ask_sanitized([(ACCESS, SHARED, b"w100\0"), (ACCESS, SHARED, b"w050\0")])
+    whole, delta_ = ask_sanitized([(ACCESS, SHARED, b"w100\0"), (ACCESS, SHARED, b"w050\0")])
     refusals = "the variant does not fit into the buffer\tno such variant\tno such variant\t"
     elsewhere = "the variant cannot be used in place: expand it into a buffer -1\t" + refusals
     assert whole == "ok 7280\t" + refusals + elsewhere
-    assert program_ == elsewhere + elsewhere
+    assert delta_ == elsewhere + elsewhere
 
 
 def test_numbers_are_read_as_in_python(ask_sanitized: Ask) -> None:

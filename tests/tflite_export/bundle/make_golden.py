@@ -14,7 +14,7 @@ import numpy as np
 from keras import layers
 from tfelastic_runtime import Latency, Profile, VariantPlan
 
-from tflite_export.bundle import slices
+from tflite_export.bundle import kernel_slices
 from tflite_export.bundle.manifest import Variant, describe
 from tflite_export.bundle.writer import pack
 from tflite_export.convert import convert
@@ -138,7 +138,7 @@ def transplant(narrow: bytes, wide: bytes, scheme: str) -> bytes:
     for kept, taken in zip(buffers(narrow), buffers(wide), strict=True):
         if len(kept.shape) < 2 or kept.dtype != scheme:
             continue
-        source = slices.matrix(
+        source = kernel_slices.matrix(
             np.frombuffer(wide, dtype, taken.bytes // dtype().itemsize, taken.offset).reshape(
                 taken.shape
             )

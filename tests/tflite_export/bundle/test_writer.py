@@ -24,8 +24,8 @@ from tfelastic_runtime import (
 )
 
 from tflite_export.bundle import BundleReport, Variant, write_bundle, writer
+from tflite_export.bundle.deduplication import Payload, deduplicate
 from tflite_export.bundle.manifest import canonical, describe
-from tflite_export.bundle.sharing import Payload, share
 from tflite_export.bundle.writer import pack
 from tflite_export.errors import PackError
 from tflite_export.profile import Latency as MeasuredLatency
@@ -132,7 +132,7 @@ PLANS = st.builds(
 
 @st.composite
 def related(draw: st.DrawFn) -> list[bytes]:
-    """Files with long stretches in common, in one order or another."""
+    """Files with long byte ranges in common, in one order or another."""
     pieces = draw(st.lists(st.binary(min_size=1, max_size=40), min_size=1, max_size=4))
     files = st.lists(st.sampled_from(pieces), min_size=1, max_size=8).map(b"".join)
     return draw(st.lists(files, min_size=1, max_size=4))
@@ -142,7 +142,7 @@ def related(draw: st.DrawFn) -> list[bytes]:
 def bundles(draw: st.DrawFn) -> tuple[Manifest, Payload, list[bytes]]:
     """Any manifest that the format allows, over payloads that need not be .tflite files."""
     models = draw(related())
-    payload = share(models)
+    payload = deduplicate(models)
     widths = draw(
         st.lists(st.floats(0.01, 1), min_size=len(models), max_size=len(models)).map(
             lambda found: sorted(found, reverse=True)

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import pytest
 from tfelastic_runtime import Bundle
-from tfelastic_runtime.program import expand
+from tfelastic_runtime.delta import expand
 
 from pipelines.cli import execute
 from tflite_export import Variant, VerificationError, write_bundle

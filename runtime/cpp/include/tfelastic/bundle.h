@@ -17,7 +17,7 @@
 #include "tfelastic/bytes.h"
 #include "tfelastic/limits.h"
 #include "tfelastic/manifest.h"
-#include "tfelastic/program.h"
+#include "tfelastic/delta.h"
 #include "tfelastic/sha256.h"
 #include "tfelastic/status.h"
 
@@ -71,7 +71,7 @@ class Bundle {
   }
 
   // Points at a variant's .tflite where it lies, without a copy; checks its SHA-256. kNotInPlace
-  // where it is stored as a program, or not at a multiple of 16 bytes in memory.
+  // where it is stored as a delta, or not at a multiple of 16 bytes in memory.
   Status InPlace(const Variant& variant, const std::uint8_t** model) const {
     Bytes stored;
     if (!Stored(variant, &stored)) return Status::kNoSuchVariant;
@@ -93,7 +93,7 @@ class Bundle {
     if (variant.whole) {
       std::memcpy(buffer, stored.data, stored.size);
     } else {
-      const Status status = ExpandProgram(stored, payload_, buffer, variant.bytes);
+      const Status status = ExpandDelta(stored, payload_, buffer, variant.bytes);
       if (status != Status::kOk) return status;
     }
     return Sha256(Bytes{buffer, variant.bytes}).Matches(variant.sha256) ? Status::kOk

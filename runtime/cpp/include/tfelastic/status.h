@@ -16,9 +16,9 @@ enum class Status : std::uint8_t {
   kManifest,           // The manifest breaks a rule of FORMAT.md.
   kLimit,              // Within the format, but beyond what this reader holds (see limits.h).
   kNoSuchVariant,      // No variant of that name or index.
-  kProgram,            // A program is malformed, or writes something else than its variant.
+  kDelta,            // A delta is malformed, or writes something else than its variant.
   kBufferTooSmall,     // The variant does not fit into the caller's buffer.
-  kNotInPlace,         // Stored as a program, or not at a multiple of 16 bytes: expand it.
+  kNotInPlace,         // Stored as a delta, or not at a multiple of 16 bytes: expand it.
   kVariantChecksum,    // The variant's bytes are not those that its SHA-256 tells of.
 };
 
@@ -43,8 +43,8 @@ inline const char* Describe(Status status) {
       return "more than this reader holds: see limits.h";
     case Status::kNoSuchVariant:
       return "no such variant";
-    case Status::kProgram:
-      return "the variant's program is malformed";
+    case Status::kDelta:
+      return "the variant's delta is malformed";
     case Status::kBufferTooSmall:
       return "the variant does not fit into the buffer";
     case Status::kNotInPlace:

@@ -4,24 +4,24 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tfelastic_runtime.program import expand
+from tfelastic_runtime.delta import expand
 
-from tflite_export.bundle import slices
-from tflite_export.bundle.program import ProgramWriter
+from tflite_export.bundle import kernel_slices
+from tflite_export.bundle.delta import DeltaWriter
 
 
 def gathered(narrow: np.ndarray, wide: np.ndarray) -> bytes | None:
     """Find `narrow` in `wide` and read it from there, behind seven other bytes."""
-    found = slices.find_leading(narrow, wide) or slices.find_scattered(narrow, wide)
+    found = kernel_slices.find_leading(narrow, wide) or kernel_slices.find_scattered(narrow, wide)
     if found is None:
         return None
-    program = ProgramWriter()
-    gathers = slices.gathers(found, wide.shape, start=7, item_bytes=wide.dtype.itemsize)
+    delta = DeltaWriter()
+    gathers = kernel_slices.gathers(found, wide.shape, start=7, item_bytes=wide.dtype.itemsize)
     assert gathers is not None
     for rows in gathers:
-        program.gather(rows)
+        delta.gather(rows)
     payload = b"ignored" + wide.tobytes()
-    return expand(memoryview(program.finish()), memoryview(payload), size=narrow.nbytes)
+    return expand(memoryview(delta.finish()), memoryview(payload), size=narrow.nbytes)
 
 
 @st.composite
@@ -67,33 +67,33 @@ def test_one_wrong_number_is_never_gathered(pair: tuple[np.ndarray, np.ndarray],
 @pytest.mark.parametrize(
     ("shape", "rows", "columns", "gathers"),
     [
-        ((64, 9, 64), 32, 32, 1),  # a convolution: rows, taps, a run
-        ((1, 9, 64), 1, 32, 1),  # a depthwise one: taps, a run
-        ((10, 1, 64), 10, 32, 1),  # a dense one: rows, a run
-        ((64, 9, 64), 32, 64, 1),  # leading rows alone are one run
+        ((64, 9, 64), 32, 32, 1),  # a convolution: rows, taps, a span
+        ((1, 9, 64), 1, 32, 1),  # a depthwise one: taps, a span
+        ((10, 1, 64), 10, 32, 1),  # a dense one: rows, a span
+        ((64, 9, 64), 32, 64, 1),  # leading rows alone are one span
     ],
 )
-def test_programs_are_short(shape: tuple[int, ...], rows: int, columns: int, gathers: int) -> None:
+def test_deltas_are_short(shape: tuple[int, ...], rows: int, columns: int, gathers: int) -> None:
     wide = np.random.default_rng(0).integers(-128, 128, shape).astype(np.int8)
-    found = slices.find_leading(wide[:rows, :, :columns], wide)
+    found = kernel_slices.find_leading(wide[:rows, :, :columns], wide)
     assert found is not None
-    written = slices.gathers(found, shape, start=0, item_bytes=1)
+    written = kernel_slices.gathers(found, shape, start=0, item_bytes=1)
     assert written is not None
     assert len(written) == gathers
-    program = ProgramWriter()
-    program.gather(written[0])
-    assert len(program.finish()) <= 16
+    delta = DeltaWriter()
+    delta.gather(written[0])
+    assert len(delta.finish()) <= 16
 
 
 def test_a_pattern_behind_flatten_and_concatenate_is_told_once() -> None:
-    """49 positions of three stretches each: one loop over three runs."""
+    """49 positions of three spans each: one loop over three spans."""
     wide = np.random.default_rng(0).integers(-128, 128, (4, 49, 60)).astype(np.int8)
     parts = [wide[:, :, 0:5], wide[:, :, 20:30], wide[:, :, 45:50]]
     narrow = np.concatenate(parts, axis=2).reshape(4, 1, -1)
     wide = wide.reshape(4, 1, -1)
-    found = slices.find_scattered(narrow, wide)
+    found = kernel_slices.find_scattered(narrow, wide)
     assert found is not None
-    (rows,) = slices.gathers(found, wide.shape, start=0, item_bytes=1) or ()
+    (rows,) = kernel_slices.gathers(found, wide.shape, start=0, item_bytes=1) or ()
     assert rows.loops == ((4, 49 * 60), (49, 60))
-    assert rows.runs == ((0, 5), (15, 10), (15, 5))
+    assert rows.spans == ((0, 5), (15, 10), (15, 5))
     assert gathered(narrow, wide) == narrow.tobytes()

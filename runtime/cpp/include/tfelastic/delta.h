@@ -1,9 +1,9 @@
-// Expanding a variant: its program's segments, carried out on the payload (FORMAT.md, "Programs").
+// Expanding a variant: its delta's instructions, carried out on the payload (FORMAT.md, "Deltas").
 //
-// Nothing here knows what a .tflite is, and nothing in a program is believed: each segment is checked
+// Nothing here knows what a .tflite is, and nothing in a delta is believed: each instruction is checked
 // before it is carried out, so work is bounded by the output's size.
-#ifndef TFELASTIC_PROGRAM_H_
-#define TFELASTIC_PROGRAM_H_
+#ifndef TFELASTIC_DELTA_H_
+#define TFELASTIC_DELTA_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -21,36 +21,36 @@ static_assert(sizeof(float) == 4, "tfelastic needs IEEE 754 single precision");
 
 namespace internal {
 
-// A gather as it was read: nested loops over rows, and the runs of bytes that make a row.
+// A gather as it was read: nested loops over rows, and the spans of bytes that make a row.
 struct Gather {
-  static constexpr std::uint32_t kLoopsMax = 3, kRunsMax = 64;
+  static constexpr std::uint32_t kLoopsMax = 3, kSpansMax = 64;
   struct Loop {
     std::uint64_t count, stride;
   };
-  struct Run {
+  struct Span {
     std::size_t begin;  // In bytes, from the row's start.
     std::size_t length;
   };
 
   std::uint64_t start;
-  std::uint32_t loop_count, run_count;
+  std::uint32_t loop_count, span_count;
   Loop loops[kLoopsMax];
-  Run runs[kRunsMax];
+  Span spans[kSpansMax];
   std::uint64_t row_bytes;
   std::uint64_t end;  // One past the last byte that it reads.
 };
 
 class Expansion {
  public:
-  Expansion(Bytes program, Bytes payload, std::uint8_t* output, std::size_t size)
-      : program_(program), payload_(payload), output_(output), left_(size) {}
+  Expansion(Bytes delta, Bytes payload, std::uint8_t* output, std::size_t size)
+      : delta_(delta), payload_(payload), output_(output), left_(size) {}
 
-  Status Run() {
-    while (program_.size > 0) {
+  Status Execute() {
+    while (delta_.size > 0) {
       std::uint32_t token;
-      if (!Number(&token) || !Segment(token & 3, token >> 2)) return Status::kProgram;
+      if (!Number(&token) || !Instruction(token & 3, token >> 2)) return Status::kDelta;
     }
-    return left_ == 0 ? Status::kOk : Status::kProgram;
+    return left_ == 0 ? Status::kOk : Status::kDelta;
   }
 
  private:
@@ -59,23 +59,23 @@ class Expansion {
   // Elements that are multiplied together, for machines with vector registers.
   static constexpr std::size_t kLanes = 4;
 
-  bool Segment(std::uint32_t kind, std::uint32_t count) {
+  bool Instruction(std::uint32_t kind, std::uint32_t count) {
     switch (kind) {
       case 0:
-        return Literal(count);
+        return Add(count);
       case 1:
         return Copy(count);
       case 2:
-        return Fill(count);
+        return Run(count);
       default:
         return Gathered(count);
     }
   }
 
-  bool Literal(std::uint32_t count) {
-    if (count > program_.size || !Fits(count)) return false;
-    Write(program_.data, count);
-    program_ = program_.Sub(count, program_.size - count);
+  bool Add(std::uint32_t count) {
+    if (count > delta_.size || !Fits(count)) return false;
+    Write(delta_.data, count);
+    delta_ = delta_.Sub(count, delta_.size - count);
     return true;
   }
 
@@ -87,17 +87,17 @@ class Expansion {
     return true;
   }
 
-  bool Fill(std::uint32_t count) {
-    if (program_.size < 1 || !Fits(count)) return false;
-    std::memset(output_, program_.data[0], count);
-    program_ = program_.Sub(1, program_.size - 1);
+  bool Run(std::uint32_t count) {
+    if (delta_.size < 1 || !Fits(count)) return false;
+    std::memset(output_, delta_.data[0], count);
+    delta_ = delta_.Sub(1, delta_.size - 1);
     Advance(count);
     return true;
   }
 
   bool Gathered(std::uint32_t kind) {
     Gather gather;
-    if (!Address(&gather.start) || !ReadLoops(&gather) || !ReadRuns(&gather)) return false;
+    if (!Address(&gather.start) || !ReadLoops(&gather) || !ReadSpans(&gather)) return false;
     std::uint64_t total = gather.row_bytes;
     for (std::uint32_t i = 0; i < gather.loop_count; ++i) {
       // Compared before it is multiplied: the product of hostile counts has more than 64 bits.
@@ -117,28 +117,28 @@ class Expansion {
     using To = std::uint8_t*;
     using Size = std::size_t;
     if (kind == kPerRow) {
-      EachRun(gather, 4, [=](From from, To to, Size count, Size factor, Size) {
-        ScaleRun<0>(from, factors + factor, to, count);
+      EachSpan(gather, 4, [=](From from, To to, Size count, Size factor, Size) {
+        ScaleSpan<0>(from, factors + factor, to, count);
       });
     } else if (kind == kPerElement) {
-      EachRun(gather, 0, [=](From from, To to, Size count, Size, Size within) {
-        ScaleRun<4>(from, factors + within, to, count);
+      EachSpan(gather, 0, [=](From from, To to, Size count, Size, Size within) {
+        ScaleSpan<4>(from, factors + within, to, count);
       });
     } else {
-      EachRun(gather, 0,
-              [](From from, To to, Size count, Size, Size) { CopyRun(from, to, count); });
+      EachSpan(gather, 0,
+              [](From from, To to, Size count, Size, Size) { CopySpan(from, to, count); });
     }
   }
 
-  // Calls `append` for each run: from where, to where, how many bytes, how far the outermost loop's
+  // Calls `append` for each span: from where, to where, how many bytes, how far the outermost loop's
   // steps of `factor_step` bytes have gone, and how many bytes of the row were written before.
   template <typename Append>
-  void EachRun(const Gather& gather, std::size_t factor_step, Append append) {
+  void EachSpan(const Gather& gather, std::size_t factor_step, Append append) {
     // Copies in registers: through the members, each byte written might have changed them.
     std::uint8_t* output = output_;
-    if (gather.run_count == 1) {
+    if (gather.span_count == 1) {
       // Nearly every gather of a kernel is one of these.
-      const Gather::Run only = gather.runs[0];
+      const Gather::Span only = gather.spans[0];
       EachRow(gather, factor_step, [&](const std::uint8_t* row, std::size_t factor) {
         append(row + only.begin, output, only.length, factor, 0);
         output += only.length;
@@ -146,10 +146,10 @@ class Expansion {
     } else {
       EachRow(gather, factor_step, [&](const std::uint8_t* row, std::size_t factor) {
         std::size_t within = 0;
-        for (std::uint32_t i = 0; i < gather.run_count; ++i) {
-          const Gather::Run run = gather.runs[i];
-          append(row + run.begin, output + within, run.length, factor, within);
-          within += run.length;
+        for (std::uint32_t i = 0; i < gather.span_count; ++i) {
+          const Gather::Span span = gather.spans[i];
+          append(row + span.begin, output + within, span.length, factor, within);
+          within += span.length;
         }
         output += within;
       });
@@ -182,8 +182,8 @@ class Expansion {
     }
   }
 
-  // As memcpy, without its call for the short runs that kernels are made of.
-  static void CopyRun(const std::uint8_t* from, std::uint8_t* to, std::size_t count) {
+  // As memcpy, without its call for the short spans that kernels are made of.
+  static void CopySpan(const std::uint8_t* from, std::uint8_t* to, std::size_t count) {
     constexpr std::size_t kStep = 16, kLong = 256;
     if (count < kStep || count > kLong) {
       std::memcpy(to, from, count);
@@ -197,7 +197,7 @@ class Expansion {
   // Writes float32 elements times factors that lie `kFactorStep` bytes apart, 0 or 4. One
   // multiplication in single precision each, so that every machine agrees to the last bit.
   template <std::size_t kFactorStep>
-  static void ScaleRun(const std::uint8_t* from, const std::uint8_t* factors, std::uint8_t* to,
+  static void ScaleSpan(const std::uint8_t* from, const std::uint8_t* factors, std::uint8_t* to,
                        std::size_t count) {
     float scales[kLanes];
     for (std::size_t i = 0; i < kLanes; ++i) std::memcpy(&scales[i], factors, 4);
@@ -228,15 +228,15 @@ class Expansion {
     return true;
   }
 
-  // Reads the runs, and checks that all the gather reads lies in the payload.
-  bool ReadRuns(Gather* gather) {
-    if (!Positive(&gather->run_count) || gather->run_count > Gather::kRunsMax) return false;
-    std::uint64_t end = 0;  // Below 2^39: 64 runs of two numbers of 32 bits.
+  // Reads the spans, and checks that all the gather reads lies in the payload.
+  bool ReadSpans(Gather* gather) {
+    if (!Positive(&gather->span_count) || gather->span_count > Gather::kSpansMax) return false;
+    std::uint64_t end = 0;  // Below 2^39: 64 spans of two numbers of 32 bits.
     gather->row_bytes = 0;
-    for (std::uint32_t i = 0; i < gather->run_count; ++i) {
+    for (std::uint32_t i = 0; i < gather->span_count; ++i) {
       std::uint32_t skip, length;
       if (!Number(&skip) || !Positive(&length)) return false;
-      gather->runs[i] = {static_cast<std::size_t>(end + skip), length};
+      gather->spans[i] = {static_cast<std::size_t>(end + skip), length};
       end += std::uint64_t{skip} + length;
       gather->row_bytes += length;
     }
@@ -250,8 +250,8 @@ class Expansion {
 
   bool ReadFactors(std::uint32_t kind, const Gather& gather, const std::uint8_t** factors) {
     if (kind > kPerElement || (kind == kPerRow && gather.loop_count == 0)) return false;
-    for (std::uint32_t i = 0; i < gather.run_count; ++i) {
-      if (gather.runs[i].length % 4 != 0) return false;
+    for (std::uint32_t i = 0; i < gather.span_count; ++i) {
+      if (gather.spans[i].length % 4 != 0) return false;
     }
     const std::uint64_t bytes = kind == kPerRow ? 4 * gather.loops[0].count : gather.row_bytes;
     std::uint32_t address;
@@ -281,11 +281,11 @@ class Expansion {
   // Unsigned LEB128, at most 5 bytes, below 2^32.
   bool Number(std::uint32_t* number) {
     std::uint64_t value = 0;
-    for (std::size_t i = 0; i < 5 && i < program_.size; ++i) {
-      const std::uint8_t byte = program_.data[i];
+    for (std::size_t i = 0; i < 5 && i < delta_.size; ++i) {
+      const std::uint8_t byte = delta_.data[i];
       value |= std::uint64_t{byte & 0x7fu} << (7 * i);
       if (byte < 0x80) {
-        program_ = program_.Sub(i + 1, program_.size - i - 1);
+        delta_ = delta_.Sub(i + 1, delta_.size - i - 1);
         *number = static_cast<std::uint32_t>(value);
         return value >> 32 == 0;
       }
@@ -305,7 +305,7 @@ class Expansion {
     return true;
   }
 
-  Bytes program_;
+  Bytes delta_;
   Bytes payload_;
   std::uint8_t* output_;
   std::size_t left_;
@@ -314,15 +314,15 @@ class Expansion {
 
 }  // namespace internal
 
-// Carries out a program: writes exactly `size` bytes to `output`, or refuses.
+// Carries out a delta: writes exactly `size` bytes to `output`, or refuses.
 //
-// `output` must not overlap the payload. After kProgram its contents are unspecified; nothing outside
-// it was written, and nothing outside program and payload was read.
-inline Status ExpandProgram(Bytes program, Bytes payload, std::uint8_t* output,
+// `output` must not overlap the payload. After kDelta its contents are unspecified; nothing outside
+// it was written, and nothing outside delta and payload was read.
+inline Status ExpandDelta(Bytes delta, Bytes payload, std::uint8_t* output,
                             std::size_t size) {
-  return internal::Expansion(program, payload, output, size).Run();
+  return internal::Expansion(delta, payload, output, size).Execute();
 }
 
 }  // namespace tfelastic
 
-#endif  // TFELASTIC_PROGRAM_H_
+#endif  // TFELASTIC_DELTA_H_

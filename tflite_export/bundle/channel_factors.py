@@ -14,7 +14,7 @@ _TRIED = (0, 1, -1, 2, -2)
 _SMALLEST = np.finfo(np.float32).tiny
 
 
-def find_factors(folded: np.ndarray, unfolded: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def find_channel_factors(folded: np.ndarray, unfolded: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return one factor per channel, and for which channels it gives the folded kernel exactly.
 
     Args:

@@ -1,7 +1,7 @@
-"""Expanding a variant: its program's segments, carried out on the bundle's payload.
+"""Expanding a variant: its delta's instructions, carried out on the bundle's payload.
 
 `tflite_export/bundle/FORMAT.md` is the norm. Nothing here knows what a .tflite is; nothing in a
-program is believed: each segment is checked before it is carried out, so work and memory are bounded
+delta is believed: each instruction is checked before it is carried out, so work and memory are bounded
 by the output's size, which the manifest bounds by the payload's.
 """
 
@@ -15,43 +15,43 @@ import numpy as np
 
 from tfelastic_runtime.errors import BundleError
 
-LITERAL, COPY, FILL, GATHER = range(4)
-"""The segments: what a segment's first number is modulo 4."""
+ADD, COPY, RUN, GATHER = range(4)
+"""The instructions: what an instruction's first number is modulo 4."""
 PLAIN, PER_ROW, PER_ELEMENT = range(3)
 """A gather's factors: none, one per step of the outermost loop, one per element of a row."""
 NUMBER_BYTES = 5
-LOOPS_MAX, RUNS_MAX = 3, 64
-_KINDS = ("literal", "copy", "fill", "gather", "per_row", "per_element")
+LOOPS_MAX, SPANS_MAX = 3, 64
+_KINDS = ("add", "copy", "run", "gather", "per_row", "per_element")
 _FLOAT32 = np.dtype("<f4")
 
 
-def expand(program: memoryview, payload: memoryview, *, size: int) -> bytes:
-    """Carry out a program.
+def expand(delta: memoryview, payload: memoryview, *, size: int) -> bytes:
+    """Carry out a delta.
 
     Args:
-        program: The program's bytes.
-        payload: The bundle's payload, which the program reads.
-        size: How many bytes the program must write.
+        delta: The delta's bytes.
+        payload: The bundle's payload, which the delta reads.
+        size: How many bytes the delta must write.
 
     Raises:
-        BundleError: The program is malformed, reads outside the payload, or writes more or less
+        BundleError: The delta is malformed, reads outside the payload, or writes more or less
             than `size` bytes.
     """
-    expansion = _Expansion(program, payload, size)
-    expansion.run()
+    expansion = _Expansion(delta, payload, size)
+    expansion.execute()
     return bytes(expansion.output)
 
 
-def tally(program: memoryview, payload: memoryview, *, size: int) -> dict[str, int]:
-    """Return how many bytes each kind of segment writes, of those that `expand` would return.
+def tally(delta: memoryview, payload: memoryview, *, size: int) -> dict[str, int]:
+    """Return how many bytes each kind of instruction writes, of those that `expand` would return.
 
-    The kinds are `literal`, `copy`, `fill`, `gather`, and with factors `per_row` and `per_element`.
+    The kinds are `add`, `copy`, `run`, `gather`, and with factors `per_row` and `per_element`.
 
     Raises:
         BundleError: As `expand`.
     """
-    expansion = _Expansion(program, payload, size)
-    return dict(expansion.run())
+    expansion = _Expansion(delta, payload, size)
+    return dict(expansion.execute())
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class _Rows:
 
     start: int
     loops: tuple[tuple[int, int], ...]
-    runs: tuple[tuple[int, int], ...]
+    spans: tuple[tuple[int, int], ...]
 
     @property
     def counts(self) -> tuple[int, ...]:
@@ -68,43 +68,43 @@ class _Rows:
 
     @property
     def row_bytes(self) -> int:
-        return sum(length for _, length in self.runs)
+        return sum(length for _, length in self.spans)
 
     @property
     def end(self) -> int:
-        last, length = self.runs[-1]
+        last, length = self.spans[-1]
         return (
             self.start + sum((count - 1) * stride for count, stride in self.loops) + last + length
         )
 
 
 class _Expansion:
-    """The state of one expansion: what was read of the program, `source`, and what was written."""
+    """The state of one expansion: what was read of the delta, `source`, and what was written."""
 
-    def __init__(self, program: memoryview, payload: memoryview, size: int) -> None:
+    def __init__(self, delta: memoryview, payload: memoryview, size: int) -> None:
         self.output = bytearray(size)
-        self._program = program
+        self._delta = delta
         self._payload = payload
         self._read = 0
         self._source = 0
         self._written = 0
 
-    def run(self) -> Counter[str]:
-        """Carry out every segment, and return the bytes that each kind wrote."""
-        segments = (self._literal, self._copy, self._fill, self._gather)
+    def execute(self) -> Counter[str]:
+        """Carry out every instruction, and return the bytes that each kind wrote."""
+        instructions = (self._add, self._copy, self._run, self._gather)
         written: Counter[str] = Counter()
-        while self._read < len(self._program):
+        while self._read < len(self._delta):
             token, before = self._number(), self._written
-            segments[token & 3](token >> 2)
+            instructions[token & 3](token >> 2)
             kind = token >> 2 if token & 3 == GATHER else 0
             written[_KINDS[(token & 3) + kind]] += self._written - before
         if self._written != len(self.output):
             raise BundleError(
-                f"its program writes {self._written} bytes, expected {len(self.output)}"
+                f"its delta writes {self._written} bytes, expected {len(self.output)}"
             )
         return written
 
-    def _literal(self, count: int) -> None:
+    def _add(self, count: int) -> None:
         self._append(self._take(count))
 
     def _copy(self, count: int) -> None:
@@ -112,7 +112,7 @@ class _Expansion:
         self._source = start + count
         self._append(self._range(start, count))
 
-    def _fill(self, count: int) -> None:
+    def _run(self, count: int) -> None:
         (value,) = self._take(1)
         at = self._claim(count)
         self.output[at : at + count] = bytes((value,)) * count
@@ -137,32 +137,32 @@ class _Expansion:
         loops = tuple(
             (self._positive(), self._number()) for _ in range(self._bounded(0, LOOPS_MAX, "loops"))
         )
-        runs, end = [], 0
-        for _ in range(self._bounded(1, RUNS_MAX, "runs")):
+        spans, end = [], 0
+        for _ in range(self._bounded(1, SPANS_MAX, "spans")):
             begin = end + self._number()
             length = self._positive()
-            runs.append((begin, length))
+            spans.append((begin, length))
             end = begin + length
-        return _Rows(start, loops, tuple(runs))
+        return _Rows(start, loops, tuple(spans))
 
     def _factors(self, kind: int, rows: _Rows) -> np.ndarray | None:
         """Return the factors, float32 `[rows or elements]`; None where there are none."""
         if kind == PLAIN:
             return None
         if kind not in (PER_ROW, PER_ELEMENT) or (kind == PER_ROW and not rows.loops):
-            raise BundleError(f"its program has a gather of unknown kind {kind}")
-        if any(length % 4 for _, length in rows.runs):
-            raise BundleError("its program multiplies runs that are not whole float32 numbers")
+            raise BundleError(f"its delta has a gather of unknown kind {kind}")
+        if any(length % 4 for _, length in rows.spans):
+            raise BundleError("its delta multiplies spans that are not whole float32 numbers")
         count = rows.counts[0] if kind == PER_ROW else rows.row_bytes // 4
         return np.frombuffer(self._range(self._number(), 4 * count), _FLOAT32)
 
     def _fetch(self, rows: _Rows, target: np.ndarray) -> None:
-        """Copy a gather's runs into `target`, `[*counts, row_bytes]`; its range was checked."""
+        """Copy a gather's spans into `target`, `[*counts, row_bytes]`; its range was checked."""
         pool = np.frombuffer(self._payload, np.uint8)
         # A loop that runs once never takes its stride, which may be beyond what numpy can hold.
         strides = tuple(stride if count > 1 else 0 for count, stride in rows.loops)
         at = 0
-        for begin, length in rows.runs:
+        for begin, length in rows.spans:
             target[..., at : at + length] = np.lib.stride_tricks.as_strided(
                 pool[rows.start + begin :], (*rows.counts, length), (*strides, 1), writeable=False
             )
@@ -177,7 +177,7 @@ class _Expansion:
         at = self._written
         if not 1 <= count <= len(self.output) - at:
             raise BundleError(
-                f"its program has a segment of {count} bytes where 1 .. {len(self.output) - at} fit"
+                f"its delta has an instruction of {count} bytes where 1 .. {len(self.output) - at} fit"
             )
         self._written = at + count
         return at
@@ -186,17 +186,17 @@ class _Expansion:
         """Return a checked range of the payload."""
         if not 0 <= start <= start + count <= len(self._payload):
             raise BundleError(
-                f"its program reads bytes {start} .. {start + count} of a payload of "
+                f"its delta reads bytes {start} .. {start + count} of a payload of "
                 f"{len(self._payload)}"
             )
         return self._payload[start : start + count]
 
     def _take(self, count: int) -> memoryview:
-        """Return the next bytes of the program itself."""
-        if count > len(self._program) - self._read:
-            raise BundleError("its program ends within a segment")
+        """Return the next bytes of the delta itself."""
+        if count > len(self._delta) - self._read:
+            raise BundleError("its delta ends within an instruction")
         self._read += count
-        return self._program[self._read - count : self._read]
+        return self._delta[self._read - count : self._read]
 
     def _number(self) -> int:
         value = 0
@@ -207,7 +207,7 @@ class _Expansion:
                 if value >> 32:
                     break
                 return value
-        raise BundleError("its program has a number beyond 32 bits")
+        raise BundleError("its delta has a number beyond 32 bits")
 
     def _signed(self) -> int:
         value = self._number()
@@ -219,5 +219,5 @@ class _Expansion:
     def _bounded(self, low: int, high: int, what: str) -> int:
         value = self._number()
         if not low <= value <= high:
-            raise BundleError(f"its program has {value} {what}, expected {low} .. {high}")
+            raise BundleError(f"its delta has {value} {what}, expected {low} .. {high}")
         return value

@@ -2,7 +2,7 @@
 
 The first variant is stored whole. Each next one is taken apart into its constants and the tables
 between them. A constant that is part of one already stored becomes a copy or gather of it; the tables
-become copies of stretches that were seen before. Where that saves too little, the variant is stored
+become copies of byte ranges that were seen before. Where that saves too little, the variant is stored
 whole, ready to run in place.
 """
 
@@ -14,22 +14,22 @@ from itertools import pairwise
 
 import numpy as np
 from tfelastic_runtime import Stored
+from tfelastic_runtime.delta import PER_ELEMENT, PER_ROW
 from tfelastic_runtime.manifest import padded
-from tfelastic_runtime.program import PER_ELEMENT, PER_ROW
 
-from tflite_export.bundle import slices
-from tflite_export.bundle.factors import find_factors
-from tflite_export.bundle.matching import Matcher
-from tflite_export.bundle.program import Gather, ProgramWriter
+from tflite_export.bundle import kernel_slices
+from tflite_export.bundle.channel_factors import find_channel_factors
+from tflite_export.bundle.delta import DeltaWriter, Gather
+from tflite_export.bundle.match_finder import MatchFinder
 from tflite_export.errors import ConversionError
 from tflite_export.quantize.flatbuffer import Buffer, buffers
 
 SMALLEST_CONSTANT = 64
 """Constants of fewer bytes are looked for as bytes among the tables."""
 LARGE_CONSTANT = 4096
-"""Constants of as many bytes are kept out of the search for stretches, which takes its time."""
+"""Constants of as many bytes are kept out of the match search, which takes its time."""
 LEAST_SAVING = 0.1
-"""A variant is stored whole unless a program saves this share of it."""
+"""A variant is stored whole unless a delta saves this share of it."""
 EXACT_ROWS = 0.75
 """The share of output channels that must come out exactly for factors to be used."""
 
@@ -49,12 +49,12 @@ class Payload:
     added: tuple[int, ...]
 
 
-def share(models: Sequence[bytes]) -> Payload:
+def deduplicate(models: Sequence[bytes]) -> Payload:
     """Store variants, and what they share once.
 
     Args:
         models: The .tflite files, widest first. Bytes that are no .tflite are stored as well; only
-            equal stretches are then found in them.
+            equal byte ranges are then found in them.
     """
     pool, stored, ends = _Pool(), [], [0]
     for model in models:
@@ -78,8 +78,8 @@ class _Constant:
         count = int(np.prod(buffer.shape, dtype=np.int64))
         if count and buffer.bytes in (count, 2 * count, 4 * count, 8 * count):
             values = data.view(f"<i{buffer.bytes // count}").reshape(buffer.shape)
-            return cls(buffer.offset, slices.matrix(values), buffer.dtype == "float32")
-        return cls(buffer.offset, slices.matrix(data), False)
+            return cls(buffer.offset, kernel_slices.matrix(values), buffer.dtype == "float32")
+        return cls(buffer.offset, kernel_slices.matrix(data), False)
 
     @property
     def stop(self) -> int:
@@ -88,11 +88,11 @@ class _Constant:
 
 @dataclass
 class _Draft:
-    """A variant's program and the factors before it; `literals` lie in the program, from its start."""
+    """A variant's delta and the factors before it; `added` lie in the delta, from its start."""
 
-    program: ProgramWriter
+    delta: DeltaWriter
     factors: bytearray
-    literals: list[_Constant]
+    added: list[_Constant]
 
 
 class _Pool:
@@ -102,7 +102,7 @@ class _Pool:
         self.payload = bytearray()
         self._constants: list[_Constant] = []
         self._exact: dict[bytes, int] = {}
-        self._matcher = Matcher(self.payload)
+        self._matches = MatchFinder(self.payload)
 
     def store(self, model: bytes) -> Stored:
         """Add a variant."""
@@ -110,11 +110,11 @@ class _Pool:
         # A variant larger than the payload may not be expanded from it: FORMAT.md bounds readers so.
         if len(model) <= len(self.payload):
             draft = self._draft(model, constants)
-            program = draft.program.finish()
-            if len(program) + len(draft.factors) <= (1 - LEAST_SAVING) * len(model):
+            delta = draft.delta.finish()
+            if len(delta) + len(draft.factors) <= (1 - LEAST_SAVING) * len(model):
                 self.payload += draft.factors
-                self._add(program, draft.literals)
-                return Stored("program", len(self.payload) - len(program), len(program))
+                self._add(delta, draft.added)
+                return Stored("program", len(self.payload) - len(delta), len(delta))
         self.payload += bytes(padded(len(self.payload)) - len(self.payload))
         self._add(model, constants)
         return Stored("whole", len(self.payload) - len(model), len(model))
@@ -128,12 +128,12 @@ class _Pool:
             self._constants.append(replace(constant, at=base + constant.at))
             self._exact.setdefault(constant.values.tobytes(), base + constant.at)
             if constant.values.nbytes >= LARGE_CONSTANT:
-                self._matcher.learn(base + at, base + constant.at)
+                self._matches.learn(base + at, base + constant.at)
                 at = constant.stop
-        self._matcher.learn(base + at, base + len(data))
+        self._matches.learn(base + at, base + len(data))
 
     def _draft(self, model: bytes, constants: Sequence[_Constant]) -> _Draft:
-        draft = _Draft(ProgramWriter(), bytearray(), [])
+        draft = _Draft(DeltaWriter(), bytearray(), [])
         at = 0
         for constant in constants:
             large = constant.values.nbytes >= LARGE_CONSTANT
@@ -141,17 +141,17 @@ class _Pool:
             scaled = None if gathers or not constant.floats else self._scaled(constant)
             if not large and gathers is None and scaled is None:
                 continue
-            self._matcher.write(model[at : constant.at], draft.program)
+            self._matches.write(model[at : constant.at], draft.delta)
             at = constant.stop
             if gathers is not None:
                 for rows in gathers:
-                    draft.program.gather(rows)
+                    draft.delta.gather(rows)
             elif scaled is not None:
                 scaled.write(draft, len(self.payload))
             else:
-                start = draft.program.constant(model[constant.at : at])
-                draft.literals.append(replace(constant, at=start))
-        self._matcher.write(model[at:], draft.program)
+                start = draft.delta.add_constant(model[constant.at : at])
+                draft.added.append(replace(constant, at=start))
+        self._matches.write(model[at:], draft.delta)
         return draft
 
     def _shared(self, constant: _Constant) -> list[Gather] | None:
@@ -162,14 +162,15 @@ class _Pool:
         wider = [
             other
             for other in self._constants
-            if other.values.dtype == values.dtype and slices.fits(values.shape, other.values.shape)
+            if other.values.dtype == values.dtype
+            and kernel_slices.fits(values.shape, other.values.shape)
         ]
-        for find in (slices.find_leading, slices.find_scattered):
+        for find in (kernel_slices.find_leading, kernel_slices.find_scattered):
             for other in wider:
-                selection = find(values, other.values)
-                if selection is not None:
-                    return slices.gathers(
-                        selection,
+                part = find(values, other.values)
+                if part is not None:
+                    return kernel_slices.gathers(
+                        part,
                         other.values.shape,
                         start=other.at,
                         item_bytes=values.dtype.itemsize,
@@ -179,9 +180,9 @@ class _Pool:
     def _scaled(self, constant: _Constant) -> _Scaled | None:
         """Return how a float32 kernel is a stored one times factors; None if it is not."""
         for other in self._constants:
-            if other.floats and slices.fits(constant.values.shape, other.values.shape):
-                for selection in slices.leading(constant.values.shape, other.values.shape):
-                    found = _Scaled.find(constant, other, selection)
+            if other.floats and kernel_slices.fits(constant.values.shape, other.values.shape):
+                for part in kernel_slices.leading(constant.values.shape, other.values.shape):
+                    found = _Scaled.find(constant, other, part)
                     if found is not None:
                         return found
         return None
@@ -194,7 +195,7 @@ class _Scaled:
     Attributes:
         values: The kernel, as bits.
         other: The kernel that is stored.
-        selection: Its rows and columns that the kernel is made of.
+        part: Its rows and columns that the kernel is made of.
         kind: Whether a channel is a row or an element of one.
         factors: float32 `[channels]`.
         exact: bool `[channels]`: the others are written literally.
@@ -202,51 +203,51 @@ class _Scaled:
 
     values: np.ndarray
     other: _Constant
-    selection: slices.Selection
+    part: kernel_slices.KernelSlice
     kind: int
     factors: np.ndarray
     exact: np.ndarray
 
     @classmethod
     def find(
-        cls, constant: _Constant, other: _Constant, selection: slices.Selection
+        cls, constant: _Constant, other: _Constant, part: kernel_slices.KernelSlice
     ) -> _Scaled | None:
         kind = PER_ROW if constant.values.shape[0] > 1 else PER_ELEMENT
         folded = _channels(constant.values, kind)
         if folded.shape[1] < 2:
             return None
-        unfolded = _channels(selection.of(other.values), kind)
+        unfolded = _channels(part.of(other.values), kind)
         # Some channels tell nearly always that a kernel is not this one.
         some = slice(0, len(folded), max(len(folded) // 4, 1))
-        if not find_factors(folded[some], unfolded[some])[1].any():
+        if not find_channel_factors(folded[some], unfolded[some])[1].any():
             return None
-        factors, exact = find_factors(folded, unfolded)
+        factors, exact = find_channel_factors(folded, unfolded)
         least = 1 if kind == PER_ELEMENT else EXACT_ROWS
         if exact.mean() < least:
             return None
-        return cls(constant.values, other, selection, kind, factors, exact)
+        return cls(constant.values, other, part, kind, factors, exact)
 
     def write(self, draft: _Draft, base: int) -> None:
-        """Add the kernel's segments and factors; these begin at `base` of the payload."""
+        """Add the kernel's instructions and factors; these begin at `base` of the payload."""
         at = base + len(draft.factors)
         draft.factors += self.factors.astype("<f4").tobytes()
         if self.kind == PER_ELEMENT:
-            self._gather(draft, self.selection, at)
+            self._gather(draft, self.part, at)
             return
         edges = np.flatnonzero(np.diff(self.exact)) + 1
         for first, stop in zip((0, *edges), (*edges, len(self.exact)), strict=True):
             if self.exact[first]:
-                rows = replace(self.selection, rows=((int(first), int(stop - first)),))
+                rows = replace(self.part, rows=((int(first), int(stop - first)),))
                 self._gather(draft, rows, at + 4 * int(first))
             else:
-                draft.program.literal(self.values[first:stop].tobytes())
+                draft.delta.add(self.values[first:stop].tobytes())
 
-    def _gather(self, draft: _Draft, selection: slices.Selection, factors: int) -> None:
-        rows = slices.gathers(
-            selection, self.other.values.shape, start=self.other.at, item_bytes=4, kind=self.kind
+    def _gather(self, draft: _Draft, part: kernel_slices.KernelSlice, factors: int) -> None:
+        rows = kernel_slices.gathers(
+            part, self.other.values.shape, start=self.other.at, item_bytes=4, kind=self.kind
         )
         for each in rows or ():
-            draft.program.gather(replace(each, factors=factors))
+            draft.delta.gather(replace(each, factors=factors))
 
 
 def _channels(values: np.ndarray, kind: int) -> np.ndarray:

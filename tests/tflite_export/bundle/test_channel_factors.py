@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tflite_export.bundle.factors import find_factors
+from tflite_export.bundle.channel_factors import find_channel_factors
 
 TINY = np.finfo(np.float32).tiny
 
@@ -18,7 +18,7 @@ def test_every_product_comes_out(seed: int, channels: int, elements: int, power:
     unfolded[rng.random(unfolded.shape) < 0.2] = 0
     meant = (rng.uniform(-2, 2, channels) * 2.0**power).astype(np.float32)
     folded = unfolded * meant[:, None]
-    factors, exact = find_factors(folded, unfolded)
+    factors, exact = find_channel_factors(folded, unfolded)
     assert exact.all()
     assert (unfolded * factors[:, None]).tobytes() == folded.tobytes()
 
@@ -28,7 +28,7 @@ def test_a_channel_that_is_no_multiple_is_told_apart() -> None:
     unfolded = rng.normal(0, 1, (3, 50)).astype(np.float32)
     folded = unfolded * np.float32(0.7)
     folded[1, 17] = np.nextafter(folded[1, 17], np.float32(9))
-    factors, exact = find_factors(folded, unfolded)
+    factors, exact = find_channel_factors(folded, unfolded)
     assert exact.tolist() == [True, False, True]
     assert (factors[[0, 2], None] * unfolded[[0, 2]] == folded[[0, 2]]).all()
 
@@ -42,13 +42,13 @@ def test_what_devices_do_not_agree_on_is_refused(unfolded: float, factor: float)
     kernel = np.full((1, 4), unfolded, np.float32)
     with np.errstate(all="ignore"):
         folded = kernel * np.float32(factor)
-    assert not find_factors(folded, kernel)[1].any()
+    assert not find_channel_factors(folded, kernel)[1].any()
 
 
 def test_a_channel_of_zeros_takes_any_factor() -> None:
     kernel = np.array([[1, -2, 3]], np.float32)
     zeros = np.zeros((1, 3), np.float32)
     for folded, unfolded in ((zeros, zeros), (np.float32(0) * kernel, kernel)):
-        factors, exact = find_factors(folded, unfolded)
+        factors, exact = find_channel_factors(folded, unfolded)
         assert exact.all()
         assert (unfolded * factors[:, None]).tobytes() == folded.tobytes()

@@ -2,14 +2,14 @@
 
 A narrow variant's tables are nearly those of the widest: the same names, operators and options, with
 other sizes and offsets between. Where the next bytes come from is therefore mostly a few bytes behind
-the last ones, which a program tells in one byte; so even stretches of four bytes pay.
+the last ones, which a delta tells in one byte; so even matches of four bytes pay.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict, deque
 
-from tflite_export.bundle.program import ProgramWriter, number, signed
+from tflite_export.bundle.delta import DeltaWriter, number, signed
 
 _WINDOW = 8
 _FEWEST = 4
@@ -17,8 +17,8 @@ _DIAGONALS = 8
 _PLACES = 12
 
 
-class Matcher:
-    """Writes bytes as copies of what `payload` holds, as fills, or literally."""
+class MatchFinder:
+    """Writes bytes as copies of what `payload` holds, as runs, or added literally."""
 
     def __init__(self, payload: bytearray) -> None:
         self._payload = payload
@@ -30,31 +30,31 @@ class Matcher:
         for at in range(len(data) - _WINDOW + 1):
             self._places[data[at : at + _WINDOW]].append(start + at)
 
-    def write(self, data: bytes, program: ProgramWriter) -> None:
-        """Append segments that write `data`."""
+    def write(self, data: bytes, delta: DeltaWriter) -> None:
+        """Append instructions that write `data`."""
         at, literal = 0, 0
         diagonals: deque[int] = deque(maxlen=_DIAGONALS)
         while at < len(data):
             # A literal in place of as many bytes that differ: the copy goes on behind them.
-            source, count = self._longest(data, at, program.source + literal, diagonals)
-            gain = count - _cost(count, source - program.source)
+            source, count = self._longest(data, at, delta.source + literal, diagonals)
+            gain = count - _cost(count, source - delta.source)
             repeated = _repeated(data, at)
             if repeated - 3 > max(gain, 0):
-                program.fill(data[at], repeated)
+                delta.run(data[at], repeated)
                 at, literal = at + repeated, 0
             elif gain > 1:
-                program.copy(source, count)
+                delta.copy(source, count)
                 at, literal = at + count, 0
                 if source - at not in diagonals:
                     diagonals.append(source + count - at)
             else:
-                program.literal(data[at : at + 1])
+                delta.add(data[at : at + 1])
                 at, literal = at + 1, literal + 1
 
     def _longest(
         self, data: bytes, at: int, expected: int, diagonals: deque[int]
     ) -> tuple[int, int]:
-        """Return where the longest stretch that equals what comes next lies, and its length."""
+        """Return where the longest match of the next bytes lies, and its length."""
         candidates = [expected, *(at + offset for offset in diagonals)]
         candidates += self._places.get(data[at : at + _WINDOW], ())
         best, longest, most = 0, 0, 0

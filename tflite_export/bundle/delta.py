@@ -1,6 +1,6 @@
-"""Writing programs: the segments from which a device expands a variant (`FORMAT.md`).
+"""Writing deltas: the instructions from which a device expands a variant (`FORMAT.md`).
 
-The segments' numbers are the reader's own, so that writer and reader cannot drift apart.
+The instructions' numbers are the reader's own, so that writer and reader cannot drift apart.
 """
 
 from __future__ import annotations
@@ -8,62 +8,62 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tfelastic_runtime.program import (
+from tfelastic_runtime.delta import (
+    ADD,
     COPY,
-    FILL,
     GATHER,
-    LITERAL,
     LOOPS_MAX,
     PER_ELEMENT,
     PER_ROW,
     PLAIN,
-    RUNS_MAX,
+    RUN,
+    SPANS_MAX,
 )
 
 COUNT_MAX = (1 << 30) - 1
-"""The longest literal, copy or fill; longer ones are several segments."""
+"""The longest add, copy or run; longer ones are several instructions."""
 
 
 @dataclass(frozen=True)
 class Gather:
-    """Runs of bytes, read in nested loops from a payload.
+    """Spans of bytes, read in nested loops from a payload.
 
     Attributes:
         start: Where it begins to read.
         loops: (count, stride) of each loop, outermost first, strides in bytes.
-        runs: (skip, length) of each run of a row, in bytes.
+        spans: (skip, length) of each span of a row, in bytes.
         kind: What the factors belong to: `PLAIN` has none.
         factors: Where the factors lie.
     """
 
     start: int
     loops: tuple[tuple[int, int], ...]
-    runs: tuple[tuple[int, int], ...]
+    spans: tuple[tuple[int, int], ...]
     kind: int = PLAIN
     factors: int = 0
 
     def __post_init__(self) -> None:
         if self.kind not in (PLAIN, PER_ROW, PER_ELEMENT):
             raise ValueError(f"kind: expected 0, 1 or 2, received {self.kind}")
-        if len(self.loops) > LOOPS_MAX or not 1 <= len(self.runs) <= RUNS_MAX:
+        if len(self.loops) > LOOPS_MAX or not 1 <= len(self.spans) <= SPANS_MAX:
             raise ValueError(
-                f"expected at most {LOOPS_MAX} loops and 1 to {RUNS_MAX} runs, "
-                f"received {len(self.loops)} and {len(self.runs)}"
+                f"expected at most {LOOPS_MAX} loops and 1 to {SPANS_MAX} spans, "
+                f"received {len(self.loops)} and {len(self.spans)}"
             )
 
     @property
     def end(self) -> int:
         """One past the last byte that it reads."""
         reach = sum((count - 1) * stride for count, stride in self.loops)
-        return self.start + reach + sum(skip + length for skip, length in self.runs)
+        return self.start + reach + sum(skip + length for skip, length in self.spans)
 
 
-class ProgramWriter:
-    """Builds a program, segment by segment; a literal goes on with the literal before it."""
+class DeltaWriter:
+    """Builds a delta, instruction by instruction; an add goes on with the add before it."""
 
     def __init__(self) -> None:
         self._done = bytearray()
-        self._literal = bytearray()
+        self._pending = bytearray()
         self._source = 0
 
     @property
@@ -71,14 +71,14 @@ class ProgramWriter:
         """Where in the payload the last copy or gather ended: the next is told from there."""
         return self._source
 
-    def literal(self, data: bytes | memoryview) -> None:
+    def add(self, data: bytes | memoryview) -> None:
         """Write these bytes."""
-        self._literal += data
+        self._pending += data
 
-    def constant(self, data: bytes | memoryview) -> int:
-        """Write these bytes as a literal of their own, and return where in the program they begin."""
+    def add_constant(self, data: bytes | memoryview) -> int:
+        """Write these bytes as an add of their own, and return where in the delta they begin."""
         self._flush()
-        self._literal += data
+        self._pending += data
         self._flush()
         return len(self._done) - len(data)
 
@@ -91,44 +91,44 @@ class ProgramWriter:
             self._source = start = start + step
             count -= step
 
-    def fill(self, value: int, count: int) -> None:
+    def run(self, value: int, count: int) -> None:
         """Write one byte many times."""
         self._flush()
         while count > 0:
             step = min(count, COUNT_MAX)
-            self._done += number(step << 2 | FILL) + bytes((value,))
+            self._done += number(step << 2 | RUN) + bytes((value,))
             count -= step
 
     def gather(self, rows: Gather) -> None:
-        """Write what a gather reads; one that reads a single run becomes a copy."""
-        if not rows.loops and len(rows.runs) == 1 and rows.kind == PLAIN:
-            (skip, length) = rows.runs[0]
+        """Write what a gather reads; one that reads a single span becomes a copy."""
+        if not rows.loops and len(rows.spans) == 1 and rows.kind == PLAIN:
+            (skip, length) = rows.spans[0]
             self.copy(rows.start + skip, length)
             return
         self._flush()
         self._done += number(rows.kind << 2 | GATHER) + signed(rows.start - self._source)
-        for pairs in (rows.loops, rows.runs):
+        for pairs in (rows.loops, rows.spans):
             self._done += number(len(pairs)) + _pairs(pairs)
         if rows.kind != PLAIN:
             self._done += number(rows.factors)
         self._source = rows.end
 
     def finish(self) -> bytes:
-        """Return the program."""
+        """Return the delta."""
         self._flush()
         return bytes(self._done)
 
     def _flush(self) -> None:
-        for at in range(0, len(self._literal), COUNT_MAX):
-            piece = self._literal[at : at + COUNT_MAX]
-            self._done += number(len(piece) << 2 | LITERAL) + piece
-        self._literal.clear()
+        for at in range(0, len(self._pending), COUNT_MAX):
+            piece = self._pending[at : at + COUNT_MAX]
+            self._done += number(len(piece) << 2 | ADD) + piece
+        self._pending.clear()
 
 
 def number(value: int) -> bytes:
     """Return an unsigned LEB128."""
     if not 0 <= value < 1 << 32:
-        raise ValueError(f"a program's numbers have 32 bits, received {value}")
+        raise ValueError(f"a delta's numbers have 32 bits, received {value}")
     found = bytearray()
     while value >= 0x80:
         found.append(value & 0x7F | 0x80)

@@ -1,4 +1,4 @@
-"""Programs do what FORMAT.md says: against a naive interpreter, and on every conformance case."""
+"""Deltas do what FORMAT.md says: against a naive interpreter, and on every conformance case."""
 
 import json
 import struct
@@ -12,47 +12,47 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tfelastic_runtime import BundleError
-from tfelastic_runtime.program import expand
+from tfelastic_runtime.delta import expand
 
-PROGRAMS = json.loads(
-    (Path(__file__).parents[2] / "runtime" / "conformance" / "programs.json").read_text("utf-8")
+DELTAS = json.loads(
+    (Path(__file__).parents[2] / "runtime" / "conformance" / "deltas.json").read_text("utf-8")
 )
-PAYLOAD = bytes.fromhex(PROGRAMS["payload"])
+PAYLOAD = bytes.fromhex(DELTAS["payload"])
 
 
 def named(cases: list[dict[str, Any]]) -> list[Any]:
     return [pytest.param(case, id=case["name"]) for case in cases]
 
 
-def ran(program: bytes, size: int, payload: bytes = PAYLOAD) -> bytes:
-    return expand(memoryview(program), memoryview(payload), size=size)
+def ran(delta: bytes, size: int, payload: bytes = PAYLOAD) -> bytes:
+    return expand(memoryview(delta), memoryview(payload), size=size)
 
 
-@pytest.mark.parametrize("case", named(PROGRAMS["expanded"]))
+@pytest.mark.parametrize("case", named(DELTAS["expanded"]))
 def test_expands(case: dict[str, Any]) -> None:
     output = bytes.fromhex(case["output"])
-    program = bytes.fromhex(case["program"])
-    assert ran(program, len(output)) == output
-    assert naive(program, PAYLOAD, len(output)) == output
+    delta = bytes.fromhex(case["delta"])
+    assert ran(delta, len(output)) == output
+    assert naive(delta, PAYLOAD, len(output)) == output
 
 
-@pytest.mark.parametrize("case", named(PROGRAMS["refused"]))
+@pytest.mark.parametrize("case", named(DELTAS["refused"]))
 def test_refuses(case: dict[str, Any]) -> None:
-    with pytest.raises(BundleError, match="its program"):
-        ran(bytes.fromhex(case["program"]), case["bytes"])
+    with pytest.raises(BundleError, match="its delta"):
+        ran(bytes.fromhex(case["delta"]), case["bytes"])
 
 
 class RefusedError(Exception):
     """The naive interpreter's only complaint."""
 
 
-def naive(program: bytes, payload: bytes, size: int | None) -> bytes:
-    """Carry out a program byte by byte and number by number, straight from FORMAT.md.
+def naive(delta: bytes, payload: bytes, size: int | None) -> bytes:
+    """Carry out a delta byte by byte and number by number, straight from FORMAT.md.
 
     Without a size, any up to 400 bytes will do.
     """
     most = 400 if size is None else size
-    rest, output, r = list(program), bytearray(), 0
+    rest, output, r = list(delta), bytearray(), 0
 
     def demand(ok: bool) -> None:
         if not ok:
@@ -135,60 +135,58 @@ def naive(program: bytes, payload: bytes, size: int | None) -> bytes:
 
 
 @st.composite
-def likely_programs(draw: st.DrawFn) -> bytes:
-    """Segments whose numbers are mostly small, so that many of them are sound."""
+def likely_deltas(draw: st.DrawFn) -> bytes:
+    """Instructions whose numbers are mostly small, so that many of them are sound."""
     small = st.integers(0, 12)
     stray = st.one_of(small, small, small, small, st.integers(0, 255))
-    segments = []
+    instructions = []
     for _ in range(draw(st.integers(1, 4))):
         op, n = draw(st.integers(0, 3)), draw(st.integers(1, 9))
         if op == 0:
-            segments += [4 * n, *draw(st.lists(st.integers(0, 255), min_size=n, max_size=n))]
+            instructions += [4 * n, *draw(st.lists(st.integers(0, 255), min_size=n, max_size=n))]
         elif op < 3:
-            segments += [4 * n + op, draw(stray)]
+            instructions += [4 * n + op, draw(stray)]
         else:
             kind = draw(st.integers(0, 2))
             loops = draw(st.lists(st.tuples(st.integers(1, 3), small), max_size=3))
             lengths = st.sampled_from([4, 8] if kind else [1, 2, 3, 5])
             runs = draw(st.lists(st.tuples(small, lengths), min_size=1, max_size=3))
-            segments += [
+            instructions += [
                 4 * kind + 3,
                 draw(stray),
                 len(loops),
                 *(x for pair in loops for x in pair),
             ]
-            segments += [len(runs), *(x for pair in runs for x in pair)]
-            segments += [draw(st.integers(0, 60))] if kind else []
-    return bytes(segments)
+            instructions += [len(runs), *(x for pair in runs for x in pair)]
+            instructions += [draw(st.integers(0, 60))] if kind else []
+    return bytes(instructions)
 
 
 @settings(deadline=None)
-@given(st.one_of(likely_programs(), st.binary(max_size=24)), st.integers(1, 40))
-def test_agrees_with_the_naive_interpreter(program: bytes, stray: int) -> None:
-    """On the size that the program was meant for, if any, and on a stray one."""
+@given(st.one_of(likely_deltas(), st.binary(max_size=24)), st.integers(1, 40))
+def test_agrees_with_the_naive_interpreter(delta: bytes, stray: int) -> None:
+    """On the size that the delta was meant for, if any, and on a stray one."""
     try:
-        meant = naive(program, PAYLOAD, None)
+        meant = naive(delta, PAYLOAD, None)
     except RefusedError:
         with pytest.raises(BundleError):
-            ran(program, stray)
+            ran(delta, stray)
         return
-    found = ran(program, len(meant)) if meant else b""
+    found = ran(delta, len(meant)) if meant else b""
     # What bits a NaN has is the hardware's affair; writers keep them out.
     nans = np.isnan(np.frombuffer(meant[: len(meant) // 4 * 4], "<f4")).any()
     assert found == meant or nans
     if stray != len(meant):
         with pytest.raises(BundleError):
-            ran(program, stray)
+            ran(delta, stray)
 
 
-@pytest.mark.parametrize(
-    "program", ["ffffffff0f00", "feffffff0f00", "fdffffff0f00", "fcffffff0f00"]
-)
-def test_hostile_lengths_allocate_nothing(program: str) -> None:
+@pytest.mark.parametrize("delta", ["ffffffff0f00", "feffffff0f00", "fdffffff0f00", "fcffffff0f00"])
+def test_hostile_lengths_allocate_nothing(delta: str) -> None:
     tracemalloc.start()
     try:
         with pytest.raises(BundleError):
-            ran(bytes.fromhex(program), 1000)
+            ran(bytes.fromhex(delta), 1000)
         assert tracemalloc.get_traced_memory()[1] < 100_000
     finally:
         tracemalloc.stop()
