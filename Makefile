@@ -5,12 +5,12 @@ BIN := $(VENV)/bin
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 export KERAS_BACKEND ?= tensorflow
 
-.PHONY: demo test check fuzz lock clean
+.PHONY: demo test check fuzz lock clean system-packages
 
 demo: $(VENV)/installed
 	$(BIN)/tfelastic demo --workspace runs/demo
 
-test: check
+test: check system-packages
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 check: $(VENV)/installed
@@ -22,20 +22,46 @@ check: $(VENV)/installed
 # A longer attack on the bundle's reader, guided by coverage: make fuzz FUZZ_SECONDS=3600
 FUZZ_SECONDS ?= 300
 fuzz: $(VENV)/installed
-	$(BIN)/python -m pip install --quiet --no-build-isolation --editable .[fuzz]
+	$(BIN)/python -m pip install --quiet --no-build-isolation --editable runtime/python --editable .[fuzz]
 	$(BIN)/python tests/fuzz/fuzz_bundle.py --seconds $(FUZZ_SECONDS)
 
-# Every package at the version and hash of the lock file, then this project itself.
-$(VENV)/installed: requirements.lock setup.cfg pyproject.toml
+# What the tests need from the system: each line of the list is a Debian package and the command
+# that succeeds where it is present. apt-get installs what is missing where it may.
+system-packages: system-packages.txt
+	@missing=$$(while read -r package probe; do \
+		sh -c "$$probe" >/dev/null 2>&1 </dev/null || printf '%s ' "$$package"; done <$<); \
+	if [ -z "$$missing" ]; then exit 0; fi; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get -qq update && \
+		DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends $$missing; \
+	else \
+		echo "The tests need these packages (Debian's names), and only root may install them: $$missing" >&2; \
+		exit 1; \
+	fi
+
+# An environment knows its own path: one that was copied with a checkout is made anew.
+OWN_VENV = grep -qs -- ' $(CURDIR)/$(VENV)$$' $(VENV)/pyvenv.cfg
+ifneq ($(shell $(OWN_VENV) && echo own),own)
+.PHONY: $(VENV)/installed
+endif
+
+# Every package at the version and hash of the lock file, then this project's two distributions.
+$(VENV)/installed: requirements.lock setup.cfg pyproject.toml runtime/python/setup.cfg
+	$(OWN_VENV) || rm -rf $(VENV)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements.lock
-	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation \
+		--editable runtime/python --editable .
 	touch $@
 
-# Resolve the extras of setup.cfg anew, with pip's own resolver (needs pip-tools).
+# Resolve the extras of setup.cfg anew, with pip's own resolver (needs pip-tools). Our own runtime is
+# on no index: the resolver reads its requirements from a wheel, and leaves it out of the file.
+LOCK_WHEELS := build/lock
 lock:
-	pip-compile --quiet --extra dev --allow-unsafe --strip-extras --generate-hashes --no-header --no-annotate \
+	$(PYTHON) -m pip wheel --quiet --no-deps --wheel-dir $(LOCK_WHEELS) runtime/python
+	pip-compile --quiet --extra dev --strip-extras --generate-hashes --no-header --no-annotate \
+		--find-links $(LOCK_WHEELS) --unsafe-package tfelastic-runtime \
 		--no-emit-options --output-file requirements.lock setup.cfg
 
 clean:
-	rm -rf $(VENV) runs *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) runs build *.egg-info runtime/python/build runtime/python/*.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -18,7 +18,11 @@ _EXTRAS: dict[str, dict[str, str]] = {
         "rich": "rich",
         "PyYAML": "yaml",
     },
-    "tensorflow": {"tensorflow": "tensorflow", "ai-edge-litert": "ai_edge_litert.interpreter"},
+    "tensorflow": {
+        "tensorflow": "tensorflow",
+        "ai-edge-litert": "ai_edge_litert.interpreter",
+        "tfelastic-runtime": "tfelastic_runtime",
+    },
     "report": {
         "scikit-learn": "sklearn",
         "pillow": "PIL",
