@@ -20,6 +20,7 @@ import numpy as np
 
 import tfelastic as te
 from tfelastic.cost.file_size import Anatomy, anatomy, tflite_bytes
+from tfelastic.files import write_atomically
 from tfelastic.plan import Selection
 from tflite_export import convert
 from tflite_export.profile.operations import SHARES, measure_files, table_of
@@ -137,9 +138,7 @@ def fit(found: Sequence[Found]) -> str:
 def write(path: Path, text: str) -> None:
     """Replace what stands between the two marks of a page."""
     before, _, rest = path.read_text().partition(BEGIN)
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{rest.partition(END)[2]}")
-    os.replace(temporary, path)
+    write_atomically(path, f"{before}{BEGIN}\n\n{text}\n\n{END}{rest.partition(END)[2]}")
 
 
 def main() -> None:

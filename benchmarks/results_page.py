@@ -12,7 +12,8 @@ from pathlib import Path
 import click
 
 from pipelines.report.markdown import section
-from pipelines.workspace import read_metrics, write_atomically
+from pipelines.workspace import read_metrics
+from tfelastic.files import write_atomically
 
 _HEAD = """# Results
 

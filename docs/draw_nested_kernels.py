@@ -1,7 +1,8 @@
 """Draws docs/nested_kernels.svg: one kernel of three rungs, as the two ways of training see it."""
 
-import os
 from pathlib import Path
+
+from tfelastic.files import write_atomically
 
 CELL = 14
 # Channels of the three rungs, of 16.
@@ -80,9 +81,7 @@ def main() -> None:
         "</svg>",
     ]
     path = Path(__file__).with_name("nested_kernels.svg")
-    temporary = path.with_suffix(".part")
-    temporary.write_text("\n".join(parts) + "\n")
-    os.replace(temporary, path)
+    write_atomically(path, "\n".join(parts) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,8 @@
 """The folder of one run: its artefacts, and beside them what lets a killed run go on.
 
-Artefacts lie at the top; `.state/` holds the lock, the record of finished stages, checkpoints and
-files still being written. Every file appears by one rename, so a kill at any moment leaves the old
-file or the new one, never half of one. The lock is the kernel's: it goes when its process goes,
-however that ends.
+Artefacts lie at the top; `.state/` holds the lock, the record of finished stages and checkpoints.
+Every file appears by one rename, so a kill at any moment leaves the old file or the new one, never
+half of one. The lock is the kernel's: it goes when its process goes, however that ends.
 """
 
 import contextlib
@@ -44,8 +43,6 @@ class Workspace:
         workspace = cls(Path(path), recipe)
         workspace._claim()
         with workspace._locked():
-            shutil.rmtree(workspace._partial, ignore_errors=True)
-            workspace._partial.mkdir()
             workspace._read_record()
             for stage in workspace._record["stages"]:
                 workspace._clear(stage)
@@ -54,10 +51,6 @@ class Workspace:
     @property
     def _state(self) -> Path:
         return self.path / ".state"
-
-    @property
-    def _partial(self) -> Path:
-        return self._state / "partial"
 
     def _claim(self) -> None:
         try:
@@ -159,10 +152,12 @@ class Workspace:
 
     def save(self, name: str, write: Callable[[Path], object]) -> Path:
         """Let `write(path)` write a file, then put it at `name` in one step."""
-        target, partial = self.path / name, self._partial / Path(name).name
+        from tfelastic.files import atomic_write
+
+        target = self.path / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        write(partial)
-        _move(partial, target)
+        with atomic_write(target) as temporary:
+            write(temporary)
         return target
 
     def save_bytes(self, name: str, data: bytes) -> Path:
@@ -180,20 +175,6 @@ class Workspace:
     def begun(self, stage: str, name: str) -> str:
         """Return the name for a file that a stage keeps only until it is finished."""
         return f".state/{stage}/{name}"
-
-
-def write_atomically(path: Path, data: bytes) -> Path:
-    """Put `data` at `path` in one step, where no workspace is open."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_bytes(data)
-    _move(partial, path)
-    return path
-
-
-def _move(partial: Path, target: Path) -> None:
-    with open(partial, "rb") as file:
-        os.fsync(file.fileno())
-    os.replace(partial, target)
 
 
 def read_metrics(path: str | os.PathLike[str]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ TfelasticError
 ├── CostError       (ValueError)  a cost cannot be counted
 ├── DataError       (ValueError)  data are missing, malformed, or do not fit the model
 ├── TrainingError   (ValueError)  a model cannot be trained in the way asked for
+├── CheckpointError (ValueError)  a checkpoint is damaged, or of another computation
 └── SearchError     (ValueError)  a search over nets cannot go on; `report` holds what it found so far
 ```
 
@@ -47,6 +48,10 @@ class DataError(TfelasticError, ValueError):
 
 class TrainingError(TfelasticError, ValueError):
     """A model cannot be trained in the way asked for."""
+
+
+class CheckpointError(TfelasticError, ValueError):
+    """A checkpoint is damaged, or of another computation."""
 
 
 class SearchError(TfelasticError, ValueError):

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Unpack
 import numpy as np
 from tfelastic_runtime import VariantPlan
 
+from tfelastic.files import write_atomically
 from tflite_export.bundle import Variant, write_bundle
 from tflite_export.convert import Conversion, convert
 from tflite_export.errors import ConversionError, VerificationError
@@ -233,7 +234,8 @@ def export(
         )
         widest = widest or tflite
         if variants_dir is not None:
-            _write(Path(variants_dir) / f"{name}.tflite", tflite)
+            Path(variants_dir).mkdir(parents=True, exist_ok=True)
+            write_atomically(Path(variants_dir) / f"{name}.tflite", tflite)
         reports.append(report)
         packables.append(report.packable(tflite))
         if progress is not None:
@@ -323,14 +325,3 @@ def export_variant(
 def _told(plan: "KeepPlan") -> VariantPlan:
     """Return a plan as a bundle tells it: a rung's units are the leading ones."""
     return VariantPlan({group: len(units) for group, units in plan.keep.items()}, plan.removed)
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Write a file under a temporary name, then give it its own."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        temporary.write_bytes(data)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipelines.workspace import write_atomically
-
 if TYPE_CHECKING:
     import tfelastic as te
     from tfelastic.strategies.shares import Mode
@@ -114,6 +112,7 @@ def _latencies(graph: "te.LayerGraph", plans: Mapping[str, "te.KeepPlan"]) -> di
 def write_picture(report: Mapping[str, Any], path: Path) -> None:
     """Draw a comparison into a file."""
     from pipelines.report.comparison import draw
+    from tfelastic.files import write_atomically
 
     write_atomically(path, draw(report, file_format=path.suffix[1:]))
 

@@ -1,6 +1,5 @@
 """Reading and writing Keras model files for the commands that work on one."""
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,11 +52,8 @@ def check_output(path: str) -> None:
 
 def save(model: "keras.Model", path: str) -> None:
     """Write a model to a .keras file in one step."""
+    from tfelastic.files import atomic_write
+
     check_output(path)
-    target = Path(path)
-    unfinished = target.with_name(f".{os.getpid()}.{target.name}")
-    try:
-        model.save(unfinished)
-        os.replace(unfinished, target)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with atomic_write(path) as temporary:
+        model.save(temporary)

@@ -9,7 +9,6 @@ import click
 
 from pipelines.cli import comparison, model_file, prune_blocks
 from pipelines.cli.prune_data import DATA_DRIVEN, data_driven
-from pipelines.workspace import write_atomically
 
 if TYPE_CHECKING:
     import keras
@@ -130,6 +129,8 @@ def command(model: str, as_json: bool, **options: Any) -> None:
         pruned = te.prune(loaded, plan)
     model_file.save(pruned, output)
     if request.save_plan:
+        from tfelastic.files import write_atomically
+
         write_atomically(Path(request.save_plan), json.dumps(plan.to_json(), indent=1).encode())
     report = _report(graph, plan, budget) | (found.to_json() if found else {})
     told = f"{found}\n{_told(report, output)}" if found else _told(report, output)

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from pipelines.report import parts, prose, units
-from pipelines.workspace import read_metrics, write_atomically
+from pipelines.workspace import read_metrics
 
 PAGE = "report.html"
 
@@ -76,5 +76,7 @@ def _parts(metrics: Mapping[str, Any]) -> list[dict[str, str]]:
 
 def write_report(workspace: Path) -> Path:
     """Draw a finished run's page anew and return its path."""
+    from tfelastic.files import write_atomically
+
     page = render(read_metrics(workspace))
     return write_atomically(workspace / PAGE, page.encode())

@@ -16,7 +16,7 @@ FILE = "baseline.keras"
 def run(run: Run) -> Outcome:
     """Train the stand-alone model, from the pretrained weights where the recipe names some."""
     import tfelastic as te
-    from pipelines.stages.training import Checkpoint, accuracy, train
+    from pipelines.stages.training import TrainingCheckpoint, accuracy, train
 
     dataset = run.dataset
     model = build(run)
@@ -26,7 +26,7 @@ def run(run: Run) -> Outcome:
         run.learned,
         training=run.recipe.baseline,
         seed=run.recipe.seed,
-        checkpoint=Checkpoint(run.workspace, STAGE.name),
+        checkpoint=TrainingCheckpoint(run.workspace, STAGE.name),
         reporter=run.reporter,
     )
     run.workspace.save(FILE, model.save)

@@ -11,7 +11,7 @@ def run(run: Run) -> Outcome:
     import keras
 
     import tfelastic as te
-    from pipelines.stages.training import Checkpoint, accuracy, calibration_images, train
+    from pipelines.stages.training import TrainingCheckpoint, accuracy, calibration_images, train
 
     dataset, spec = run.dataset, run.recipe.elastic
     net = te.ElasticModel(
@@ -24,7 +24,7 @@ def run(run: Run) -> Outcome:
         dataset.train,
         training=spec,
         seed=run.recipe.seed,
-        checkpoint=Checkpoint(run.workspace, STAGE.name),
+        checkpoint=TrainingCheckpoint(run.workspace, STAGE.name),
         reporter=run.reporter,
     )
     te.recalibrate(net, calibration_images(spec, dataset.train, seed=run.recipe.seed))

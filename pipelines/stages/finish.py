@@ -53,7 +53,7 @@ def _train(
         Its epochs, and the seconds of those that an earlier try had ended.
     """
     import tfelastic as te
-    from pipelines.stages.training import Checkpoint, train
+    from pipelines.stages.training import TrainingCheckpoint, train
 
     spec = searches.spec_of(run).finish
     trained = train(
@@ -61,7 +61,7 @@ def _train(
         run.learned,
         training=spec,
         seed=run.recipe.seed,
-        checkpoint=Checkpoint(run.workspace, STAGE.name, name),
+        checkpoint=TrainingCheckpoint(run.workspace, STAGE.name, name),
         reporter=run.reporter,
     )
     return trained.history, trained.earlier_seconds

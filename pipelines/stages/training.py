@@ -2,14 +2,12 @@
 
 Keras' `BackupAndRestore` does not serve here: it writes the weights over the old ones and then the
 epoch's number into a second file, so a kill in between leaves newer weights counted as older, or
-half a file; and it does not keep the history. `Checkpoint` writes one file and renames it.
+half a file; and it does not keep the history. `TrainingCheckpoint` writes one file and renames it.
 """
 
-import json
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -18,6 +16,7 @@ import numpy as np
 from pipelines.sections import StepTuning, Training
 from pipelines.stages.progress import Advance, Reporter
 from pipelines.workspace import Workspace
+from tfelastic.checkpoint import Checkpoint
 from tfelastic.data import Batches, Split
 
 if TYPE_CHECKING:
@@ -30,40 +29,20 @@ _CALIBRATION_IMAGES = 2048
 Epoch = dict[str, float]
 
 
-class Checkpoint:
+class TrainingCheckpoint:
     """A training's state in one file: weights, optimizer, random seeds and the epochs so far."""
 
     def __init__(self, workspace: Workspace, stage: str, name: str = "checkpoint") -> None:
-        self._workspace = workspace
-        self._name = workspace.begun(stage, f"{name}.npz")
-
-    @property
-    def path(self) -> Path:
-        """Where the file is, once an epoch has ended."""
-        return self._workspace.path / self._name
+        self._file = Checkpoint(workspace.path / workspace.begun(stage, f"{name}.npz"))
 
     def save(self, model: keras.Model, history: list[Epoch]) -> None:
         """Put the state aside in one step."""
-        state = _state(model)
-        arrays = {f"{i:05}": keras.ops.convert_to_numpy(v) for i, v in enumerate(state)}
-        note = json.dumps({"history": history, "variables": [v.path for v in state]})
-
-        def write(path: Path) -> None:
-            with open(path, "wb") as file:
-                np.savez(file, note=np.frombuffer(note.encode(), dtype=np.uint8), **arrays)
-
-        self._workspace.save(self._name, write)
+        self._file.save({"history": history}, _state(model))
 
     def restore(self, model: keras.Model) -> list[Epoch]:
         """Carry the state over into a compiled model; return the epochs so far, none at first."""
-        if not self.path.exists():
-            return []
-        state = _state(model)
-        with np.load(self.path, allow_pickle=False) as file:
-            note = json.loads(file["note"].tobytes())
-            for index, variable in enumerate(state):
-                variable.assign(file[f"{index:05}"])
-        history: list[Epoch] = note["history"]
+        record = self._file.restore(_state(model))
+        history: list[Epoch] = [] if record is None else record["history"]
         return history
 
 
@@ -94,7 +73,7 @@ class MovesBar(keras.callbacks.Callback):
 class _AfterEachEpoch(keras.callbacks.Callback):
     """Keeps the history and puts the checkpoint aside."""
 
-    def __init__(self, checkpoint: Checkpoint, history: list[Epoch]) -> None:
+    def __init__(self, checkpoint: TrainingCheckpoint, history: list[Epoch]) -> None:
         super().__init__()
         self._checkpoint, self._history = checkpoint, history
 
@@ -129,7 +108,7 @@ def train(
     *,
     training: Training,
     seed: int,
-    checkpoint: Checkpoint,
+    checkpoint: TrainingCheckpoint,
     reporter: Reporter,
 ) -> Trained:
     """Compile and train a model, going on after the last epoch that the checkpoint holds.
@@ -189,7 +168,7 @@ def train_each(
             split,
             training=training,
             seed=run.recipe.seed,
-            checkpoint=Checkpoint(run.workspace, stage, name),
+            checkpoint=TrainingCheckpoint(run.workspace, stage, name),
             reporter=run.reporter,
         )
         run.workspace.save(keras_file(name), net.save)

@@ -74,6 +74,13 @@ class GrowingRung(Learner):
         others = set(map(id, self.teacher.variables))
         return [variable for variable in self.variables if id(variable) not in others]
 
+    @property
+    def training_state(self) -> list[Any]:
+        """All that changes in training; metrics start anew with each epoch and are left out."""
+        if not self.optimizer.built:
+            self.optimizer.build(self.trainable_variables)
+        return [*self.state, *self.optimizer.variables]
+
     def build(self, input_shape: Any = None) -> None:
         """Nothing is left to build."""
         self.built = True

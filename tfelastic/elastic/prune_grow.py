@@ -3,7 +3,7 @@
 import hashlib
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from tfelastic.checkpoint import Checkpoint
 from tfelastic.cost import cost
-from tfelastic.elastic.checkpoint import LevelFile, Progress
 from tfelastic.elastic.fit_data import as_arguments, some_images, start_at
 from tfelastic.elastic.growing_rung import GrowingRung
 from tfelastic.elastic.growth import GrownLevel, Growth
@@ -71,7 +71,8 @@ def prune_and_grow(
         The elastic network. Its `growth` reports every level.
 
     Raises:
-        TrainingError: The model is not compiled and `compile` is left out, or `checkpoint_dir` holds another run.
+        TrainingError: The model is not compiled and `compile` is left out.
+        CheckpointError: `checkpoint_dir` holds another run, or a damaged file.
         PlanError: The ladder was made for another model.
 
     Example:
@@ -97,10 +98,38 @@ def prune_and_grow(
     folder = Path(checkpoint_dir) if checkpoint_dir is not None else None
     levels = []
     for name in reversed(net.names):
-        file = LevelFile(folder, name, settings)
-        levels.append(grower.grow(name, (train, validation), epochs, file, callbacks))
+        checkpoint = Checkpoint(folder / f"{name}.npz", settings) if folder else None
+        levels.append(grower.grow(name, (train, validation), epochs, checkpoint, callbacks))
     net.growth = Growth(tuple(levels))
     return net
+
+
+@dataclass
+class _Progress:
+    """How far a level's training has come.
+
+    Attributes:
+        history: The figures of every epoch that has ended.
+        seconds: How long they took.
+        validation: The figures on the validation data, once the level is finished.
+        finished: Whether nothing is left to do.
+    """
+
+    history: list[dict[str, float]] = field(default_factory=list)
+    seconds: float = 0.0
+    validation: dict[str, float] | None = None
+    finished: bool = False
+
+    @classmethod
+    def restored(cls, checkpoint: Checkpoint | None, rung: GrowingRung) -> "_Progress":
+        """Carry a checkpoint over into a compiled level and return its progress; none where there is no file."""
+        record = checkpoint.restore(rung.training_state) if checkpoint else None
+        return cls() if record is None else cls(**record)
+
+    def save(self, checkpoint: Checkpoint | None, rung: GrowingRung) -> None:
+        """Save the level's state and its progress."""
+        if checkpoint is not None:
+            checkpoint.save(vars(self), rung.training_state)
 
 
 class _Grower:
@@ -130,16 +159,16 @@ class _Grower:
         name: str,
         data: tuple[Any, Any],
         epochs: int,
-        file: LevelFile,
+        checkpoint: Checkpoint | None,
         callbacks: Sequence[keras.callbacks.Callback],
     ) -> GrownLevel:
         """Train one level, or go on with it, write it into the network, and report it."""
         rung = GrowingRung(self._net, name, teacher=self._teacher, distillation=self._distillation)
         self._compile(rung)
-        progress = file.restore(rung)
+        progress = _Progress.restored(checkpoint, rung)
         if not progress.finished:
             train, validation = data
-            _train(rung, train, epochs, [*callbacks, _AfterEachEpoch(file, progress)])
+            _train(rung, train, epochs, [*callbacks, _AfterEachEpoch(checkpoint, progress)])
             images = some_images(train, count=_CALIBRATION_IMAGES)
             if images is not None:
                 rung.recalibrate(images)
@@ -147,11 +176,11 @@ class _Grower:
                 figures = rung.evaluate(**as_arguments(validation), verbose=0, return_dict=True)
                 progress.validation = {key: float(value) for key, value in figures.items()}
             progress.finished = True
-            file.save(rung, progress)
+            progress.save(checkpoint, rung)
         rung.settle()
         return self._report(rung, progress)
 
-    def _report(self, rung: GrowingRung, progress: Progress) -> GrownLevel:
+    def _report(self, rung: GrowingRung, progress: _Progress) -> GrownLevel:
         of_ladder = self._net.ladder.rung(rung.name)
         spent = cost(self._net.graph, of_ladder.plan)
         return GrownLevel(
@@ -192,10 +221,10 @@ def _train(
 class _AfterEachEpoch(keras.callbacks.Callback):
     """Keeps the history and puts the state aside."""
 
-    def __init__(self, file: LevelFile, progress: Progress) -> None:
+    def __init__(self, checkpoint: Checkpoint | None, progress: _Progress) -> None:
         super().__init__()
         self.progress = progress
-        self._file = file
+        self._checkpoint = checkpoint
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._start = time.perf_counter()
@@ -203,7 +232,7 @@ class _AfterEachEpoch(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self.progress.history.append({key: float(value) for key, value in (logs or {}).items()})
         self.progress.seconds += time.perf_counter() - self._start
-        self._file.save(self.model, self.progress)
+        self.progress.save(self._checkpoint, self.model)
 
 
 def _digest(model: keras.Model) -> str:

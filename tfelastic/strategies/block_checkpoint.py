@@ -1,16 +1,16 @@
 """How far a block search is, kept in a folder so that it can go on after it was cut short."""
 
 import hashlib
-import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import keras
 
-from tfelastic.errors import SearchError
+from tfelastic.checkpoint import Checkpoint
+from tfelastic.errors import CheckpointError
 from tfelastic.strategies.block_accuracy import Tally
 from tfelastic.strategies.block_report import BlockStep
 
@@ -51,11 +51,10 @@ class Progress:
         )
 
 
-class Checkpoint:
-    """A folder with `search.json` and the weights after the last step.
+class SearchCheckpoint:
+    """A folder with `search.npz`, the progress, and the weights after the last step.
 
-    Each file is written under another name and then renamed; `search.json` comes last, and names the weights that
-    belong to it.
+    The progress is written last, and its number of steps names the weights that belong to it.
 
     Args:
         folder: Where to keep them; made if missing. `None` keeps nothing.
@@ -64,57 +63,57 @@ class Checkpoint:
 
     def __init__(self, folder: str | os.PathLike[str] | None, request: Mapping[str, Any]) -> None:
         self._folder = None if folder is None else Path(folder)
-        self._request = json.loads(json.dumps(request))
+        self._request = request
 
     def load(self) -> Progress:
         """Return what was saved, or a fresh start.
 
         Raises:
-            SearchError: The folder holds another search, or none that can be read.
+            CheckpointError: The folder holds another search, or none that can be read.
         """
-        if self._folder is None or not self._state.exists():
+        record = None if self._folder is None else self._progress.restore()
+        if record is None:
             return Progress()
         try:
-            saved = json.loads(self._state.read_text(encoding="utf-8"))
-            request, progress = saved["request"], Progress.from_json(saved["progress"])
-        except (OSError, ValueError, KeyError, TypeError) as cause:
-            raise SearchError(
-                f"{self._state} holds no search that can go on: {cause}; remove it"
+            return Progress.from_json(record)
+        except (KeyError, TypeError, ValueError) as cause:
+            raise CheckpointError(
+                f"{self._progress.path} holds no search that can go on: {cause}; delete it to start anew"
             ) from cause
-        if request != self._request:
-            changed = sorted(k for k in self._request if request.get(k) != self._request[k])
-            raise SearchError(
-                f"{self._folder} holds another search: {', '.join(changed)} differ; "
-                "go on with what it was begun with, or give another checkpoint"
-            )
-        return progress
 
     def load_weights(self, model: keras.Model, steps: int) -> None:
-        """Give `model` the weights that were saved after `steps` steps."""
-        model.load_weights(self._weights(steps))
+        """Give `model` the weights that were saved after `steps` steps.
+
+        Raises:
+            CheckpointError: They are missing or damaged.
+        """
+        weights = self._weights(steps)
+        if weights.restore(model.variables) is None:
+            raise CheckpointError(
+                f"{weights.path} is missing; delete {self._progress.path} to start the search anew"
+            )
 
     def save(self, progress: Progress, model: keras.Model | None = None) -> None:
         """Keep the progress, with the weights of the net that a finished step left."""
         if self._folder is None:
             return
-        self._folder.mkdir(parents=True, exist_ok=True)
         steps = len(progress.steps)
         if model is not None:
-            _replace(self._weights(steps), model.save_weights)
-        state = {"request": self._request, "progress": progress.to_json()}
-        text = json.dumps(state, indent=1)
-        _replace(self._state, lambda path: path.write_text(text, encoding="utf-8"))
+            self._weights(steps).save({}, model.variables)
+        self._progress.save(progress.to_json())
         if model is not None:
-            self._weights(steps - 1).unlink(missing_ok=True)
+            self._weights(steps - 1).remove()
 
     @property
-    def _state(self) -> Path:
-        assert self._folder is not None
-        return self._folder / "search.json"
+    def _progress(self) -> Checkpoint:
+        return self._file("search")
 
-    def _weights(self, steps: int) -> Path:
+    def _weights(self, steps: int) -> Checkpoint:
+        return self._file(f"step{steps:03d}")
+
+    def _file(self, name: str) -> Checkpoint:
         assert self._folder is not None
-        return self._folder / f"step{steps:03d}.weights.h5"
+        return Checkpoint(self._folder / f"{name}.npz", self._request)
 
 
 def weights_hash(model: keras.Model) -> str:
@@ -123,9 +122,3 @@ def weights_hash(model: keras.Model) -> str:
     for variable in model.variables:
         digest.update(keras.ops.convert_to_numpy(variable).tobytes())
     return digest.hexdigest()[:16]
-
-
-def _replace(path: Path, write: Callable[[Path], Any]) -> None:
-    partial = path.with_name(f"partial_{path.name}")
-    write(partial)
-    os.replace(partial, path)

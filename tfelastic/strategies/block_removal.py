@@ -14,7 +14,7 @@ from tfelastic.graph import trace
 from tfelastic.graph.blocks import residuals_kept
 from tfelastic.plan import KeepPlan
 from tfelastic.strategies.block_accuracy import Accuracy
-from tfelastic.strategies.block_checkpoint import Checkpoint, Progress, weights_hash
+from tfelastic.strategies.block_checkpoint import Progress, SearchCheckpoint, weights_hash
 from tfelastic.strategies.block_goal import Goal
 from tfelastic.strategies.block_report import BlockReport, BlockStep
 from tfelastic.surgery import prune
@@ -101,7 +101,7 @@ class _Search:
         fine_tune: Callable[[keras.Model], object] | None,
         folder: str | os.PathLike[str] | None,
     ) -> BlockReport:
-        self._checkpoint = Checkpoint(folder, self._request())
+        self._checkpoint = SearchCheckpoint(folder, self._request())
         self._resume()
         accuracy = self._progress.accuracy
         if accuracy is None:

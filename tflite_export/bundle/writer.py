@@ -17,6 +17,7 @@ from tfelastic_runtime import Bundle, BundleError, Manifest, Profile
 from tfelastic_runtime.bundle import CONTAINER_VERSION, DIGEST_BYTES, HEADER, MAGIC
 from tfelastic_runtime.manifest import padded
 
+from tfelastic.files import atomic_write
 from tflite_export.bundle.deduplication import Payload
 from tflite_export.bundle.manifest import Variant, canonical, describe
 from tflite_export.errors import PackError
@@ -85,15 +86,9 @@ def write_bundle(
         variants, name=name, labels=labels, output_kind=output_kind, profiles=profiles
     )
     data = pack(manifest, payload)
-    # The same name every time: what a killed run left behind, the next one replaces.
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        _write_through(temporary, data)
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(data)
         _read_back(temporary, manifest, variants)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    _sync_folder(path.parent)
     return BundleReport(
         path=str(path),
         bundle_bytes=len(data),
@@ -121,13 +116,6 @@ def pack(manifest: Manifest, payload: Payload) -> bytes:
     return body + hashlib.sha256(body).digest()
 
 
-def _write_through(path: Path, data: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
 def _read_back(path: Path, manifest: Manifest, variants: Sequence[Variant]) -> None:
     try:
         bundle = Bundle.open(path)
@@ -136,13 +124,3 @@ def _read_back(path: Path, manifest: Manifest, variants: Sequence[Variant]) -> N
         raise PackError(f"the bundle did not read back: {cause}") from cause
     if bundle.manifest != manifest or found != [variant.tflite for variant in variants]:
         raise PackError(f"the bundle did not read back as it was written to {path}")
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the rename itself survive a power cut, where the system can open folders."""
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

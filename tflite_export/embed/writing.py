@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from tfelastic_runtime import Bundle
 
+from tfelastic.files import write_atomically
 from tflite_export.embed.flash import Placed, layout
 from tflite_export.embed.sources import sources
 from tflite_export.errors import VerificationError
@@ -124,7 +125,9 @@ def embed(
     operators = sorted({name for each in flash.placed for name in summarize(each.model).operators})
     texts = sources(flash, opened.manifest, arenas=given, operators=operators)
     for name, text in texts.items():
-        _write(Path(folder) / name, text)
+        path = Path(folder) / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, text)
     return EmbedReport(
         folder=str(folder),
         array_bytes=len(flash.data),
@@ -178,13 +181,3 @@ def _answers(tflite: bytes, images: np.ndarray) -> np.ndarray:
         interpreter.invoke()
         answers.append(interpreter.get_tensor(given["index"]))
     return np.stack(answers)
-
-
-def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        temporary.write_text(text, "utf-8")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -6,7 +6,7 @@ from pipelines.config import Recipe
 from pipelines.sections import Training
 from pipelines.stages.progress import Reporter
 from pipelines.stages.training import (
-    Checkpoint,
+    TrainingCheckpoint,
     batches_for,
     calibration_images,
     compile_for,
@@ -48,7 +48,7 @@ def trained(path, training: Training, *, stop_after: int | None, monkeypatch) ->
     """Train in the workspace at `path`; with `stop_after`, die in the epoch after so many."""
     model = net()
     with Workspace.open(path, RECIPE) as workspace:
-        checkpoint = Checkpoint(workspace, "baseline")
+        checkpoint = TrainingCheckpoint(workspace, "baseline")
         if stop_after is not None:
             save = checkpoint.save
 
@@ -92,7 +92,7 @@ def test_a_checkpoint_that_stops_in_the_middle_of_a_write_leaves_the_one_before(
     model = net()
     model.compile("sgd", "sparse_categorical_crossentropy")
     with Workspace.open(tmp_path, RECIPE) as workspace:
-        checkpoint = Checkpoint(workspace, "baseline")
+        checkpoint = TrainingCheckpoint(workspace, "baseline")
         checkpoint.save(model, [{"epoch": 1}])
         before = [keras.ops.convert_to_numpy(v).copy() for v in model.variables]
         for variable in model.trainable_variables:

@@ -10,7 +10,7 @@ from keras import layers
 
 import tfelastic as te
 from tfelastic.elastic.growing_rung import GrowingRung
-from tfelastic.errors import TrainingError
+from tfelastic.errors import CheckpointError, TrainingError
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.normal(size=(64, 6, 6, 1)).astype("float32")
@@ -226,7 +226,7 @@ def test_a_killed_growing_goes_on_and_ends_the_same(tmp_path: Path) -> None:
     finished = grow(tmp_path, again)
     assert again.begun == []
     assert all(map(np.array_equal, finished.get_weights(), net.get_weights()))
-    with pytest.raises(TrainingError, match=r"w050\.npz is from a growing with another epochs"):
+    with pytest.raises(CheckpointError, match=r"w050\.npz was begun with another epochs"):
         grow(tmp_path, epochs=3)
 
 

@@ -184,20 +184,20 @@ def test_a_search_goes_on_after_the_last_candidate(
     assert expected.model is not None
     assert shift(report.model) == shift(expected.model)
     files = sorted(path.name for path in tmp_path.iterdir())
-    assert files == ["search.json", "step003.weights.h5"]
+    assert files == ["search.npz", "step003.npz"]
     finished = te.remove_blocks(model, evaluate=Counted(0, stop), checkpoint=tmp_path, **options)
     assert finished == expected
 
 
 def test_the_checkpoint_of_another_search_is_refused(model: keras.Model, tmp_path: Path) -> None:
     te.remove_blocks(model, evaluate=shift, budget=1, checkpoint=tmp_path)
-    with pytest.raises(te.errors.SearchError, match=r"another search: count differ"):
+    with pytest.raises(te.errors.CheckpointError, match=r"begun with another count"):
         te.remove_blocks(model, evaluate=shift, budget=2, checkpoint=tmp_path)
     model.get_layer("a_last").bias.assign([7.0, 0.0, 0.0])
-    with pytest.raises(te.errors.SearchError, match="weights differ"):
+    with pytest.raises(te.errors.CheckpointError, match="begun with another weights"):
         te.remove_blocks(model, evaluate=shift, budget=1, checkpoint=tmp_path)
-    (tmp_path / "search.json").write_text("{")
-    with pytest.raises(te.errors.SearchError, match="remove it"):
+    (tmp_path / "search.npz").write_text("{")
+    with pytest.raises(te.errors.CheckpointError, match="delete it"):
         te.remove_blocks(model, evaluate=shift, budget=1, checkpoint=tmp_path)
 
 

@@ -283,12 +283,12 @@ def test_failure_keeps_the_bundle_that_was_there(
 ) -> None:
     path = tmp_path / "model.elastic"
     before = write_bundle(path, variants, name="before")
-    honest = writer._write_through
+    honest = writer.pack
 
-    def failing_disk(path: Path, data: bytes) -> None:
-        honest(path, data[:-100] + bytes(100))
+    def failing(manifest: Manifest, payload: Payload) -> bytes:
+        return honest(manifest, payload)[:-100] + bytes(100)
 
-    monkeypatch.setattr(writer, "_write_through", failing_disk)
+    monkeypatch.setattr(writer, "pack", failing)
     with pytest.raises(PackError, match="did not read back"):
         write_bundle(path, variants, name="after")
     assert list(tmp_path.iterdir()) == [path]
@@ -300,7 +300,7 @@ def test_replaces_a_bundle_and_a_killed_run_s_leftover(
 ) -> None:
     path = tmp_path / "model.elastic"
     path.write_bytes(b"old")
-    (tmp_path / ".model.elastic.tmp").write_bytes(b"half")
+    (tmp_path / ".tmp.model.elastic").write_bytes(b"half")
     write_bundle(path, variants, name="net")
     assert list(tmp_path.iterdir()) == [path]
     assert Bundle.open(path).manifest.name == "net"
