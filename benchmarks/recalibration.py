@@ -12,8 +12,7 @@ import keras
 import tfelastic as te
 from pipelines.sections import Training
 from pipelines.stages.training import accuracy, batches_for, calibration_images, compile_for
-from tfelastic.data import Dataset
-from tfelastic.data.base import limited
+from tfelastic.data import Dataset, limited
 
 _EPOCHS = 8
 

@@ -68,7 +68,7 @@ def search(
     import numpy as np
 
     import tfelastic as te
-    from tfelastic.data.base import stratified_order
+    from tfelastic.data import stratified_order
 
     dataset = te.data.load(data, image_size=image_size(model))
     train = dataset.train

@@ -1,7 +1,6 @@
 """What a stage is, what it is given, and the loop that runs the unfinished ones in order."""
 
 import functools
-import hashlib
 import importlib.util
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -93,7 +92,7 @@ class Run:
         )
         if self.workspace.finished("data"):
             began_with = self.workspace.results("data")["sha256"]
-            if digest(dataset) != began_with:
+            if dataset.sha256 != began_with:
                 raise StageError(
                     f"{source} no longer holds the images that this run began with; put them back, "
                     "or choose another --workspace"
@@ -113,7 +112,7 @@ class Run:
 
     @property
     def _judges_first(self) -> list[np.ndarray]:
-        from tfelastic.data.base import stratified_order
+        from tfelastic.data import stratified_order
 
         labels = self.dataset.train.labels
         count = self.recipe.blocks.judges if self.recipe.blocks else 0
@@ -137,15 +136,6 @@ def _place(spec: Data) -> tuple[str, str | None]:
     if (Path(spec.data_dir) / "dataset_info.json").exists():
         return spec.data_dir, None
     return spec.source, spec.data_dir
-
-
-def digest(dataset: "Dataset") -> str:
-    """Return the sha256 over every image and label."""
-    total = hashlib.sha256()
-    for split in (dataset.train, dataset.test):
-        total.update(split.images.tobytes())
-        total.update(split.labels.tobytes())
-    return total.hexdigest()
 
 
 def some_images(images: np.ndarray, count: int, *, seed: int) -> np.ndarray:

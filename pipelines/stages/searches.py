@@ -78,7 +78,7 @@ def spec_of(run: Run) -> BlockRemoval:
 
 def tests_of(run: Run) -> "Split":
     """Return the test images that judge the net of each step."""
-    from tfelastic.data.base import limited
+    from tfelastic.data import limited
 
     test, count = run.dataset.test, spec_of(run).tests
     return test if count is None else limited(test, min(count, len(test)), seed=run.recipe.seed)

@@ -1,11 +1,31 @@
-"""Labelled images for training, testing and calibration: `load` reads them, `Batches` feeds them.
+"""Examples with targets, for training, evaluation and calibration: `load` reads them, `Batches` feeds them.
 
-`load` knows four kinds of source: scikit-learn's digits, any data set of TensorFlow Datasets, a
-prepared directory of it, and a folder of images. All end in a `Dataset` of plain uint8 arrays.
+`load` knows scikit-learn's digits, generated data, `.npz` files, folders of images by class or with masks, and
+TensorFlow Datasets, by name or prepared. All end in a `Dataset` of plain arrays.
 """
 
-from tfelastic.data.base import Dataset, Split
 from tfelastic.data.batches import Batches
+from tfelastic.data.dataset import (
+    Arrays,
+    Dataset,
+    Split,
+    arrays_of,
+    is_images,
+    limited,
+    sampling_order,
+    stratified_order,
+)
 from tfelastic.data.sources import load
 
-__all__ = ["Batches", "Dataset", "Split", "load"]
+__all__ = [
+    "Arrays",
+    "Batches",
+    "Dataset",
+    "Split",
+    "arrays_of",
+    "is_images",
+    "limited",
+    "load",
+    "sampling_order",
+    "stratified_order",
+]

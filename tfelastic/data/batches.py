@@ -1,15 +1,16 @@
 """Batches for `fit` and `evaluate`, shuffled and augmented alike in every run."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import keras
 import numpy as np
 
-from tfelastic.data.base import Split
+from tfelastic.data.dataset import Arrays, Split, arrays_of, described, is_images
 from tfelastic.errors import DataError
 from tfelastic.registry import Registry
 
-#: Maps uint8 images `[batch, height, width, channels]` and a generator to augmented ones.
+#: Maps images `[batch, height, width, channels]` and a generator to augmented ones; what it does to one image depends
+#: on the generator alone, so masks get the same from a generator of the same state.
 Augmentation = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 
 AUGMENTATIONS: Registry[Augmentation] = Registry("augmentation", DataError)
@@ -19,7 +20,7 @@ _MAX_SHIFT = 4
 
 
 class Batches(keras.utils.PyDataset):
-    """Feeds a split to Keras: float32 images `[batch, height, width, channels]` and int64 labels.
+    """Feeds a split to Keras: its inputs, pixels as float32, and its targets, as arrays or dicts of them.
 
     The order and the augmentation of an epoch depend on `seed` and the epoch's number alone, so a
     run that stops after k epochs goes on, after `start_at(k)`, as if it had never stopped. Every
@@ -27,15 +28,15 @@ class Batches(keras.utils.PyDataset):
     shuffles the batches themselves once more, and from a state that no seed here reaches.
 
     Args:
-        split: The images and labels.
-        batch_size: Images per batch; the last batch of an epoch may be smaller.
+        split: The examples and targets.
+        batch_size: Examples per batch; the last batch of an epoch may be smaller.
         augment: None, "shift" (up to 4 pixels each way, zeros moving in) or "shift-flip" (that, and
-            mirrored left to right half of the time).
+            mirrored left to right half of the time). Targets with a value per pixel move with their images.
         shuffle: Whether every epoch has an order of its own.
         seed: Fixes order and augmentation.
 
     Raises:
-        DataError: The batch size is not positive or the augmentation is unknown.
+        DataError: The batch size is not positive, or the augmentation is unknown or needs images and there are none.
     """
 
     def __init__(
@@ -53,6 +54,14 @@ class Batches(keras.utils.PyDataset):
         self._split = split
         self._batch_size = batch_size
         self._augment = None if augment is None else AUGMENTATIONS.get(augment)
+        self._image_sizes = {
+            array.shape[1:3] for array in arrays_of(split.inputs).values() if is_images(array)
+        }
+        if augment is not None and not self._image_sizes:
+            raise DataError(
+                f"the augmentation {augment!r} is for uint8 images [count, height, width, channels], got "
+                f"{described(split.inputs)}; set augment to null"
+            )
         self._shuffle = shuffle
         self._seed = seed
         self.start_at(0)
@@ -77,14 +86,28 @@ class Batches(keras.utils.PyDataset):
     def __len__(self) -> int:
         return -(-len(self._split) // self._batch_size)
 
-    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+    def __getitem__(self, index: int) -> tuple[Arrays, Arrays]:
         start = index * self._batch_size
         chosen = self._order[start : start + self._batch_size]
         self._finished |= index == len(self) - 1
-        images = self._split.images[chosen]
-        if self._augment is not None:
-            images = self._augment(images, self._random(index + 1))
-        return images.astype(np.float32, order="C"), self._split.labels[chosen]
+
+        def fed(array: np.ndarray) -> np.ndarray:
+            array = self._augmented(array[chosen], index)
+            return array.astype(np.float32, order="C") if array.dtype == np.uint8 else array
+
+        return _mapped(fed, self._split.inputs), _mapped(fed, self._split.targets)
+
+    def _augmented(self, array: np.ndarray, index: int) -> np.ndarray:
+        """Return images, or targets with a value per pixel, augmented; anything else as it is."""
+        if self._augment is None or array.shape[1:3] not in self._image_sizes:
+            return array
+        # A generator of the same state for each, so that a mask moves as its image does.
+        random = self._random(index + 1)
+        if is_images(array):
+            return self._augment(array, random)
+        if array.ndim in (3, 4):
+            return self._augment(array.reshape(*array.shape[:3], -1), random).reshape(array.shape)
+        return array
 
     def _random(self, stream: int) -> np.random.Generator:
         """Return a generator of its own for each batch, so that batches may come in any order."""
@@ -110,3 +133,9 @@ def shift_flip(images: np.ndarray, random: np.random.Generator) -> np.ndarray:
     mirrored = random.random(len(moved)) < 0.5
     moved[mirrored] = moved[mirrored, :, ::-1]
     return moved
+
+
+def _mapped(function: Callable[[np.ndarray], np.ndarray], arrays: Arrays) -> Arrays:
+    if isinstance(arrays, Mapping):
+        return {name: function(array) for name, array in arrays.items()}
+    return function(arrays)

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from tfelastic.data.base import Dataset, Split, stratified_order
+from tfelastic.data.dataset import Dataset, Split, stratified_order
 from tfelastic.data.extras import require
-from tfelastic.data.resize import squeeze
+from tfelastic.data.resizing import resize_to_square
 
 # Ink runs from 0 to 16 in the source.
 _FULL_INK = 16
@@ -28,12 +28,12 @@ def load_digits(*, image_size: int | None = None, seed: int = 0) -> Dataset:
     ink, labels = datasets.load_digits(return_X_y=True)
     size = _DEFAULT_SIZE if image_size is None else image_size
     small = np.rint(ink * (255 / _FULL_INK)).astype(np.uint8).reshape(-1, 8, 8, 1)
-    whole = Split(np.stack([squeeze(image, size) for image in small]), labels)
-    order = stratified_order(whole.labels, seed=seed)
-    half = len(whole) // 2
+    digits = Split(np.stack([resize_to_square(image, size) for image in small]), labels)
+    order = stratified_order(digits.labels, seed=seed)
+    half = len(digits) // 2
     return Dataset(
         name=f"scikit-learn digits (8x8, enlarged to {size}x{size})",
         classes=tuple(str(digit) for digit in range(10)),
-        train=whole.take(np.sort(order[half:])),
-        test=whole.take(np.sort(order[:half])),
+        train=digits.take(np.sort(order[half:])),
+        test=digits.take(np.sort(order[:half])),
     )

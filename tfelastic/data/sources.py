@@ -2,16 +2,20 @@
 
 import dataclasses
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
-from tfelastic.data.base import Dataset, limited
+from tfelastic.data.dataset import Dataset, limited
 from tfelastic.data.digits import load_digits
 from tfelastic.data.folder import load_folder
-from tfelastic.data.resize import check_size
+from tfelastic.data.npz import load_npz
+from tfelastic.data.resizing import check_size
+from tfelastic.data.synthetic import load_synthetic
 from tfelastic.data.tfds import is_prepared, load_named, load_prepared
 from tfelastic.errors import DataError
 
 _TFDS = "tfds:"
+_SYNTHETIC = "synthetic:"
 
 
 def load(
@@ -19,38 +23,43 @@ def load(
     *,
     data_dir: str | os.PathLike[str] | None = None,
     image_size: int | None = None,
+    features: Sequence[str] | None = None,
     limit: int | None = None,
     name: str | None = None,
     seed: int = 0,
 ) -> Dataset:
-    """Load labelled images into memory.
+    """Load examples and their targets into memory.
 
     | source | is |
     |---|---|
-    | "digits" | scikit-learn's 1,797 handwritten digits, enlarged to 32x32; half are the test split
-    |
+    | "digits" | scikit-learn's 1,797 handwritten digits, enlarged to 32x32; half are the test split |
+    | "synthetic:NAME" | generated data, see `tfelastic/data/synthetic.py` |
+    | a file that ends in .npz | arrays `x`, `y`, `x_test`, `y_test`, of any shape |
     | a directory with a dataset_info.json | data that tfds has prepared |
-    | any other directory | an image folder, `train/CLASS/*.png` and `test/CLASS/*.png` |
+    | any other directory | images by class, `train/CLASS/*.png` and `test/CLASS/*.png`, or `train/images` and
+    `train/masks` |
     | "tfds:NAME", or NAME alone | a data set of tfds, downloaded where it is not prepared yet |
 
     Args:
-        source: Where the images come from.
+        source: Where the examples come from.
         data_dir: Where tfds keeps its data; used for data sets named by tfds alone.
-        image_size: Pixels per side; every image is squeezed to that square.
-        limit: Keep so many training images, all classes in proportion.
+        image_size: Pixels per side; every image is resized to that square, whatever its proportions.
+        features: The names of the input's and the target's feature in tfds, where they are not its `supervised_keys`.
+        limit: Keep so many training examples, all classes in proportion.
         name: What tables shall call the data, where the source's own name will not do.
-        seed: Says which images `limit` keeps, and which digits are the test split.
+        seed: Says which examples `limit` keeps and which form a test split that the source does not have, and fixes
+            generated data.
 
     Raises:
         DataError: The source is missing or unknown, an image or label is malformed, a package that
-            it needs is not installed, or `limit` or `image_size` makes no sense.
+            it needs is not installed, or an argument does not fit the source.
 
     Example:
         >>> load("digits", limit=100).train.images.shape
         (100, 32, 32, 1)
     """
     check_size(image_size)
-    dataset = _load(source, data_dir=data_dir, image_size=image_size, seed=seed)
+    dataset = _load(source, data_dir=data_dir, image_size=image_size, features=features, seed=seed)
     if limit is not None:
         dataset = dataclasses.replace(dataset, train=limited(dataset.train, limit, seed=seed))
     return dataset if name is None else dataclasses.replace(dataset, name=name)
@@ -61,22 +70,40 @@ def _load(
     *,
     data_dir: str | os.PathLike[str] | None,
     image_size: int | None,
+    features: Sequence[str] | None,
     seed: int,
 ) -> Dataset:
     text = os.fspath(source)
+    path = Path(text).expanduser()
     if text == "digits":
         return load_digits(image_size=image_size, seed=seed)
+    if text.startswith(_SYNTHETIC):
+        _require_no_size(image_size, text)
+        return load_synthetic(text.removeprefix(_SYNTHETIC), seed=seed)
     if text.startswith(_TFDS):
-        return load_named(text.removeprefix(_TFDS), data_dir=data_dir, image_size=image_size)
-    path = Path(text).expanduser()
+        name = text.removeprefix(_TFDS)
+        return load_named(name, data_dir=data_dir, image_size=image_size, features=features)
     if path.is_dir():
-        read = load_prepared if is_prepared(path) else load_folder
-        return read(path, image_size=image_size)
+        if is_prepared(path):
+            return load_prepared(path, image_size=image_size, features=features)
+        return load_folder(path, image_size=image_size)
+    if path.suffix == ".npz" and path.exists():
+        _require_no_size(image_size, text)
+        return load_npz(path, seed=seed)
     if path.exists():
-        raise DataError(f"{text} is a file; expected a prepared tfds directory or an image folder")
-    if isinstance(source, os.PathLike) or path.name != text:
         raise DataError(
-            f"the directory {text} does not exist; expected a prepared tfds directory or an image "
+            f"{text} is a file; expected a .npz file, a prepared tfds directory or an image folder"
+        )
+    if isinstance(source, os.PathLike) or path.name != text or path.suffix == ".npz":
+        raise DataError(
+            f"{text} does not exist; expected a .npz file, a prepared tfds directory or an image "
             f"folder (for a data set of tfds write 'tfds:NAME')"
         )
-    return load_named(text, data_dir=data_dir, image_size=image_size)
+    return load_named(text, data_dir=data_dir, image_size=image_size, features=features)
+
+
+def _require_no_size(image_size: int | None, source: str) -> None:
+    if image_size is not None:
+        raise DataError(
+            f"image_size does not apply to {source}, whose examples are taken as they are"
+        )

@@ -2,15 +2,15 @@
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tfelastic.data.base import Dataset, Split
+from tfelastic.data.dataset import Dataset, Split
 from tfelastic.data.extras import require
-from tfelastic.data.resize import squeeze
+from tfelastic.data.resizing import resize_to_square
 from tfelastic.errors import DataError
 
 # Every prepared directory holds this file.
@@ -35,30 +35,37 @@ def is_prepared(path: Path) -> bool:
     return (path / _INFO).is_file()
 
 
-def load_prepared(path: Path, *, image_size: int | None = None) -> Dataset:
+def load_prepared(
+    path: Path, *, image_size: int | None = None, features: Sequence[str] | None = None
+) -> Dataset:
     """Read a directory that tfds has prepared (it holds dataset_info.json), without a network.
 
     Raises:
-        DataError: The directory cannot be read, it holds no labelled images, or tfds is missing.
+        DataError: The directory cannot be read, its examples are not of one shape, or tfds is missing.
     """
     tfds = _tfds()
     with _blaming(f"{path} is no readable tfds directory"):
-        return _read(tfds.builder_from_directory(os.fspath(path)), image_size)
+        return _read(tfds.builder_from_directory(os.fspath(path)), image_size, features)
 
 
 def load_named(
-    name: str, *, data_dir: str | os.PathLike[str] | None = None, image_size: int | None = None
+    name: str,
+    *,
+    data_dir: str | os.PathLike[str] | None = None,
+    image_size: int | None = None,
+    features: Sequence[str] | None = None,
 ) -> Dataset:
     """Read a data set by its name in tfds; download and prepare it first where that is needed.
 
     Args:
         name: Such as "cifar10".
         data_dir: Where prepared data lie, or shall lie; tfds' own default unless told.
-        image_size: Pixels per side to squeeze every image to; needed where the sizes differ.
+        image_size: Pixels per side to resize every image to, whatever its proportions; needed where the sizes differ.
+        features: The input's and the target's feature, where they are not the data set's `supervised_keys`.
 
     Raises:
-        DataError: tfds does not know the name, cannot download it, or is missing; or the data are
-            not labelled images.
+        DataError: tfds does not know the name, cannot download it, or is missing; or the
+            examples are not of one shape.
     """
     tfds = _tfds()
     try:
@@ -73,7 +80,7 @@ def load_named(
         f"directory"
     ):
         builder.download_and_prepare()
-        return _read(builder, image_size)
+        return _read(builder, image_size, features)
 
 
 @contextlib.contextmanager
@@ -94,7 +101,7 @@ def _tfds() -> Any:
     return require("tensorflow_datasets", extra="tensorflow,tfds", purpose="a tfds data set")
 
 
-def _read(builder: Any, image_size: int | None) -> Dataset:
+def _read(builder: Any, image_size: int | None, features: Sequence[str] | None) -> Dataset:
     info = builder.info
     test_name = next((name for name in _TEST_NAMES if name in info.splits), None)
     if "train" not in info.splits or test_name is None:
@@ -102,47 +109,78 @@ def _read(builder: Any, image_size: int | None) -> Dataset:
             f"{info.name} must have the splits 'train' and 'test' (or 'validation'), "
             f"it has {', '.join(info.splits) or 'none'}"
         )
-    if info.supervised_keys is None or len(info.supervised_keys) != 2:
-        raise DataError(f"{info.name} is no data set of images with one label each")
-    image_key, label_key = info.supervised_keys
-    classes = tuple(getattr(info.features[label_key], "names", ()))
-    if not classes or len(info.features[image_key].shape or ()) != 3:
-        raise DataError(
-            f"{info.name} is no data set of images with one label each: {image_key!r} is "
-            f"{info.features[image_key]} and {label_key!r} is {info.features[label_key]}"
-        )
+    keys = _keys(info, features)
+    image = info.features[keys[0]]
+    pictures = len(image.shape or ()) == 3 and image.np_dtype == np.uint8
+    if image_size is not None and not pictures:
+        raise DataError(f"image_size does not apply to {info.name}: {keys[0]!r} is {image}")
     name = _TITLES.get(info.name, info.name)
-    if image_size is not None and info.features[image_key].shape[:2] != (image_size, image_size):
+    if image_size is not None and image.shape[:2] != (image_size, image_size):
         name = f"{name}, at {image_size}x{image_size}"
     return Dataset(
         name=name,
-        classes=classes,
-        train=_split(builder, "train", image_key, image_size),
-        test=_split(builder, test_name, image_key, image_size),
+        classes=_classes(info.features[keys[1]]),
+        train=_split(builder, "train", keys, image_size),
+        test=_split(builder, test_name, keys, image_size),
     )
 
 
-def _split(builder: Any, name: str, image_key: str, image_size: int | None) -> Split:
-    varies = None in builder.info.features[image_key].shape
+def _keys(info: Any, features: Sequence[str] | None) -> tuple[str, str]:
+    """Return the names of the input's and the target's feature."""
+    given = features if features is not None else info.supervised_keys
+    known = ", ".join(info.features)
+    if given is None or len(given) != 2:
+        raise DataError(
+            f"{info.name} does not say which of its features are input and target; name two of {known} as features"
+        )
+    if unknown := [key for key in given if key not in info.features]:
+        raise DataError(f"{info.name} has no feature {unknown[0]!r}; it has {known}")
+    for key in given:
+        if info.features[key].np_dtype is None or not np.issubdtype(
+            info.features[key].np_dtype, np.number
+        ):
+            raise DataError(f"{info.name}: expected numbers, and {key!r} is {info.features[key]}")
+    return given[0], given[1]
+
+
+def _classes(target: Any) -> tuple[str, ...]:
+    return tuple(getattr(target, "names", None) or ())
+
+
+def _split(builder: Any, name: str, keys: tuple[str, str], image_size: int | None) -> Split:
+    varies = any(None in (builder.info.features[key].shape or ()) for key in keys)
     if varies and image_size is None:
         raise DataError(
-            f"the images of {builder.info.name} differ in size; give an image_size to squeeze to"
+            f"the examples of {builder.info.name} differ in size; give an image_size to resize them to"
         )
-    images, labels = [], []
-    for image, label in _examples(builder, name, in_batches=not varies):
-        images.append(image if image_size is None else squeeze(image, image_size))
-        labels.append(label)
-    if not images:
+    mask = len(builder.info.features[keys[1]].shape or ()) == 3
+    inputs, targets = [], []
+    for image, target in _examples(builder, name, keys, in_batches=not varies):
+        inputs.append(image if image_size is None else resize_to_square(image, image_size))
+        targets.append(
+            target if image_size is None or not mask else _resized_mask(target, image_size)
+        )
+    if not inputs:
         raise DataError(f"the {name} split of {builder.info.name} is empty")
-    return Split(np.stack(images), np.array(labels))
+    stacked = np.stack(targets)
+    # One class number per pixel comes with an axis of its own.
+    return Split(np.stack(inputs), stacked[..., 0] if mask and stacked.shape[-1] == 1 else stacked)
 
 
-def _examples(builder: Any, name: str, *, in_batches: bool) -> Iterator[tuple[np.ndarray, int]]:
-    """Yield (image, label) in the order of the files."""
-    examples = builder.as_dataset(split=name, as_supervised=True, shuffle_files=False)
+def _resized_mask(mask: np.ndarray, size: int) -> np.ndarray:
+    rows, columns = (((np.arange(size) + 0.5) * side / size).astype(int) for side in mask.shape[:2])
+    return mask[rows][:, columns]
+
+
+def _examples(
+    builder: Any, name: str, keys: tuple[str, str], *, in_batches: bool
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield (input, target) in the order of the files."""
+    examples = builder.as_dataset(split=name, shuffle_files=False)
+    examples = examples.map(lambda example: (example[keys[0]], example[keys[1]]))
     if not in_batches:
         yield from examples.as_numpy_iterator()
         return
-    # One trip from TensorFlow to numpy for a batch, not for an image: several times as fast.
-    for images, labels in examples.batch(_BATCH).as_numpy_iterator():
-        yield from zip(images, labels, strict=True)
+    # One trip from TensorFlow to numpy for a batch, not for an example: several times as fast.
+    for inputs, targets in examples.batch(_BATCH).as_numpy_iterator():
+        yield from zip(inputs, targets, strict=True)

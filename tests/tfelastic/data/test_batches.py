@@ -113,3 +113,35 @@ def test_bad_arguments_name_what_is_allowed():
         Batches(numbered(2), batch_size=0)
     with pytest.raises(DataError, match=r"'flip'.*known: shift, shift-flip"):
         Batches(numbered(2), batch_size=1, augment="flip")
+
+
+def test_masks_move_as_their_images_do():
+    random = np.random.default_rng(0)
+    masks = random.integers(0, 200, (20, 12, 12))
+    images = np.repeat(masks[..., np.newaxis], 3, axis=-1).astype(np.uint8)
+    fed, moved = Batches(Split(images, masks), batch_size=20, augment="shift-flip")[0]
+    np.testing.assert_array_equal(fed[..., 0], moved)
+    assert moved.dtype == np.int64
+    assert not np.array_equal(np.sort(moved.sum((1, 2))), np.sort(masks.sum((1, 2))))
+
+
+def test_dicts_are_fed_as_dicts_and_only_images_are_augmented():
+    random = np.random.default_rng(0)
+    inputs = {
+        "image": random.integers(1, 256, (6, 8, 8, 1), dtype=np.uint8),
+        "motion": random.normal(size=(6, 8, 8)).astype(np.float32),
+        "word": random.integers(0, 9, (6, 4)),
+    }
+    targets = {"class": np.arange(6), "value": np.arange(6.0)}
+    x, y = Batches(Split(inputs, targets), batch_size=6, augment="shift")[0]
+    order = y["class"]
+    np.testing.assert_array_equal(y["value"], order)
+    assert x["image"].dtype == np.float32
+    assert not np.array_equal(x["image"], inputs["image"][order])
+    np.testing.assert_array_equal(x["word"], inputs["word"][order])
+
+
+def test_an_augmentation_without_images_is_refused():
+    windows = Split(np.zeros((4, 8, 3)), np.arange(4))
+    with pytest.raises(DataError, match=r"'shift' is for uint8 images.*got float32 \[4, 8, 3\]"):
+        Batches(windows, batch_size=2, augment="shift")

@@ -54,7 +54,8 @@ def test_a_prepared_directory_is_read_in_its_order(tmp_path):
         "name": "tiny",
         "train": 5,
         "test": 5,
-        "image_shape": [4, 6, 3],
+        "inputs": {"": {"shape": [4, 6, 3], "dtype": "uint8"}},
+        "targets": {"": {"shape": [], "dtype": "int64"}},
         "classes": ["cat", "dog"],
     }
     assert dataset.train.images[:, 0, 0, 0].tolist() == [0, 1, 2, 3, 4]
@@ -63,7 +64,7 @@ def test_a_prepared_directory_is_read_in_its_order(tmp_path):
 
 def test_images_of_different_sizes_need_an_image_size(tmp_path):
     path = prepare(tmp_path, shapes=((4, 6, 3), (8, 8, 3)))
-    with pytest.raises(DataError, match="images of tiny differ in size; give an image_size"):
+    with pytest.raises(DataError, match="examples of tiny differ in size; give an image_size"):
         load(path)
     dataset = load(path, image_size=4)
     assert dataset.image_shape == (4, 4, 3)
