@@ -112,7 +112,7 @@ def survey(name: str) -> dict[str, Any]:
         "params": [whole.params, half.params],
         "macs": [whole.macs, half.macs],
         "frozen": frozen_reasons(graph),
-        "left_whole": sorted({f"{s.path}: {s.whole}" for s in graph.steps if s.whole}),
+        "opaque": sorted({f"{s.path}: {s.opaque}" for s in graph.steps if s.opaque}),
     }
 
 
@@ -198,7 +198,7 @@ def kept(
 
 def page(surveys: dict[str, dict[str, Any]], proofs: dict[str, dict[str, Any]]) -> str:
     """Return the text of docs/applications.md."""
-    layers = sum(len(found["left_whole"]) for found in surveys.values())
+    layers = sum(len(found["opaque"]) for found in surveys.values())
     rows = [_row(name, found, proofs.get(name)) for name, found in surveys.items()]
     return "\n".join(
         [*_introduction(len(surveys), len(proofs), layers), *rows, "", *_why(surveys), ""]

@@ -15,7 +15,7 @@ half = net.cut("w050")                       # a stand-alone Keras model
 from tfelastic import criteria, data, errors, zoo
 from tfelastic.cost import Budget, Cost, LatencyTable, LayerCost, Spending, cost, spending
 from tfelastic.elastic import ElasticModel, Growth, RungMetrics, prune_and_grow
-from tfelastic.graph import Block, Group, LayerGraph, NoRule, Site, rule, trace
+from tfelastic.graph import Block, Group, LayerCall, LayerGraph, NoRule, rule, trace
 from tfelastic.plan import KeepPlan, Ladder, Rung
 from tfelastic.strategies import (
     Accuracy,
@@ -51,12 +51,12 @@ __all__ = [
     "KeepPlan",
     "Ladder",
     "LatencyTable",
+    "LayerCall",
     "LayerCost",
     "LayerGraph",
     "NoRule",
     "Rung",
     "RungMetrics",
-    "Site",
     "Spending",
     "Strategy",
     "Student",

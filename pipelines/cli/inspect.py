@@ -48,7 +48,7 @@ def _as_json(graph: "te.LayerGraph", cost: "te.Cost") -> dict[str, Any]:
         "cost": cost.to_json(),
         "groups": [asdict(group) for group in graph.groups],
         "blocks": [asdict(block) for block in graph.blocks],
-        "left_whole": {step.path: step.whole for step in graph.steps if step.whole},
+        "opaque": {step.path: step.opaque for step in graph.steps if step.opaque},
     }
 
 
@@ -93,5 +93,5 @@ def _print(graph: "te.LayerGraph", cost: "te.Cost") -> None:
     for block in graph.blocks:
         console.print(escape(str(block)))
     for step in graph.steps:
-        if step.whole:
-            console.print(f"left whole: {escape(step.path)} ({escape(step.whole)})")
+        if step.opaque:
+            console.print(f"opaque: {escape(step.path)} ({escape(step.opaque)})")

@@ -17,7 +17,7 @@ from keras import layers, ops
 
 import tfelastic as te
 
-# Recipes are short as they are: an example that fails is told at once, not made smaller first.
+# Recipes are short as they are: a failing example is reported at once, not made smaller first.
 PHASES = (Phase.explicit, Phase.generate)
 LAWS = settings(derandomize=True, deadline=None, max_examples=10, database=None, phases=PHASES)
 SEEDS = st.integers(0, 999)

@@ -1,6 +1,6 @@
 """What the laws are judged by, written without surgery: the original layers, run call by call."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from math import prod
 from typing import Any
 
@@ -10,29 +10,11 @@ from keras import ops
 
 import tfelastic as te
 from tfelastic.graph import Step
-from tfelastic.graph.trace import Call, Structure
-
-Apply = Callable[[Step, tuple[Any, ...], dict[str, Any]], Any]
 
 
-def interpret(graph: te.LayerGraph, inputs: Sequence[Any], apply: Apply) -> list[np.ndarray]:
-    """Run the traced model on arrays, each call carried out by `apply`; return its outputs, flattened."""
-    steps: Iterator[Step] = iter(graph.steps)
-
-    def walk(structure: Structure, values: Sequence[Any]) -> Any:
-        def visit(call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-            if call.body is not None:
-                return walk(
-                    call.body,
-                    [leaf for leaf in keras.tree.flatten((args, kwargs)) if is_array(leaf)],
-                )
-            step = next(steps)
-            assert step.op is call.op
-            return apply(step, args, kwargs)
-
-        return structure.run(values, visit)
-
-    outputs = keras.tree.flatten(walk(graph.structure, [ops.convert_to_tensor(x) for x in inputs]))
+def interpret(graph: te.LayerGraph, inputs: Sequence[Any], apply: Any) -> list[np.ndarray]:
+    """Run the traced model on arrays, each step carried out by `apply`; return its outputs, flattened."""
+    outputs = keras.tree.flatten(graph.run([ops.convert_to_tensor(x) for x in inputs], apply))
     return [ops.convert_to_numpy(output) for output in outputs]
 
 
@@ -56,7 +38,7 @@ def masked(
             if not is_array(leaf):
                 return leaf
             number = next(position)
-            if number not in step.mixed:
+            if number not in step.reduced_inputs:
                 return leaf
             return leaf * ops.cast(kept(graph, plan, step.inputs[number].labels), leaf.dtype)
 

@@ -13,7 +13,7 @@ import tfelastic as te
 pytestmark = pytest.mark.usefixtures("float64")
 
 # Parts after which nothing can be pruned inside, or around them.
-LEFT_WHOLE = {"channel_mean", "layer_norm", "spatial_gate"}
+UNPRUNABLE = {"channel_mean", "layer_norm", "spatial_gate"}
 
 
 def law(it: Case, pruned: keras.Model | None = None) -> float:
@@ -24,7 +24,7 @@ def law(it: Case, pruned: keras.Model | None = None) -> float:
 def test_every_part_alone(name: str) -> None:
     it = case(every_recipe()[name], 1)
     assert law(it) < 1e-9
-    assert name in LEFT_WHOLE or not [step.whole for step in it.graph.steps if step.whole]
+    assert name in UNPRUNABLE or not [step.opaque for step in it.graph.steps if step.opaque]
     assert it.graph.prunable
 
 

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Even though the .tf.config:UserW
 
 @pytest.fixture(autouse=True)
 def eager(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Run these tiny trainings step by step, if not told otherwise: tracing would take longer than they do."""
+    """Run these tiny trainings step by step, unless a test says otherwise: tracing would take longer than they do."""
     tf = pytest.importorskip("tensorflow")
     tf.config.run_functions_eagerly("compiled" not in request.fixturenames)
     yield
@@ -107,7 +107,7 @@ def test_lower_levels_stay_to_the_last_bit(name: str, optimizer: str) -> None:
     net, watch, model = grown(NAMED[name], optimizer)
     assert [len(below) for below in watch.before.values()] == [0, 1, 2]
     assert watch.differences(net) == []
-    # The whole network itself was trained: it is not the original any more.
+    # The unpruned network itself was trained: it is not the original any more.
     moved = [
         not np.array_equal(old, new)
         for old, new in zip(

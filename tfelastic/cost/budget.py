@@ -25,7 +25,7 @@ class LatencyModel(Protocol):
 class Budget:
     """What may be spent. Several resources at once are allowed: the one that binds decides.
 
-    Each value is either a share of what the whole model spends (a float of at most 1.0, such as `macs=0.5`) or an
+    Each value is either a share of what the unpruned model spends (a float of at most 1.0, such as `macs=0.5`) or an
     absolute amount (a number above 1).
 
     Attributes:
@@ -71,11 +71,11 @@ class Budget:
         """The names of the limited resources."""
         return tuple(name for name in RESOURCES if getattr(self, name) is not None)
 
-    def limits(self, whole: Mapping[str, float]) -> dict[str, float]:
-        """Return the absolute limits, given what the whole model spends of each resource."""
+    def limits(self, unpruned: Mapping[str, float]) -> dict[str, float]:
+        """Return the absolute limits, given what the unpruned model spends of each resource."""
         values = {name: getattr(self, name) for name in self.resources}
         return {
-            name: value * whole[name] if value <= 1 else value for name, value in values.items()
+            name: value * unpruned[name] if value <= 1 else value for name, value in values.items()
         }
 
     def spending(self, selection: Selection) -> dict[str, float]:
@@ -102,12 +102,12 @@ class Spending:
 
     Attributes:
         limits: The absolute limit of each limited resource.
-        whole: What the whole model spends of it.
+        unpruned: What the unpruned model spends of it.
         spent: What the plan spends of it.
     """
 
     limits: Mapping[str, float]
-    whole: Mapping[str, float]
+    unpruned: Mapping[str, float]
     spent: Mapping[str, float]
 
     @property
@@ -129,7 +129,7 @@ class Spending:
         """Return the spending as plain data."""
         return {
             "limits": dict(self.limits),
-            "whole": dict(self.whole),
+            "unpruned": dict(self.unpruned),
             "spent": dict(self.spent),
             "binding": self.binding,
             "gap": self.gap,
@@ -138,7 +138,7 @@ class Spending:
     def __str__(self) -> str:
         parts = (
             f"{name} {self.spent[name]:,.0f} of {limit:,.0f} allowed "
-            f"({self.spent[name] / self.whole[name]:.1%} of the whole)"
+            f"({self.spent[name] / self.unpruned[name]:.1%} of the unpruned model)"
             for name, limit in self.limits.items()
         )
         return f"{'; '.join(parts)}; {self.binding} binds with {self.gap:.1%} left"
@@ -151,5 +151,5 @@ def spending(model: keras.Model | LayerGraph, plan: KeepPlan, budget: Budget) ->
         PlanError: The plan was made for another model.
     """
     graph = model if isinstance(model, LayerGraph) else trace(model)
-    whole = budget.spending(Selection(graph))
-    return Spending(budget.limits(whole), whole, budget.spending(Selection(graph, plan)))
+    unpruned = budget.spending(Selection(graph))
+    return Spending(budget.limits(unpruned), unpruned, budget.spending(Selection(graph, plan)))

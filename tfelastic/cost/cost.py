@@ -10,7 +10,6 @@ import keras
 from tfelastic.cost.memory import peak_bytes
 from tfelastic.errors import CostError
 from tfelastic.graph import LayerGraph, trace
-from tfelastic.graph.site import LayerFacts
 from tfelastic.plan import KeepPlan, Selection
 
 
@@ -110,7 +109,6 @@ def cost_of(selection: Selection) -> Cost:
     counted: set[int] = set()
     layers: dict[str, LayerCost] = {}
     for step in selection.steps:
-        facts = graph.facts.get(id(step.op), LayerFacts(step.path))
         shapes = [selection.shape(tensor) for tensor in step.outputs]
         for shape in shapes:
             _check_known(graph, shape)
@@ -118,9 +116,9 @@ def cost_of(selection: Selection) -> Cost:
         layers[step.path] = LayerCost(
             path=step.path,
             kind=type(step.op).__name__,
-            params=before.params if before else _params(step.op, facts, selection, counted),
+            params=before.params if before else _params(step.op, selection, counted),
             macs=(before.macs if before else 0)
-            + sum(m.times * _kept_size(m.variable, facts, selection) for m in step.multiplications),
+            + sum(m.times * selection.weight_size(m.variable) for m in step.multiplications),
             activation_bytes=(before.activation_bytes if before else 0)
             + sum(prod(n or 0 for n in shape[1:]) for shape in shapes),
             output_shape=shapes[-1],
@@ -142,17 +140,9 @@ def _check_known(graph: LayerGraph, shape: tuple[int | None, ...]) -> None:
         )
 
 
-def _params(op: Any, facts: LayerFacts, selection: Selection, counted: set[int]) -> int:
+def _params(op: Any, selection: Selection, counted: set[int]) -> int:
     if not isinstance(op, keras.Layer):
         return 0
     fresh = [weight for weight in op.weights if id(weight) not in counted]
     counted.update(map(id, fresh))
-    return sum(_kept_size(weight, facts, selection) for weight in fresh)
-
-
-def _kept_size(variable: keras.Variable, facts: LayerFacts, selection: Selection) -> int:
-    shape = list(variable.shape)
-    for (key, axis), binding in facts.bindings.items():
-        if key == id(variable):
-            shape[axis] = selection.count(binding.labels)
-    return prod(shape)
+    return sum(map(selection.weight_size, fresh))

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from math import prod
 
+import keras
+
 from tfelastic.cost.lowering import Operation, lower
-from tfelastic.graph.site import Multiplications
 from tfelastic.plan import Selection
 
 # Beside the int8 weights, in bytes, for each output channel of a kernel: a float scale and an int64 zero point for
@@ -51,9 +52,9 @@ def tflite_bytes(selection: Selection) -> int:
 def anatomy(selection: Selection) -> Anatomy:
     """Count what takes room in the int8 .tflite of a graph under a plan."""
     operations = lower(selection).operations
-    kernels = [(op, kernel) for op in operations for kernel in op.step.multiplications]
+    kernels = [kernel for op in operations for kernel in op.step.multiplications]
     return Anatomy(
-        payload_bytes=sum(_kernel_bytes(selection, op, kernel) for op, kernel in kernels),
+        payload_bytes=sum(_kernel_bytes(selection, kernel.variable) for kernel in kernels),
         operations=len(operations),
         kernels=len(kernels),
         letters=sum(
@@ -62,14 +63,12 @@ def anatomy(selection: Selection) -> Anatomy:
     )
 
 
-def _kernel_bytes(selection: Selection, operation: Operation, kernel: Multiplications) -> int:
-    bindings = selection.graph.facts[id(operation.step.op)].bindings
-    lengths, channels = list(kernel.variable.shape), 0
-    for (variable, axis), binding in bindings.items():
-        if variable == id(kernel.variable):
-            lengths[axis] = selection.count(binding.labels)
-            channels = lengths[axis] if binding.creates or not channels else channels
-    return prod(lengths) + _PER_CHANNEL * channels
+def _kernel_bytes(selection: Selection, variable: keras.Variable) -> int:
+    shape = selection.weight_shape(variable)
+    bindings = selection.graph.bindings_of(variable)
+    # A kernel that makes no channels of its own (depthwise) has scales for those that it holds.
+    axes = [axis for axis, binding in bindings.items() if binding.creates] or list(bindings)[:1]
+    return prod(shape) + _PER_CHANNEL * (shape[axes[-1]] if axes else 0)
 
 
 def _letters(selection: Selection, operation: Operation) -> int:

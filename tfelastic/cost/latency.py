@@ -259,9 +259,10 @@ def channels_of(selection: Selection, step: Step) -> tuple[int, ...]:
 
 def makes_channels(selection: Selection, step: Step) -> bool:
     """Whether a step's output may have other channels than its input."""
-    facts = selection.graph.facts[id(step.op)]
     grouped = getattr(step.op, "groups", 1) > 1
-    return not grouped and any(binding.creates for binding in facts.bindings.values())
+    return not grouped and any(
+        binding.creates for binding in selection.graph.facts_of(step).bindings.values()
+    )
 
 
 def channel_axis(tensor: Tensor) -> int:

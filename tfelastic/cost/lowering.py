@@ -124,7 +124,7 @@ class Operation:
 
     Attributes:
         kind: TensorFlow Lite's name for it, such as `CONV_2D`; a Keras class name where that is not known.
-        step: The call that it carries out, whole or in part.
+        step: The call that it carries out, or a part of it.
         reads: The numbers of the values that it reads.
         makes: The numbers of the values that it makes.
         absorbed: The calls that are folded or fused into it, in execution order.

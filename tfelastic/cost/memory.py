@@ -13,9 +13,9 @@ def peak_bytes(selection: Selection, *, bytes_per_value: int) -> int:
     """Return the size of the arena that holds a model's activations, per sample.
 
     It is what a TensorFlow Lite interpreter sets aside, found in the way in which TensorFlow Lite for
-    Microcontrollers finds it: a value lives from the operation that makes it to the last one that reads it, nothing
-    is carried out in place, and the values are placed largest first, each into the lowest gap that is free for as
-    long as it lives. The gaps that this leaves are counted, as the device pays for them too.
+    Microcontrollers finds it: a value is allocated from the operation that makes it to the last one that reads
+    it, nothing is carried out in place, and the values are placed largest first, each into the lowest gap that is
+    free for as long as it is allocated. The gaps that this leaves are counted, as the device pays for them too.
 
     Args:
         selection: The graph and plan to price.

@@ -1,6 +1,5 @@
 """What a channel carries when images go through."""
 
-from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 import keras
@@ -12,7 +11,6 @@ from tfelastic.criteria.samples import Samples
 from tfelastic.criteria.units import Units, scores_of
 from tfelastic.errors import CriterionError
 from tfelastic.graph import LayerGraph, Step
-from tfelastic.graph.trace import Call, Structure
 
 Statistic = Literal["mean", "nonzero"]
 
@@ -58,7 +56,7 @@ class Activation(Criterion):
         """Return the averages over all images, `[units]` per group."""
         probe = _Probe(graph, self._statistic)
         sums: list[np.ndarray] | None = None
-        for images, _ in self._samples.batches(whole=False):
+        for images, _ in self._samples.batches(drop_remainder=False):
             batch = [
                 ops.convert_to_numpy(each).astype(np.float64)
                 for each in probe(images, training=False)
@@ -85,31 +83,25 @@ class _Probe(keras.Layer):
         super().__init__(name="probe", autocast=False)
         self._graph = graph
         self._statistic = statistic
-        self.labels = [step.inputs[i].labels for step in graph.steps for i in step.mixed]
+        self.labels = [step.inputs[i].labels for step in graph.steps for i in step.reduced_inputs]
 
     def call(self, images: Any) -> list[Any]:
         """Return for each read tensor `[channels]`, summed over images and averaged over positions."""
-        structure = self._graph.structure
         inputs = [
-            ops.convert_to_tensor(array, dtype=structure.specs[ref].dtype)
-            for ref, array in zip(structure.inputs, keras.tree.flatten(images), strict=True)
+            ops.convert_to_tensor(array, dtype=ref.spec.dtype)
+            for ref, array in zip(
+                self._graph.structure.inputs, keras.tree.flatten(images), strict=True
+            )
         ]
         sums: list[Any] = []
-        self._walk(structure, inputs, iter(self._graph.steps), sums)
-        return sums
 
-    def _walk(
-        self, structure: Structure, inputs: Sequence[Any], steps: Iterator[Step], sums: list[Any]
-    ) -> Any:
-        def apply(call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        def apply(step: Step, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
             tensors = [leaf for leaf in keras.tree.flatten((args, kwargs)) if ops.is_tensor(leaf)]
-            if call.body is not None:
-                return self._walk(call.body, tensors, steps, sums)
-            step = next(steps)
-            sums.extend(self._sum(tensors[i], step.inputs[i].labels) for i in step.mixed)
-            return call.op(*args, **kwargs)
+            sums.extend(self._sum(tensors[i], step.inputs[i].labels) for i in step.reduced_inputs)
+            return step.op(*args, **kwargs)
 
-        return structure.run(inputs, apply)
+        self._graph.run(inputs, apply)
+        return sums
 
     def _sum(self, tensor: Any, labels: np.ndarray) -> Any:
         amount = ops.abs(tensor) if self._statistic == "mean" else ops.not_equal(tensor, 0)

@@ -52,7 +52,6 @@ def _scales(graph: LayerGraph) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield the channels of every BatchNorm, `[channels]`, with their absolute scales."""
     for layer in {step.op: None for step in graph.steps}:
         if isinstance(layer, keras.layers.BatchNormalization) and layer.scale:
-            binding = graph.facts[id(layer)].bindings.get((id(layer.gamma), 0))
-            if binding:
+            for binding in graph.bindings_of(layer.gamma).values():
                 gamma = keras.ops.convert_to_numpy(layer.gamma).astype(np.float64)
                 yield binding.labels, np.abs(gamma)

@@ -23,7 +23,7 @@ from tfelastic.graph import LayerGraph
 
 
 def gate_gradients(graph: LayerGraph, samples: Samples, *, loss: Any) -> Iterator[np.ndarray]:
-    """Yield the loss's derivatives with respect to the units' gates, `[units]`, for each whole batch.
+    """Yield the loss's derivatives with respect to the units' gates, `[units]`, for each full batch.
 
     The model runs as in inference: BatchNorm uses its running statistics, Dropout does nothing.
 
@@ -41,7 +41,7 @@ def gate_gradients(graph: LayerGraph, samples: Samples, *, loss: Any) -> Iterato
     units = Units(graph)
     model = _Gated(graph, units)
     unread = np.isnan(units.mean((b.labels, np.zeros(len(b.labels))) for b in readers(graph)))
-    for images, labels in samples.batches(whole=True):
+    for images, labels in samples.batches(drop_remainder=True):
         if not model.compiled:
             # XLA would take longer to compile than these few steps take to run; JAX has no other way.
             model.compile(

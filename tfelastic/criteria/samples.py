@@ -37,10 +37,10 @@ class Samples:
         self._labels = labels
         self._batch_size = min(batch_size, self.count)
 
-    def batches(self, *, whole: bool) -> Iterator[tuple[Any, Any]]:
-        """Yield images and labels batch by batch; with `whole`, a last smaller batch is left out."""
+    def batches(self, *, drop_remainder: bool) -> Iterator[tuple[Any, Any]]:
+        """Yield images and labels batch by batch; with `drop_remainder`, a last smaller batch is left out."""
         size = self._batch_size
-        for start in range(0, self.count - size + 1 if whole else self.count, size):
+        for start in range(0, self.count - size + 1 if drop_remainder else self.count, size):
             yield _part(self._images, start, size), _part(self._labels, start, size)
 
 

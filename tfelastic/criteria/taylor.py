@@ -28,7 +28,7 @@ class Taylor(Criterion):
 
     Args:
         images: What the model takes, `[count, height, width, channels]`; a few hundred are enough, and those beyond
-            whole batches are left out. For several inputs a list or dict of such arrays.
+            full batches are left out. For several inputs a list or dict of such arrays.
         labels: What the loss takes, `[count, ...]`.
         loss: A loss as for `keras.Model.compile`; left out, the cross entropy that suits the model's ending
             (softmax or class scores) and the labels (class numbers or one-hot).

@@ -6,8 +6,7 @@ import keras
 import numpy as np
 
 from tfelastic.errors import CriterionError
-from tfelastic.graph import LayerGraph
-from tfelastic.graph.site import Binding
+from tfelastic.graph import Binding, LayerGraph
 
 
 class Units:
@@ -67,15 +66,9 @@ def scores_of(units: Units, values: np.ndarray, *, missing: str) -> dict[str, np
     return scores
 
 
-def bindings(graph: LayerGraph) -> Iterator[Binding]:
-    """Yield every weight axis that holds channels."""
-    for facts in graph.facts.values():
-        yield from facts.bindings.values()
-
-
 def filters(graph: LayerGraph) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield for each kernel that makes channels their labels, `[channels]`, and `[channels, weights]`."""
-    for binding in bindings(graph):
+    for binding in graph.bindings:
         if binding.creates:
             kernel = keras.ops.convert_to_numpy(binding.variable).astype(np.float64)
             rows = np.moveaxis(kernel, binding.axis, 0)
@@ -85,10 +78,11 @@ def filters(graph: LayerGraph) -> Iterator[tuple[np.ndarray, np.ndarray]]:
 def readers(graph: LayerGraph) -> Iterator[Binding]:
     """Yield every kernel axis along which channels are summed into others.
 
-    Those are the only doors out of a unit: what a depthwise kernel, a BatchNorm or an activation does to a channel
-    stays within the unit. Dropping a unit is therefore the same as setting its slices of these kernels to zero.
+    Nothing else carries a unit's values into other units: what a depthwise kernel, a BatchNorm or an activation
+    does to a channel stays within the unit. Dropping a unit is therefore the same as setting its slices of these
+    kernels to zero.
     """
-    made = {id(binding.variable) for binding in bindings(graph) if binding.creates}
-    for binding in bindings(graph):
+    made = {id(binding.variable) for binding in graph.bindings if binding.creates}
+    for binding in graph.bindings:
         if binding.role == "kernel" and not binding.creates and id(binding.variable) in made:
             yield binding

@@ -5,8 +5,9 @@ from collections.abc import Iterator, Sequence
 
 import keras
 
-from tfelastic.graph.layer_graph import Block, LayerGraph, Step
-from tfelastic.graph.site import Tensor
+from tfelastic.graph.elements import Block, Step
+from tfelastic.graph.layer_call import Tensor
+from tfelastic.graph.layer_graph import LayerGraph
 
 
 def find_blocks(steps: Sequence[Step], outputs: Sequence[Tensor]) -> tuple[Block, ...]:

@@ -1,7 +1,7 @@
 """Channels and the ties between them: a union-find over channel numbers.
 
 Every channel that some weight creates gets a number, a *label*. A label array says, for each position along a
-tensor's axes, which channel stands there. Tied channels live or die together; frozen ones always live.
+tensor's axes, which channel stands there. Tied channels are kept or dropped together; frozen ones are always kept.
 """
 
 import numpy as np
@@ -50,7 +50,7 @@ class Channels:
             self._union(one, other)
 
     def freeze(self, labels: np.ndarray, reason: str) -> None:
-        """Let every channel in `labels` live whatever a plan says, because of `reason`."""
+        """Keep every channel in `labels` whatever a plan drops, because of `reason`."""
         for label in np.unique(labels).tolist():
             root = self.find(label)
             reasons = self._reasons.setdefault(root, [])
@@ -61,8 +61,8 @@ class Channels:
         """Return why the channel is frozen; nothing where it is not."""
         return tuple(self._reasons.get(self.find(label), ()))
 
-    def settle(self, labels: np.ndarray) -> np.ndarray:
-        """Let the channel change along one axis at most: a tensor can only be cut along whole axes.
+    def collapse_axes(self, labels: np.ndarray) -> np.ndarray:
+        """Let the channel change along at most one axis: surgery cuts a tensor along one axis.
 
         Where it changes along several (a reshape from units to pixels, a concatenation of images side by side),
         the positions along all but the last of these axes are tied.
@@ -90,9 +90,9 @@ class Channels:
         if one == other:
             return
         keep, drop = min(one, other), max(one, other)
-        if (
-            keep == FIXED
-        ):  # What is tied to a constant must live; it stays a channel of its own all the same.
+        if keep == FIXED:
+            # Constants stay, so what is tied to one stays too; yet each channel keeps a number of its own, or all
+            # that are tied to constants would be tied to each other.
             self.freeze(np.array([drop]), "tied to values that are no channels of a weight")
             return
         self._parent[drop] = keep

@@ -1,53 +1,53 @@
-"""Tells a traced graph in words: its layers, groups, blocks, and what stays whole and why."""
+"""The text that `print(graph)` shows: layers, groups, blocks, and what is frozen or opaque and why."""
 
 import textwrap
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Sequence
 
-if TYPE_CHECKING:
-    from tfelastic.graph.layer_graph import LayerGraph
+from tfelastic.graph.elements import Block, Group, Step
 
 _WIDTH = 100
 
 
-def describe(graph: "LayerGraph") -> str:
-    """Return the text that `print(graph)` shows.
+def describe(
+    name: str, steps: Sequence[Step], groups: Sequence[Group], blocks: Sequence[Block]
+) -> str:
+    """Return the description of the traced model `name`.
 
     First the layers in execution order, then the groups that a plan may prune, each as a sentence, then the
-    blocks, the groups that stay whole with the reasons, and the layers that no rule speaks for.
+    blocks, the frozen groups with the reasons, and the opaque layers.
     """
-    frozen = [group for group in graph.groups if group.frozen]
+    layers = _layers(steps)
+    prunable = [group for group in groups if not group.frozen]
+    frozen = [group for group in groups if group.frozen]
+    opaque = {step.path: step.opaque for step in steps if step.opaque}
     parts = [
-        f"model {graph.model.name!r}: {_count(len(_layers(graph)), 'layer')}, "
-        f"{_count(len(graph.prunable), 'prunable group')}, "
-        f"{_count(len(frozen), 'frozen group')}, {_count(len(graph.blocks), 'block')}",
-        *_section("layers, in execution order", _layers(graph)),
-        *_section("groups: channels that live or die together", map(str, graph.prunable)),
-        *_section("blocks: parts that can be removed", map(str, graph.blocks)),
+        f"model {name!r}: {_count(len(layers), 'layer')}, {_count(len(prunable), 'prunable group')}, "
+        f"{_count(len(frozen), 'frozen group')}, {_count(len(blocks), 'block')}",
+        *_section("layers, in execution order", layers),
+        *_section("groups: channels that are kept or dropped together", map(str, prunable)),
+        *_section("blocks: parts that can be removed", map(str, blocks)),
         *_section("frozen: channels that no plan may drop", map(str, frozen)),
-        *_section("left whole: calls that no rule speaks for", _left_whole(graph)),
+        *_section(
+            "opaque: layers that no rule describes",
+            (f"{path}: {reason}" for path, reason in opaque.items()),
+        ),
     ]
     return "\n".join(parts)
 
 
-def _layers(graph: "LayerGraph") -> list[str]:
+def _layers(steps: Sequence[Step]) -> list[str]:
     rows = {
         step.path: (
             type(step.op).__name__,
             ", ".join(str(tensor.shape[1:]) for tensor in step.outputs),
         )
-        for step in graph.steps
+        for step in steps
     }
     path_width = max(map(len, rows), default=0)
     kind_width = max((len(kind) for kind, _ in rows.values()), default=0)
     return [
         f"{path:{path_width}}  {kind:{kind_width}}  {shape}" for path, (kind, shape) in rows.items()
     ]
-
-
-def _left_whole(graph: "LayerGraph") -> list[str]:
-    reasons = {step.path: step.whole for step in graph.steps if step.whole}
-    return [f"{path}: {reason}" for path, reason in reasons.items()]
 
 
 def _section(title: str, lines: Iterable[str]) -> Iterator[str]:

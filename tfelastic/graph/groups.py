@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from tfelastic.graph.channels import FIXED, Channels
-from tfelastic.graph.layer_graph import Group, Member
-from tfelastic.graph.site import Binding, LayerFacts, Tensor
+from tfelastic.graph.elements import Group, Member
+from tfelastic.graph.layer_call import Binding, LayerFacts, Tensor
 
 
 def form_groups(
@@ -26,22 +26,9 @@ def form_groups(
     bindings = [(f.path, binding) for f in facts.values() for binding in f.bindings.values()]
     arrays = [*(b.labels for _, b in bindings), *(tensor.labels.ravel() for tensor in tensors)]
     axes = list({labels.tobytes(): labels for labels in arrays}.values())
-    root_of = channels.roots(np.arange(len(channels)))
-    places: dict[int, list[int]] = defaultdict(list)
-    for number, labels in enumerate(axes):
-        for root in np.unique(root_of[labels]).tolist():
-            places[root].append(number)
-
-    sets: dict[int, list[int]] = defaultdict(list)
-    for label, root in enumerate(root_of.tolist()):
-        sets[root].append(label)
-    sets.pop(FIXED)
-    kinds: dict[tuple[tuple[int, ...], tuple[str, ...]], list[list[int]]] = defaultdict(list)
-    for root, tied in sets.items():
-        kinds[tuple(places[root]), channels.reasons(root)].append(tied)
-
+    kinds = _tied_sets(channels, axes)
     unit_of = np.full((len(channels), 2), -1)
-    for number, units in enumerate(kinds.values()):
+    for number, (_, units) in enumerate(kinds):
         for unit, tied in enumerate(units):
             unit_of[tied] = number, unit
 
@@ -49,7 +36,7 @@ def form_groups(
     broken = _unorderly(axes, unit_of)
     names = _Names()
     groups = []
-    for number, ((_, reasons), units) in enumerate(kinds.items()):
+    for number, (reasons, units) in enumerate(kinds):
         members = members_of[number]
         groups.append(
             Group(
@@ -62,6 +49,26 @@ def form_groups(
             )
         )
     return tuple(groups), unit_of
+
+
+def _tied_sets(
+    channels: Channels, axes: Sequence[np.ndarray]
+) -> list[tuple[tuple[str, ...], list[list[int]]]]:
+    """Return, for each group, why it is frozen and the labels of each of its units."""
+    root_of = channels.roots(np.arange(len(channels)))
+    places: dict[int, list[int]] = defaultdict(list)
+    for number, labels in enumerate(axes):
+        for root in np.unique(root_of[labels]).tolist():
+            places[root].append(number)
+    sets: dict[int, list[int]] = defaultdict(list)
+    for label, root in enumerate(root_of.tolist()):
+        sets[root].append(label)
+    sets.pop(FIXED)
+    # The reasons are part of the key: of a layer's channels some may be frozen (by a slice) and the others not.
+    kinds: dict[tuple[tuple[int, ...], tuple[str, ...]], list[list[int]]] = defaultdict(list)
+    for root, tied in sets.items():
+        kinds[tuple(places[root]), channels.reasons(root)].append(tied)
+    return [(reasons, units) for (_, reasons), units in kinds.items()]
 
 
 class _Names:

@@ -1,117 +1,23 @@
-"""The traced graph of a Keras model: its steps, its groups of coupled channels, its residual blocks."""
+"""`LayerGraph`: what a traced model computes, and which channels and blocks can be taken out of it."""
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 import keras
 import numpy as np
 
 from tfelastic.errors import GraphError
 from tfelastic.graph.describe import describe
-from tfelastic.graph.site import LayerFacts, Multiplications, Tensor
-from tfelastic.graph.trace import Structure
+from tfelastic.graph.elements import Block, Group, Step
+from tfelastic.graph.keras_graph import Structure
+from tfelastic.graph.layer_call import Binding, LayerFacts, Tensor
 
-
-@dataclass(frozen=True, eq=False)
-class Step:
-    """One call in execution order, nested models flattened.
-
-    Attributes:
-        path: The layer's name, led by the names of the models it is nested in.
-        op: The layer or operation.
-        inputs: The tensors it reads.
-        outputs: The tensors it makes.
-        multiplications: Which weights it multiplies, how often per sample.
-        mixed: The numbers of the inputs that it sums over channels.
-        whole: Why it has no rule and is left whole; `None` where it has one.
-    """
-
-    path: str
-    op: keras.Operation
-    inputs: tuple[Tensor, ...]
-    outputs: tuple[Tensor, ...]
-    multiplications: tuple[Multiplications, ...]
-    mixed: tuple[int, ...]
-    whole: str | None
-
-
-@dataclass(frozen=True)
-class Member:
-    """The part that one weight axis plays in a group.
-
-    Attributes:
-        layer: The layer's path.
-        variable: The weight's name.
-        axis: The axis of the weight.
-        ranges: The positions along the axis, as half-open ranges.
-    """
-
-    layer: str
-    variable: str
-    axis: int
-    ranges: tuple[tuple[int, int], ...]
-
-    def __str__(self) -> str:
-        spans = ", ".join(f"{start}:{stop}" for start, stop in self.ranges[:3])
-        more = ", ..." if len(self.ranges) > 3 else ""
-        return f"{self.layer} {self.variable} axis {self.axis} [{spans}{more}]"
-
-
-@dataclass(frozen=True)
-class Group:
-    """Channels that live or die together across layers, unit by unit.
-
-    Attributes:
-        name: The path of the layer that creates them (with `#2`, ... where one layer feeds several groups).
-        size: How many units there are; a plan keeps or drops whole units.
-        channels: How many channels of the creating layer one unit holds: 1, or more in grouped convolutions.
-        members: Every weight axis that the units are slices of.
-        frozen: Why no unit may be dropped; empty where all may.
-        permutable: Whether the units may be re-ordered as well as dropped.
-    """
-
-    name: str
-    size: int
-    channels: int
-    members: tuple[Member, ...]
-    frozen: tuple[str, ...]
-    permutable: bool
-
-    def __str__(self) -> str:
-        unit = (
-            f"{self.size} channels"
-            if self.channels == 1
-            else f"{self.size} units of {self.channels} channels"
-        )
-        state = f"; frozen: {'; '.join(self.frozen)}" if self.frozen else ""
-        return f"group {self.name}: {unit}, coupled in {'; '.join(map(str, self.members))}{state}"
-
-
-@dataclass(frozen=True)
-class Block:
-    """A residual part that can be removed: its result is added to the tensor it started from.
-
-    Attributes:
-        name: The path of the layer that adds.
-        layers: The paths of the layers that only this block uses.
-        start: The number of the tensor that enters it, and takes its place when it is removed.
-        end: The number of the tensor that leaves it.
-        shortcut: Which of the addition's two operands the shortcut is.
-    """
-
-    name: str
-    layers: tuple[str, ...]
-    start: int
-    end: int
-    shortcut: int
-
-    def __str__(self) -> str:
-        count = "1 layer" if len(self.layers) == 1 else f"{len(self.layers)} layers"
-        return f"block {self.name}: {count} ({', '.join(self.layers)})"
+# Carries out one step: gets it and its arguments with values in the place of tensors, returns the outputs.
+ApplyStep: TypeAlias = Callable[[Step, tuple[Any, ...], dict[str, Any]], Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,7 +45,26 @@ class LayerGraph:
     outputs: tuple[Tensor, ...]
 
     def __str__(self) -> str:
-        return describe(self)
+        return describe(self.model.name, self.steps, self.groups, self.blocks)
+
+    def run(self, inputs: Sequence[Any], apply: ApplyStep) -> Any:
+        """Interpret the model step by step, nested models included: `apply` carries out each step.
+
+        A value is whatever `apply` takes and returns: arrays, symbolic tensors, sets of images.
+
+        Args:
+            inputs: One value per model input, flattened.
+            apply: Gets a step, its positional and its keyword arguments; returns the step's outputs.
+
+        Returns:
+            The values of the model's outputs, nested as the model nests them.
+        """
+        steps = iter(self.steps)
+        return self.structure.run(inputs, lambda _, args, kwargs: apply(next(steps), args, kwargs))
+
+    def facts_of(self, step: Step) -> LayerFacts:
+        """Return what rules have stated about the layer of a step."""
+        return self.facts[id(step.op)]
 
     @property
     def model(self) -> keras.Model:
@@ -172,11 +97,18 @@ class LayerGraph:
         }
         return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 
-    def bindings_of(self, group: Group) -> Iterator[tuple[Any, np.ndarray]]:
-        """Yield every binding that touches `group`, with the unit number at each position (-1: another group)."""
-        number = self.groups.index(group)
-        for facts in self.facts.values():
-            for binding in facts.bindings.values():
-                owner, unit = self.unit_of[binding.labels].T
-                if (owner == number).any():
-                    yield binding, np.where(owner == number, unit, -1)
+    @property
+    def bindings(self) -> Iterator[Binding]:
+        """Every weight axis that holds channels, layer by layer."""
+        return (binding for facts in self.facts.values() for binding in facts.bindings.values())
+
+    def bindings_of(self, variable: keras.Variable) -> dict[int, Binding]:
+        """Return which channels a weight's axes hold, by axis; none for an axis that holds no channels."""
+        return self._by_variable.get(id(variable), {})
+
+    @cached_property
+    def _by_variable(self) -> dict[int, dict[int, Binding]]:
+        found: dict[int, dict[int, Binding]] = {}
+        for binding in self.bindings:
+            found.setdefault(id(binding.variable), {}).setdefault(binding.axis, binding)
+        return found

@@ -14,7 +14,7 @@ class KeepPlan:
 
     Attributes:
         model: The fingerprint of the graph that the plan was made for.
-        keep: For each pruned or re-ordered group its kept units, in their new order; other groups stay whole.
+        keep: For each pruned or re-ordered group its kept units, in their new order; other groups are kept unchanged.
         removed: The names of the removed blocks.
 
     Example:

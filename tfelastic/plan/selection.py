@@ -1,11 +1,12 @@
 """A plan worked out on a graph: which positions of every axis stay, and which steps are still needed."""
 
 from functools import cached_property
+from math import prod
 
+import keras
 import numpy as np
 
-from tfelastic.graph import LayerGraph, Step, Tensor
-from tfelastic.graph.groups import segments
+from tfelastic.graph import LayerGraph, Step, Tensor, segments
 from tfelastic.plan.keep_plan import KeepPlan
 
 _DROPPED = -1
@@ -67,6 +68,18 @@ class Selection:
             if length > 1:
                 lengths[axis] = self.count(tensor.labels.reshape(-1))
         return tuple(lengths)
+
+    def weight_shape(self, variable: keras.Variable) -> tuple[int, ...]:
+        """Return the shape of a weight in the pruned model."""
+        bindings = self.graph.bindings_of(variable)
+        return tuple(
+            self.count(bindings[axis].labels) if axis in bindings else length
+            for axis, length in enumerate(variable.shape)
+        )
+
+    def weight_size(self, variable: keras.Variable) -> int:
+        """Return how many numbers a weight holds in the pruned model."""
+        return prod(self.weight_shape(variable))
 
     @cached_property
     def steps(self) -> tuple[Step, ...]:

@@ -5,8 +5,7 @@ from typing import Any, Literal
 
 from tfelastic.cost import Budget, cost_of
 from tfelastic.errors import BudgetError, SearchError
-from tfelastic.graph import LayerGraph
-from tfelastic.graph.blocks import residuals_kept
+from tfelastic.graph import LayerGraph, residuals_kept
 from tfelastic.plan import KeepPlan, Selection
 
 _COUNTED = ("params", "macs")

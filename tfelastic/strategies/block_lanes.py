@@ -13,7 +13,7 @@ at the second block's end            y + g(y)  |  z + g(z)  |  y         z: with
 With n blocks of equal cost this takes about half of what n nets take that each start from the images.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,6 @@ import keras
 from keras import ops
 
 from tfelastic.graph import LayerGraph, Step
-from tfelastic.graph.trace import Call, Structure
 
 _WHOLE = -1  # The lane of the net itself, which every tensor has.
 
@@ -55,46 +54,37 @@ class Lanes(keras.Model):
 
     def call(self, inputs: Any) -> Any:
         """Run the net on a batch, lane by lane where lanes differ."""
-        specs = self._graph.structure.specs
         arrays = [
-            ops.cast(array, specs[ref].dtype)
+            ops.cast(array, ref.spec.dtype)
             for array, ref in zip(
                 keras.tree.flatten(inputs), self._graph.structure.inputs, strict=True
             )
         ]
         batch = ops.shape(arrays[0])[0]
-        steps = iter(self._graph.steps)
-        (output,) = keras.tree.flatten(
-            self._walk(self._graph.structure, [_Stack(x, (_WHOLE,)) for x in arrays], steps, batch)
-        )
+        stacks = [_Stack(array, (_WHOLE,)) for array in arrays]
+
+        def apply(step: Step, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+            return self._step(step, args, kwargs, batch)
+
+        (output,) = keras.tree.flatten(self._graph.run(stacks, apply))
         every = (_WHOLE, *range(len(self._shortcuts)))
         values = _spread(output, every, batch)
         shape = ops.shape(values)[1:]
         return ops.swapaxes(ops.reshape(values, (len(every), batch, *shape)), 0, 1)
 
-    def _walk(
-        self, structure: Structure, stacks: Sequence[_Stack], steps: Iterator[Step], batch: Any
-    ) -> Any:
-        def visit(call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-            inputs = [
-                leaf for leaf in keras.tree.flatten((args, kwargs)) if isinstance(leaf, _Stack)
-            ]
-            if call.body is not None:
-                return self._walk(call.body, inputs, steps, batch)
-            path = next(steps).path
-            lanes = tuple(dict.fromkeys(lane for stack in inputs for lane in stack.lanes))
-            args, kwargs = keras.tree.map_structure(
-                lambda leaf: _spread(leaf, lanes, batch) if isinstance(leaf, _Stack) else leaf,
-                (args, kwargs),
-            )
-            outputs = call.op(*args, **kwargs)
-            if path in self._shortcuts:
-                lane, shortcut = self._shortcuts[path]
-                outputs = ops.concatenate([outputs, inputs[shortcut].values[:batch]], axis=0)
-                lanes = (*lanes, lane)
-            return keras.tree.map_structure(lambda value: _Stack(value, lanes), outputs)
-
-        return structure.run(stacks, visit)
+    def _step(self, step: Step, args: tuple[Any, ...], kwargs: dict[str, Any], batch: Any) -> Any:
+        inputs = [leaf for leaf in keras.tree.flatten((args, kwargs)) if isinstance(leaf, _Stack)]
+        lanes = tuple(dict.fromkeys(lane for stack in inputs for lane in stack.lanes))
+        args, kwargs = keras.tree.map_structure(
+            lambda leaf: _spread(leaf, lanes, batch) if isinstance(leaf, _Stack) else leaf,
+            (args, kwargs),
+        )
+        outputs = step.op(*args, **kwargs)
+        if step.path in self._shortcuts:
+            lane, shortcut = self._shortcuts[step.path]
+            outputs = ops.concatenate([outputs, inputs[shortcut].values[:batch]], axis=0)
+            lanes = (*lanes, lane)
+        return keras.tree.map_structure(lambda value: _Stack(value, lanes), outputs)
 
 
 def _spread(stack: _Stack, lanes: tuple[int, ...], batch: Any) -> Any:

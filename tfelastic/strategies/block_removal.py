@@ -10,8 +10,7 @@ import numpy as np
 
 from tfelastic.cost import Budget
 from tfelastic.errors import SearchError
-from tfelastic.graph import trace
-from tfelastic.graph.blocks import residuals_kept
+from tfelastic.graph import residuals_kept, trace
 from tfelastic.plan import KeepPlan
 from tfelastic.strategies.block_accuracy import Accuracy
 from tfelastic.strategies.block_checkpoint import Progress, SearchCheckpoint, weights_hash

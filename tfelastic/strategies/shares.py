@@ -10,7 +10,6 @@ out no channels belongs to nobody. It counts towards the whole all the same, so 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from math import prod
 from typing import Literal, get_args
 
 import keras
@@ -20,7 +19,6 @@ from tfelastic.cost.lowering import Lowered, lower
 from tfelastic.cost.memory import lifetimes
 from tfelastic.errors import BudgetError
 from tfelastic.graph import Step
-from tfelastic.graph.site import LayerFacts
 from tfelastic.plan import Selection
 
 Mode = Literal["params", "flops", "memory", "peak"]
@@ -98,21 +96,11 @@ def _params(selection: Selection, step: Step, counted: set[int]) -> int:
         return 0
     fresh = [weight for weight in step.op.weights if id(weight) not in counted]
     counted.update(map(id, fresh))
-    return sum(_kept(selection, step, weight) for weight in fresh)
+    return sum(map(selection.weight_size, fresh))
 
 
 def _macs(selection: Selection, step: Step) -> int:
-    return sum(m.times * _kept(selection, step, m.variable) for m in step.multiplications)
-
-
-def _kept(selection: Selection, step: Step, weight: keras.Variable) -> int:
-    """Return how many numbers of a weight stay."""
-    facts = selection.graph.facts.get(id(step.op), LayerFacts(step.path))
-    lengths = list(weight.shape)
-    for (variable, axis), binding in facts.bindings.items():
-        if variable == id(weight):
-            lengths[axis] = selection.count(binding.labels)
-    return prod(lengths)
+    return sum(m.times * selection.weight_size(m.variable) for m in step.multiplications)
 
 
 def _split(selection: Selection, spent: Iterable[tuple[Step | None, int]]) -> Shares:

@@ -9,9 +9,7 @@ import keras
 import numpy as np
 
 from tfelastic.errors import GraphError
-from tfelastic.graph import LayerGraph, trace
-from tfelastic.graph.site import LayerFacts
-from tfelastic.graph.trace import Call, Structure
+from tfelastic.graph import LayerFacts, LayerGraph, Node, Role, Structure, trace
 from tfelastic.plan import KeepPlan, Selection
 
 Shape: TypeAlias = tuple[int | None, ...]
@@ -25,13 +23,13 @@ class Slice:
         variable: The variable of the built model.
         source: The variable of the original.
         takes: For each pruned or re-ordered axis of `source` the positions it keeps.
-        role: What the variable does to its channels (see `tfelastic.graph.site.Role`); `None` where no rule knows.
+        role: What the variable does to its channels (see `tfelastic.graph.Role`); `None` where no rule knows.
     """
 
     variable: keras.Variable
     source: keras.Variable
     takes: dict[int, np.ndarray]
-    role: str | None
+    role: Role | None
 
     def value(self) -> np.ndarray:
         """Return what the variable should hold, in its own shape."""
@@ -79,7 +77,7 @@ def build(selection: Selection) -> tuple[keras.Model, list[Slice]]:
     """Return the pruned model's structure with fresh weights, and where each of its variables comes from."""
     builder = _Builder(selection)
     structure = selection.graph.structure
-    model = builder.model(structure, [structure.specs[ref].shape for ref in structure.inputs])
+    model = builder.model(structure, [ref.spec.shape for ref in structure.inputs])
     builder.carry_state()
     return model, builder.slices(model)
 
@@ -102,14 +100,14 @@ class _Builder:
         """Return the model of `structure` in its new size; `shapes` are its inputs', batch first."""
         original = structure.model
         inputs = [
-            keras.Input(batch_shape=shape, dtype=structure.specs[ref].dtype, name=name)
+            keras.Input(batch_shape=shape, dtype=ref.spec.dtype, name=name)
             for shape, ref, name in zip(
                 shapes, structure.inputs, structure.input_names, strict=True
             )
         ]
-        outputs = structure.run(inputs, self._apply)
+        outputs = structure.run(inputs, self._apply, enter_nested=False)
         if isinstance(original, keras.Sequential):
-            clones = [self._clones[id(call.op)] for call in structure.calls]
+            clones = [self._clones[id(node.op)] for node in structure.nodes]
             return keras.Sequential([*inputs, *clones], name=original.name)
         nested = dict(zip(structure.inputs, inputs, strict=True))
         inputs = keras.tree.map_structure(nested.get, structure.input_structure)
@@ -132,51 +130,51 @@ class _Builder:
         reached = {id(variable) for variable in model.variables}
         found = []
         for key, original in self._originals.items():
-            facts = self._graph.facts.get(key, LayerFacts(original.name))
             for variable, source in zip(
                 self._clones[key].variables, original.variables, strict=True
             ):
+                # Layers may share a variable; it is carried over once.
                 if id(variable) in reached:
                     reached.discard(id(variable))
-                    found.append(self._slice(variable, source, facts))
+                    found.append(self._slice(variable, source))
         return found
 
-    def _slice(self, variable: keras.Variable, source: keras.Variable, facts: LayerFacts) -> Slice:
-        bindings = [facts.bindings[key] for key in facts.bindings if key[0] == id(source)]
+    def _slice(self, variable: keras.Variable, source: keras.Variable) -> Slice:
+        bindings = self._graph.bindings_of(source)
         takes = {}
-        for binding in bindings:
+        for axis, binding in bindings.items():
             positions = self._selection.take(binding.labels)
             if not np.array_equal(positions, np.arange(len(binding.labels))):
-                takes[binding.axis] = positions
-        return Slice(variable, source, takes, bindings[0].role if bindings else None)
+                takes[axis] = positions
+        roles = [binding.role for binding in bindings.values()]
+        return Slice(variable, source, takes, roles[0] if roles else None)
 
-    def _apply(self, call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        facts = self._graph.facts.get(id(call.op))
+    def _apply(self, node: Node, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         leaves = keras.tree.flatten((args, kwargs))
         tensors = [leaf for leaf in leaves if isinstance(leaf, keras.KerasTensor)]
-        if facts and facts.path in self._shortcut:
-            return tensors[self._shortcut[facts.path]]
-        return self._clone(call, tensors)(*args, **kwargs)
+        if node.path in self._shortcut:
+            return tensors[self._shortcut[node.path]]
+        return self._clone(node, tensors)(*args, **kwargs)
 
-    def _clone(self, call: Call, tensors: Sequence[keras.KerasTensor]) -> Any:
-        key = id(call.op)
+    def _clone(self, node: Node, tensors: Sequence[keras.KerasTensor]) -> Any:
+        key = id(node.op)
         if key not in self._clones:
-            if call.body:
-                self._clones[key] = self.model(call.body, _input_shapes(call.body, tensors))
+            if node.body:
+                self._clones[key] = self.model(node.body, _input_shapes(node.body, tensors))
             else:
-                self._clones[key] = self._rebuilt(call.op)
-                if isinstance(call.op, keras.Layer):
-                    self._originals[key] = call.op
+                self._clones[key] = self._rebuilt(node)
+                if isinstance(node.op, keras.Layer):
+                    self._originals[key] = node.op
         return self._clones[key]
 
-    def _rebuilt(self, op: Any) -> Any:
-        """Return `op` in its new size; one that cannot be made anew is used again, if it holds nothing."""
+    def _rebuilt(self, node: Node) -> Any:
+        """Return a layer in its new size; one that cannot be made anew is used again if it has no state."""
+        op, facts = node.op, self._graph.facts[id(node.op)]
         functions = {each.__name__: each for each in vars(op).values() if inspect.isfunction(each)}
         try:
             with keras.saving.custom_object_scope(functions):
-                return self._resized(op)
+                return self._resized(op, facts)
         except (NotImplementedError, TypeError, ValueError) as cause:
-            facts = self._graph.facts.get(id(op), LayerFacts(op.name))
             if not facts.sizes and not getattr(op, "variables", ()):
                 return op
             raise GraphError(
@@ -185,10 +183,9 @@ class _Builder:
                 "register it with @keras.saving.register_keras_serializable()"
             ) from cause
 
-    def _resized(self, op: Any) -> Any:
+    def _resized(self, op: Any, facts: LayerFacts) -> Any:
         config = op.get_config()
-        facts = self._graph.facts.get(id(op))
-        for size in facts.sizes.values() if facts else ():
+        for size in facts.sizes.values():
             count = self._selection.count(size.labels)
             if size.item is None:
                 config[size.field] = count
@@ -201,7 +198,7 @@ class _Builder:
 
 def _input_shapes(structure: Structure, tensors: Sequence[keras.KerasTensor]) -> list[Shape]:
     """Return the input shapes of a nested model called on `tensors`; what it leaves open stays open."""
-    before = [structure.specs[ref].shape for ref in structure.inputs]
+    before = [ref.spec.shape for ref in structure.inputs]
     return [
         tuple(None if old is None else new for old, new in zip(shape, tensor.shape, strict=True))
         for shape, tensor in zip(before, tensors, strict=True)

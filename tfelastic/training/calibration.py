@@ -40,8 +40,7 @@ def recalibrate(
         model.recalibrate(images, batch_size=batch_size)
         return
     if statistics is None:
-        facts = trace(model).facts.values()
-        bindings = [binding for fact in facts for binding in fact.bindings.values()]
+        bindings = list(trace(model).bindings)
         statistics = [binding.variable for binding in bindings if binding.role == "statistic"]
     if not statistics:
         return

@@ -8,8 +8,7 @@ import keras
 from keras import ops
 
 from tfelastic.errors import TrainingError
-from tfelastic.graph import LayerGraph
-from tfelastic.graph.site import Tensor
+from tfelastic.graph import LayerGraph, Tensor
 
 # What a model's output values are: unbounded scores, class probabilities, or anything else.
 Ending = Literal["logits", "probabilities", "values"]

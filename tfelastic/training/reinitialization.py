@@ -56,7 +56,7 @@ def reinitialize(model: keras.Model, *, seed: int) -> keras.Model:
 
 
 def _statistics(graph: LayerGraph) -> set[int]:
-    bindings = [binding for facts in graph.facts.values() for binding in facts.bindings.values()]
+    bindings = list(graph.bindings)
     return {id(binding.variable) for binding in bindings if binding.role == "statistic"}
 
 

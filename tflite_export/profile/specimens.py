@@ -124,7 +124,7 @@ def _counts(selection: Selection, step: Step, shares: Sequence[float]) -> list[s
     """Return, for each axis of a step's grid, the channel counts to measure."""
     tensors = (step.inputs[0], step.outputs[0])
     ends = tensors if makes_channels(selection, step) else tensors[1:]
-    fields = {size.field for size in selection.graph.facts[id(step.op)].sizes.values()}
+    fields = {size.field for size in selection.graph.facts_of(step).sizes.values()}
     counts = []
     for tensor, count in zip(ends, channels_of(selection, step), strict=True):
         unit = _unit(step) if tensor is step.outputs[0] else 1
@@ -166,7 +166,7 @@ def _shrinks(graph: LayerGraph, tensor: Tensor) -> bool:
 def _specimen(selection: Selection, step: Step, point: Point) -> Specimen:
     """Return a step's layer at other channel counts, with random weights."""
     config = dict(step.op.get_config())
-    facts = selection.graph.facts[id(step.op)]
+    facts = selection.graph.facts_of(step)
     # TensorFlow mistakes the scales of some kernels with a single output channel: two must stand for it.
     outputs = max(point.channels[-1], 2 if makes_channels(selection, step) else 1)
     for size in facts.sizes.values():

@@ -17,8 +17,7 @@ from keras import ops
 from tflite_export.quantize.sharing import LARGEST_INT8
 
 if TYPE_CHECKING:
-    from tfelastic import ElasticModel
-    from tfelastic.graph.trace import Structure
+    from tfelastic import ElasticModel, LayerGraph
 
 _KERNELS = ("kernel", "depthwise_kernel", "pointwise_kernel")
 
@@ -41,7 +40,7 @@ class QuantizationAware(keras.Model):
     def __init__(self, net: "ElasticModel") -> None:
         super().__init__(name=f"{net.name}_aware", autocast=False)
         self.net = net
-        self._kernels = dict(_kernels(net.graph.structure))
+        self._kernels = dict(_kernels(net.graph))
         self.built = True
 
     def compile(self, optimizer: Any = "rmsprop", loss: Any = None, **options: Any) -> None:
@@ -97,18 +96,14 @@ def fake_quantize(kernel: Any, axes: tuple[int, ...]) -> Any:
     return kernel + ops.stop_gradient(rounded - kernel)
 
 
-def _kernels(
-    structure: "Structure",
-) -> Iterator[tuple[str, tuple[keras.Variable, tuple[int, ...]]]]:
+def _kernels(graph: "LayerGraph") -> Iterator[tuple[str, tuple[keras.Variable, tuple[int, ...]]]]:
     """Yield the trainable kernels by their paths, and the axes along which each has one scale."""
-    for call in structure.calls:
-        if call.body is not None:
-            yield from _kernels(call.body)
+    for step in graph.steps:
         for name in _KERNELS:
-            kernel = getattr(call.op, name, None)
+            kernel = getattr(step.op, name, None)
             if isinstance(kernel, keras.Variable) and kernel.trainable and len(kernel.shape) > 1:
                 axes = range(len(kernel.shape))
-                own = _channel_axes(call.op, name, len(kernel.shape))
+                own = _channel_axes(step.op, name, len(kernel.shape))
                 yield kernel.path, (kernel, tuple(axis for axis in axes if axis not in own))
 
 

@@ -26,7 +26,7 @@ from tflite_export.quantize.legacy_keras import ACTIVATIONS, LAYERS
 if TYPE_CHECKING:
     import keras
 
-    from tfelastic.graph.trace import Call
+    from tfelastic.graph import Step
 
 LAST_WORDS = 1500
 
@@ -116,12 +116,11 @@ class _Twin:
     def __init__(self, model: "keras.Model") -> None:
         from tfelastic import trace
 
-        structure = trace(model).structure
         self._model = model
         self._layers: dict[str, Any] = {}
         self._makers: dict[int, str] = {}
         self._steps: list[dict[str, Any]] = []
-        output = structure.run([0], self._step)
+        output = trace(model).run([0], self._step)
         self.told = {
             "image_shape": list(model.inputs[0].shape[1:]),
             "input": 0,
@@ -143,24 +142,21 @@ class _Twin:
             if layer.weights and type(layer).__name__ != "Rescaling":
                 layer.set_weights([weights[f"{name}/{i}"] for i in range(len(layer.weights))])
 
-    def _step(self, call: "Call", args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:
+    def _step(self, step: "Step", args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:
         import keras
 
         inputs = [value for value in keras.tree.flatten(args) if isinstance(value, int)]
-        if call.body is not None:
-            nested: int = call.body.run(inputs, self._step)
-            return nested
-        layer, kind, output = call.op, type(call.op).__name__, len(self._steps) + 1
+        layer, kind, output = step.op, type(step.op).__name__, len(self._steps) + 1
         self._check(layer, kind, inputs)
         config = layer.get_config()
         settings = {key: config[key] for key in LAYERS[kind] if key in config}
-        step = {"layer": kind, "name": layer.name, "config": settings, "inputs": inputs}
-        step |= {
+        entry = {"layer": kind, "name": layer.name, "config": settings, "inputs": inputs}
+        entry |= {
             "output": output,
             "weights": len(layer.weights),
             "trainable": layer.trainable,
         }
-        self._steps.append(step)
+        self._steps.append(entry)
         self._layers[layer.name], self._makers[output] = layer, kind
         return output
 

@@ -44,7 +44,7 @@ def test_it_prints_layers_groups_blocks_and_cost(saved, capsys) -> None:
 def test_the_same_as_json(saved, capsys) -> None:
     assert execute(["inspect", saved, "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
-    assert told.keys() == {"model", "fingerprint", "cost", "groups", "blocks", "left_whole"}
+    assert told.keys() == {"model", "fingerprint", "cost", "groups", "blocks", "opaque"}
     graph = te.trace(keras.saving.load_model(saved))
     assert told["fingerprint"] == graph.fingerprint
     assert te.Cost.from_json(told["cost"]) == te.cost(graph)

@@ -34,8 +34,8 @@ def test_values_are_named_after_all_that_is_folded_into_them() -> None:
 def test_a_plan_is_estimated_as_the_model_that_it_makes() -> None:
     model = net()
     plan = te.plan(model, budget=te.Budget(tflite_bytes=0.8))
-    whole, small = (
+    unpruned, small = (
         tflite_bytes(Selection(te.trace(each))) for each in (model, te.prune(model, plan))
     )
     assert tflite_bytes(Selection(te.trace(model), plan)) == small
-    assert small <= 0.8 * whole
+    assert small <= 0.8 * unpruned

@@ -13,14 +13,16 @@ layers = keras.layers
 
 def reader_slices(graph, group, unit):
     """Return what surgery would take out for a unit: its slices of the kernels that other channels are made from."""
-    for binding, units in graph.bindings_of(group):
+    for binding in graph.bindings:
+        owner, units = graph.unit_of[binding.labels].T
+        units = np.where(owner == graph.groups.index(group), units, -1)
         made = any(b.creates and b.variable is binding.variable for b in all_bindings(graph))
         if binding.role == "kernel" and not binding.creates and made:
             yield binding.variable, binding.axis, np.flatnonzero(units == unit)
 
 
 def all_bindings(graph):
-    return [binding for facts in graph.facts.values() for binding in facts.bindings.values()]
+    return list(graph.bindings)
 
 
 def scale_unit(graph, group, unit, factor):

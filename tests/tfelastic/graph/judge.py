@@ -74,7 +74,7 @@ def assert_law2(model: keras.Model, *, prunable: Sequence[str] = ("maker",)) -> 
 
 
 def assert_frozen(model: keras.Model, name: str, reason: str) -> te.LayerGraph:
-    """Check that group `name` stays whole, that `reason` is given, and that all the rest obeys law 2."""
+    """Check that group `name` is frozen, that `reason` is given, and that all the rest obeys law 2."""
     graph = assert_law2(model, prunable=())
     assert any(reason in given for given in graph.group(name).frozen), graph.group(name)
     return graph

@@ -59,7 +59,7 @@ def test_a_fault_fails_the_proof_and_shows_on_the_page(fault: dict[str, object])
         "params": [2e6, 1e6],
         "macs": [2e8, 1e8],
         "frozen": {"conv": ["norm normalises over them"]},
-        "left_whole": [],
+        "opaque": [],
     }
     text = page({"Net": found}, {"Net": faulty})
     assert "| NO |" in text

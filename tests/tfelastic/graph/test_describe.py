@@ -19,7 +19,7 @@ layers, in execution order
   pool    GlobalAveragePooling2D  (4,)
   logits  Dense                   (10,)
 
-groups: channels that live or die together
+groups: channels that are kept or dropped together
   group stem: 8 channels, coupled in stem kernel axis 3 [0:8]; stem bias axis 0 [0:8]; branch kernel
       axis 3 [0:8]; branch kernel axis 2 [0:8]; branch bias axis 0 [0:8]; thin kernel axis 2 [0:8]
 
@@ -28,11 +28,11 @@ blocks: parts that can be removed
 
 frozen: channels that no plan may drop
   group thin: 4 channels, coupled in thin kernel axis 3 [0:4]; thin bias axis 0 [0:4]; frozen: twice
-      is left whole: Lambda has no rule
+      is opaque: Lambda has no rule
   group logits: 10 channels, coupled in logits kernel axis 1 [0:10]; logits bias axis 0 [0:10];
       frozen: an output of the model
 
-left whole: calls that no rule speaks for
+opaque: layers that no rule describes
   twice: Lambda has no rule"""
 
 
@@ -56,10 +56,10 @@ def test_sections_without_content_are_left_out() -> None:
     text = str(te.trace(keras.Sequential([keras.Input((4,)), layers.Dense(3)], name="tiny")))
     assert text.startswith("model 'tiny': 1 layer, 0 prunable groups, 1 frozen group, 0 blocks\n")
     assert "blocks:" not in text
-    assert "left whole:" not in text
+    assert "opaque:" not in text
 
 
-def test_every_layer_group_and_block_is_told() -> None:
+def test_every_layer_group_and_block_is_listed() -> None:
     model = te.zoo.build("resnet8", input_shape=(32, 32, 3), classes=10)
     graph = te.trace(model)
     lines = str(graph).splitlines()

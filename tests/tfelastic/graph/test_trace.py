@@ -31,12 +31,12 @@ def test_the_advice_for_subclassed_models_works() -> None:
     assert te.trace(rebuilt).group("dense").size == 3
 
 
-def test_subclassed_part_of_a_model_is_left_whole() -> None:
+def test_subclassed_part_of_a_model_is_opaque() -> None:
     inputs = keras.Input((4,))
     model = keras.Model(
         inputs, layers.Dense(2)(Subclassed()(layers.Dense(8, name="maker")(inputs)))
     )
-    assert te.trace(model).group("maker").frozen == ("mine is left whole: Subclassed has no rule",)
+    assert te.trace(model).group("maker").frozen == ("mine is opaque: Subclassed has no rule",)
 
 
 def test_unbuilt_sequential_is_told_what_to_do() -> None:

@@ -1,4 +1,4 @@
-"""The rules of the layers that CNNs are made of; importing this package files them all."""
+"""The rules of the layers that CNNs are made of; importing this package registers them all."""
 
 from tfelastic.graph.rules import (
     convolution,

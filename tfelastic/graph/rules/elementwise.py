@@ -5,8 +5,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from tfelastic.graph.rulebook import operations, rule
-from tfelastic.graph.site import NoRule, Site, Tensor
+from tfelastic.graph.layer_call import LayerCall, NoRule, Tensor
+from tfelastic.graph.rule_registry import operations, rule
 
 layers = keras.layers
 
@@ -19,12 +19,12 @@ tanh_shrink threshold
 _POINTWISE = frozenset(_NAMES.split())
 
 
-def activate(site: Site, labels: np.ndarray, activation: Any) -> np.ndarray:
+def activate(call: LayerCall, labels: np.ndarray, activation: Any) -> np.ndarray:
     """Return the labels after a layer's own `activation`, frozen where that looks across channels."""
     name = getattr(activation, "__name__", type(activation).__name__)
     builtin = getattr(activation, "__module__", "").startswith(("keras.", "tensorflow.", "jax."))
     if activation is not None and not (builtin and name in _POINTWISE):
-        site.freeze(labels, f"has the activation {name!r}, which may look across channels")
+        call.freeze(labels, f"has the activation {name!r}, which may look across channels")
     return labels
 
 
@@ -59,66 +59,66 @@ def activate(site: Site, labels: np.ndarray, activation: Any) -> np.ndarray:
     "math.Erf",
     "math.Rsqrt",
 )
-def pointwise(site: Site) -> np.ndarray:
+def pointwise(call: LayerCall) -> np.ndarray:
     """One value in, one value out."""
-    return site.inputs[0].labels
+    return call.inputs[0].labels
 
 
 @rule("numpy.Clip")
-def clip(site: Site) -> np.ndarray:
+def clip(call: LayerCall) -> np.ndarray:
     """The same limits for all values."""
-    if np.size(site.layer.x_min) > 1 or np.size(site.layer.x_max) > 1:
+    if np.size(call.layer.x_min) > 1 or np.size(call.layer.x_max) > 1:
         raise NoRule("it clips to an array, which may hold a limit per channel")
-    return site.inputs[0].labels
+    return call.inputs[0].labels
 
 
 @rule(layers.Activation)
-def activation(site: Site) -> np.ndarray:
+def activation(call: LayerCall) -> np.ndarray:
     """A named activation; softmax and unknown functions freeze their channels."""
-    return activate(site, site.inputs[0].labels, site.layer.activation)
+    return activate(call, call.inputs[0].labels, call.layer.activation)
 
 
 @rule(layers.Softmax, "nn.Softmax", "nn.LogSoftmax")
-def softmax(site: Site) -> np.ndarray:
+def softmax(call: LayerCall) -> np.ndarray:
     """Normalises along an axis, so the channels there cannot be dropped unseen."""
-    x = site.inputs[0]
-    axes = np.atleast_1d(site.layer.axis) % len(x.shape)
+    x = call.inputs[0]
+    axes = np.atleast_1d(call.layer.axis) % len(x.shape)
     if any(axis == 0 or x.labels.shape[axis - 1] > 1 for axis in axes) or x.labels.size == 1:
-        site.freeze(x.labels, "normalises over them")
+        call.freeze(x.labels, "normalises over them")
     return x.labels
 
 
 @rule(layers.PReLU)
-def prelu(site: Site) -> np.ndarray:
+def prelu(call: LayerCall) -> np.ndarray:
     """One learned slope per position that is not shared."""
-    x, alpha = site.inputs[0], site.layer.alpha
+    x, alpha = call.inputs[0], call.layer.alpha
     for axis, length in enumerate(alpha.shape):
         if length > 1 and x.labels.shape[axis] > 1:
-            site.bind(alpha, axis, site.channels_of(x, axis + 1))
+            call.bind(alpha, axis, call.channels_of(x, axis + 1))
     return x.labels
 
 
 @rule(layers.Rescaling)
-def rescaling(site: Site) -> np.ndarray:
+def rescaling(call: LayerCall) -> np.ndarray:
     """One factor for all values; with a factor per channel the channels are frozen."""
-    x = site.inputs[0]
-    if np.ndim(site.layer.scale) or np.ndim(site.layer.offset):
-        site.freeze(x.labels, "has a constant factor per channel")
+    x = call.inputs[0]
+    if np.ndim(call.layer.scale) or np.ndim(call.layer.offset):
+        call.freeze(x.labels, "has a constant factor per channel")
     return x.labels
 
 
 @rule("convnext.LayerScale")
-def layer_scale(site: Site) -> np.ndarray:
+def layer_scale(call: LayerCall) -> np.ndarray:
     """One learned factor per channel of the last axis."""
-    x = site.inputs[0]
-    labels = site.channels_of(x, -1)
-    site.bind(site.layer.gamma, 0, labels, role="scale")
-    site.resizes("projection_dim", labels)
+    x = call.inputs[0]
+    labels = call.channels_of(x, -1)
+    call.bind(call.layer.gamma, 0, labels, role="scale")
+    call.resizes("projection_dim", labels)
     return x.labels
 
 
-def constants(site: Site) -> None:
+def constants(call: LayerCall) -> None:
     """Refuse a call that captures an array: it may hold a value per channel."""
-    for leaf in keras.tree.flatten((site.args, site.kwargs)):
+    for leaf in keras.tree.flatten((call.args, call.kwargs)):
         if not isinstance(leaf, str | Tensor) and np.size(leaf) > 1:
             raise NoRule("it takes a constant array, which may hold a value per channel")

@@ -4,9 +4,9 @@ import keras
 import numpy as np
 
 from tfelastic.graph.channels import FIXED
-from tfelastic.graph.rulebook import operations, rule
+from tfelastic.graph.layer_call import LayerCall, NoRule, Tensor
+from tfelastic.graph.rule_registry import operations, rule
 from tfelastic.graph.rules.elementwise import constants
-from tfelastic.graph.site import NoRule, Site, Tensor
 
 layers = keras.layers
 
@@ -20,10 +20,10 @@ layers = keras.layers
     layers.Minimum,
     "inception_resnet_v2.CustomScaleLayer",
 )
-def merge(site: Site) -> np.ndarray:
+def merge(call: LayerCall) -> np.ndarray:
     """Value by value; a tensor of lower rank is repeated over the missing inner axes."""
     return _combine(
-        site, [_raise_rank(tensor, len(site.outputs[0].shape)) for tensor in site.inputs]
+        call, [_raise_rank(tensor, len(call.outputs[0].shape)) for tensor in call.inputs]
     )
 
 
@@ -34,24 +34,24 @@ def merge(site: Site) -> np.ndarray:
         "Maximum Minimum Multiply NotEqual Power Subtract TrueDivide Where",
     )
 )
-def arithmetic(site: Site) -> np.ndarray:
+def arithmetic(call: LayerCall) -> np.ndarray:
     """Operators such as `x + y` and `x * 0.5`; a constant array may hold a value per channel, so it is refused."""
-    constants(site)
-    if len({len(tensor.shape) for tensor in site.inputs}) > 1:
+    constants(call)
+    if len({len(tensor.shape) for tensor in call.inputs}) > 1:
         raise NoRule(
             "it broadcasts tensors of different ranks, which lines their batch up with other axes"
         )
-    return _combine(site, [(tensor.labels, tensor.shape[1:]) for tensor in site.inputs])
+    return _combine(call, [(tensor.labels, tensor.shape[1:]) for tensor in call.inputs])
 
 
 @rule(layers.Concatenate, "numpy.Concatenate")
-def concatenate(site: Site) -> np.ndarray:
+def concatenate(call: LayerCall) -> np.ndarray:
     """Channels side by side, at their offsets."""
-    axis = site.layer.axis % len(site.outputs[0].shape) - 1
+    axis = call.layer.axis % len(call.outputs[0].shape) - 1
     if axis < 0:
         raise NoRule("it concatenates along the batch")
     parts = []
-    for tensor in site.inputs:
+    for tensor in call.inputs:
         length = tensor.shape[axis + 1]
         if length is None:
             raise NoRule(f"the length of axis {axis + 1} of its input is unknown")
@@ -76,22 +76,24 @@ def _raise_rank(tensor: Tensor, rank: int) -> tuple[np.ndarray, tuple[int | None
     return tensor.labels.reshape(missing + tensor.labels.shape), missing + tensor.shape[1:]
 
 
-def _combine(site: Site, operands: list[tuple[np.ndarray, tuple[int | None, ...]]]) -> np.ndarray:
+def _combine(
+    call: LayerCall, operands: list[tuple[np.ndarray, tuple[int | None, ...]]]
+) -> np.ndarray:
     """Tie the operands position by position.
 
     An operand of length 1 along the channel axis (a spatial mask) meets every channel: it is tied to none of
-    them, but must live.
+    them, but frozen.
     """
     full = np.broadcast_shapes(*(labels.shape for labels, _ in operands))
     axis = next((i for i, length in enumerate(full) if length > 1), None)
     merged: np.ndarray | None = None
     for labels, shape in operands:
         if axis is not None and shape[axis] == 1:
-            site.freeze(labels, "repeats it over all channels of another tensor")
+            call.freeze(labels, "repeats it over all channels of another tensor")
         elif merged is None:
             merged = labels
         else:
-            site.tie(merged, labels)
+            call.tie(merged, labels)
             merged = np.broadcast_to(np.where(merged == FIXED, labels, merged), full)
     assert merged is not None
     return merged

@@ -3,56 +3,56 @@
 import keras
 import numpy as np
 
-from tfelastic.graph.rulebook import rule
-from tfelastic.graph.site import Site, Tensor
+from tfelastic.graph.layer_call import LayerCall, Tensor
+from tfelastic.graph.rule_registry import rule
 
 layers = keras.layers
 
 
 @rule(layers.BatchNormalization)
-def batch_normalization(site: Site) -> np.ndarray:
+def batch_normalization(call: LayerCall) -> np.ndarray:
     """Scale, shift and running statistics per channel."""
-    layer, x = site.layer, site.inputs[0]
-    labels = site.channels_of(x, layer.axis)
+    layer, x = call.layer, call.inputs[0]
+    labels = call.channels_of(x, layer.axis)
     if layer.scale:
-        site.bind(layer.gamma, 0, labels, role="scale")
+        call.bind(layer.gamma, 0, labels, role="scale")
     if layer.center:
-        site.bind(layer.beta, 0, labels, role="shift")
-    site.bind(layer.moving_mean, 0, labels, role="statistic")
-    site.bind(layer.moving_variance, 0, labels, role="statistic")
+        call.bind(layer.beta, 0, labels, role="shift")
+    call.bind(layer.moving_mean, 0, labels, role="statistic")
+    call.bind(layer.moving_variance, 0, labels, role="statistic")
     return x.labels
 
 
 @rule(layers.GroupNormalization)
-def group_normalization(site: Site) -> np.ndarray:
-    """Statistics over a group of channels: whole groups live or die."""
-    layer, x = site.layer, site.inputs[0]
-    labels = site.channels_of(x, layer.axis)
+def group_normalization(call: LayerCall) -> np.ndarray:
+    """Statistics over a group of channels: groups are kept or dropped as units."""
+    layer, x = call.layer, call.inputs[0]
+    labels = call.channels_of(x, layer.axis)
     count = len(labels) if layer.groups == -1 else layer.groups
     units = labels.reshape(count, -1)
-    site.tie(units, units[:, :1])
-    site.resizes("groups", units[:, 0])
+    call.tie(units, units[:, :1])
+    call.resizes("groups", units[:, 0])
     if layer.scale:
-        site.bind(layer.gamma, 0, labels, role="scale")
+        call.bind(layer.gamma, 0, labels, role="scale")
     if layer.center:
-        site.bind(layer.beta, 0, labels, role="shift")
+        call.bind(layer.beta, 0, labels, role="shift")
     return x.labels
 
 
 @rule(layers.LayerNormalization, layers.UnitNormalization, layers.RMSNormalization)
-def channel_normalization(site: Site) -> np.ndarray:
+def channel_normalization(call: LayerCall) -> np.ndarray:
     """Statistics over axes of one sample; over the channel axis they change when a channel goes."""
-    x = site.inputs[0]
-    if _covers_channels(x, site.layer.axis):
-        site.freeze(x.labels, "normalises over them")
+    x = call.inputs[0]
+    if _covers_channels(x, call.layer.axis):
+        call.freeze(x.labels, "normalises over them")
     return x.labels
 
 
 @rule(layers.Normalization)
-def normalization(site: Site) -> np.ndarray:
+def normalization(call: LayerCall) -> np.ndarray:
     """Constant mean and variance per channel, part of a model's preprocessing."""
-    x = site.inputs[0]
-    site.freeze(x.labels, "has a constant mean and variance per channel")
+    x = call.inputs[0]
+    call.freeze(x.labels, "has a constant mean and variance per channel")
     return x.labels
 
 

@@ -6,67 +6,67 @@ import keras
 import numpy as np
 
 from tfelastic.graph.channels import FIXED
-from tfelastic.graph.rulebook import operations, rule
-from tfelastic.graph.site import NoRule, Site
+from tfelastic.graph.layer_call import LayerCall, NoRule
+from tfelastic.graph.rule_registry import operations, rule
 
 layers = keras.layers
 
 
 @rule(layers.Flatten)
-def flatten(site: Site) -> np.ndarray:
+def flatten(call: LayerCall) -> np.ndarray:
     """All axes into one, the channel axis last."""
-    x = site.inputs[0]
-    labels = site.spread(x)
-    if site.layer.data_format == "channels_first":
+    x = call.inputs[0]
+    labels = call.spread(x)
+    if call.layer.data_format == "channels_first":
         labels = np.moveaxis(labels, 0, -1)
     return labels.reshape(-1)
 
 
 @rule(layers.Reshape)
-def reshape(site: Site) -> np.ndarray:
+def reshape(call: LayerCall) -> np.ndarray:
     """Another shape for the same values in the same order."""
-    return _reshape(site, "target_shape", site.layer.target_shape, offset=0)
+    return _reshape(call, "target_shape", call.layer.target_shape, offset=0)
 
 
 @rule("numpy.Reshape")
-def reshape_operation(site: Site) -> np.ndarray:
+def reshape_operation(call: LayerCall) -> np.ndarray:
     """`keras.ops.reshape`, whose shape starts with the batch."""
-    newshape = tuple(site.layer.newshape)
+    newshape = tuple(call.layer.newshape)
     if newshape[0] not in (-1, None):
         raise NoRule(f"it reshapes to {newshape}, which moves values between samples")
-    return _reshape(site, "newshape", newshape[1:], offset=1)
+    return _reshape(call, "newshape", newshape[1:], offset=1)
 
 
-def _reshape(site: Site, field: str, target: tuple[int, ...], *, offset: int) -> np.ndarray:
-    x, shape = site.inputs[0], site.outputs[0].shape[1:]
+def _reshape(call: LayerCall, field: str, target: tuple[int, ...], *, offset: int) -> np.ndarray:
+    x, shape = call.inputs[0], call.outputs[0].shape[1:]
     if None in shape or None in x.shape[1:]:
         raise NoRule(f"it reshapes {x.shape}, which is not fully known")
-    labels = site.settle(site.spread(x).reshape(shape))  # type: ignore[arg-type]
+    labels = call.collapse_axes(call.spread(x).reshape(shape))  # type: ignore[arg-type]
     for axis, length in enumerate(target):
         if length not in (-1, None) and labels.shape[axis] > 1:
-            site.resizes(field, labels.reshape(-1), item=axis + offset)
+            call.resizes(field, labels.reshape(-1), item=axis + offset)
     return labels
 
 
 @rule(layers.Permute)
-def permute(site: Site) -> np.ndarray:
+def permute(call: LayerCall) -> np.ndarray:
     """Axes in another order; `dims` counts from 1 and leaves the batch out."""
-    return site.inputs[0].labels.transpose([axis - 1 for axis in site.layer.dims])
+    return call.inputs[0].labels.transpose([axis - 1 for axis in call.layer.dims])
 
 
 @rule("numpy.Transpose")
-def transpose(site: Site) -> np.ndarray:
+def transpose(call: LayerCall) -> np.ndarray:
     """`keras.ops.transpose`, whose axes include the batch."""
-    axes = site.layer.axes
+    axes = call.layer.axes
     if not axes or axes[0] != 0:
         raise NoRule("it moves the batch axis")
-    return site.inputs[0].labels.transpose([axis - 1 for axis in axes[1:]])
+    return call.inputs[0].labels.transpose([axis - 1 for axis in axes[1:]])
 
 
 @rule("numpy.Moveaxis", "numpy.Swapaxes")
-def move_axes(site: Site) -> np.ndarray:
+def move_axes(call: LayerCall) -> np.ndarray:
     """Axes in another order: a dry run on an empty array whose lengths number its axes tells which."""
-    x, layer = site.inputs[0], site.layer
+    x, layer = call.inputs[0], call.layer
     numbered = np.empty(tuple(range(len(x.shape))))
     if hasattr(layer, "source"):
         order = np.moveaxis(numbered, layer.source, layer.destination).shape
@@ -78,9 +78,9 @@ def move_axes(site: Site) -> np.ndarray:
 
 
 @rule("numpy.Flip")
-def flip(site: Site) -> np.ndarray:
+def flip(call: LayerCall) -> np.ndarray:
     """Axes reversed."""
-    x, axis = site.inputs[0], site.layer.axis
+    x, axis = call.inputs[0], call.layer.axis
     axes = [] if axis is None else [int(each) % len(x.shape) for each in np.atleast_1d(axis)]
     if 0 in axes or not axes:
         raise NoRule("it reverses the batch")
@@ -88,14 +88,14 @@ def flip(site: Site) -> np.ndarray:
 
 
 @rule("numpy.Pad")
-def pad(site: Site) -> np.ndarray:
+def pad(call: LayerCall) -> np.ndarray:
     """Padded positions carry the channels on; places padded to the channel axis are no channels."""
-    x, layer = site.inputs[0], site.layer
+    x, layer = call.inputs[0], call.layer
     widths = np.broadcast_to(np.asarray(layer.pad_width), (len(x.shape), 2))
     if widths[0].any():
         raise NoRule("it pads the batch")
     if x.labels.size == 1:
-        site.freeze(x.labels, "pads it")
+        call.freeze(x.labels, "pads it")
         return x.labels
     wide = np.array(x.labels.shape)[:, np.newaxis] > 1
     channel = np.where(wide, widths[1:], 0)
@@ -105,25 +105,25 @@ def pad(site: Site) -> np.ndarray:
 
 
 @rule(layers.RepeatVector)
-def repeat_vector(site: Site) -> np.ndarray:
+def repeat_vector(call: LayerCall) -> np.ndarray:
     """A new axis of positions, before the channels."""
-    return site.inputs[0].labels[np.newaxis]
+    return call.inputs[0].labels[np.newaxis]
 
 
 @rule("numpy.ExpandDims")
-def expand_dims(site: Site) -> np.ndarray:
+def expand_dims(call: LayerCall) -> np.ndarray:
     """A new axis of length 1."""
-    rank = len(site.outputs[0].shape)
-    axes = [axis % rank - 1 for axis in np.atleast_1d(site.layer.axis)]
+    rank = len(call.outputs[0].shape)
+    axes = [axis % rank - 1 for axis in np.atleast_1d(call.layer.axis)]
     if -1 in axes:
         raise NoRule("it adds an axis before the batch")
-    return np.expand_dims(site.inputs[0].labels, axes)
+    return np.expand_dims(call.inputs[0].labels, axes)
 
 
 @rule("numpy.Squeeze")
-def squeeze(site: Site) -> np.ndarray:
+def squeeze(call: LayerCall) -> np.ndarray:
     """Axes of length 1 go."""
-    x, axis = site.inputs[0], site.layer.axis
+    x, axis = call.inputs[0], call.layer.axis
     if axis is None:
         raise NoRule(
             "it squeezes every axis of length 1, which a pruned channel axis may become; name the axis"
@@ -132,9 +132,9 @@ def squeeze(site: Site) -> np.ndarray:
 
 
 @rule(*operations("numpy", "Amax Amin Max Mean Min Prod Std Sum Var"))
-def reduce(site: Site) -> np.ndarray:
+def reduce(call: LayerCall) -> np.ndarray:
     """A reduction over positions; one over channels freezes them."""
-    x, layer = site.inputs[0], site.layer
+    x, layer = call.inputs[0], call.layer
     axes = (
         None
         if layer.axis is None
@@ -151,10 +151,10 @@ def reduce(site: Site) -> np.ndarray:
 
 
 @rule("numpy.GetItem")
-def get_item(site: Site) -> np.ndarray:
+def get_item(call: LayerCall) -> np.ndarray:
     """Slicing; a slice of the channel axis names positions, so it freezes the channels."""
-    x = site.inputs[0]
-    key = site.args[1] if len(site.args) > 1 else site.kwargs["key"]
+    x = call.inputs[0]
+    key = call.args[1] if len(call.args) > 1 else call.kwargs["key"]
     key = key if isinstance(key, tuple) else (key,)
     if Ellipsis in key or None in key or len(key) > len(x.shape):
         raise NoRule(f"it is indexed with {key}; index axis by axis")
@@ -170,26 +170,26 @@ def get_item(site: Site) -> np.ndarray:
         elif x.labels.shape[axis] == 1:
             index.append(0 if isinstance(item, int) else slice(0, 1))
         else:
-            site.freeze(x.labels, "slices them by position")
+            call.freeze(x.labels, "slices them by position")
             index.append(item)
     return x.labels[tuple(index)]
 
 
 @rule("numpy.Split")
-def split(site: Site) -> list[np.ndarray]:
+def split(call: LayerCall) -> list[np.ndarray]:
     """Parts of an axis: equal parts keep equal numbers of channels, given cuts move with the channels."""
-    x, cuts = site.inputs[0], site.layer.indices_or_sections
-    axis = site.layer.axis % len(x.shape)
+    x, cuts = call.inputs[0], call.layer.indices_or_sections
+    axis = call.layer.axis % len(x.shape)
     if axis == 0:
         raise NoRule("it splits the batch")
     if x.labels.shape[axis - 1] == 1:
-        return [x.labels] * len(site.outputs)
-    labels = site.channels_of(x, axis)
+        return [x.labels] * len(call.outputs)
+    labels = call.channels_of(x, axis)
     parts = np.split(labels, cuts)
     if isinstance(cuts, int):
         for part in parts[1:]:
-            site.tie(parts[0], part)
+            call.tie(parts[0], part)
     else:
         for item, cut in enumerate(cuts):
-            site.resizes("indices_or_sections", labels[:cut], item=item)
-    return [site.along(part, axis, output=position) for position, part in enumerate(parts)]
+            call.resizes("indices_or_sections", labels[:cut], item=item)
+    return [call.along(part, axis, output=position) for position, part in enumerate(parts)]

@@ -3,9 +3,9 @@
 import keras
 import numpy as np
 
-from tfelastic.graph.rulebook import rule
+from tfelastic.graph.layer_call import LayerCall
+from tfelastic.graph.rule_registry import rule
 from tfelastic.graph.rules.convolution import channel_axis
-from tfelastic.graph.site import Site
 
 layers = keras.layers
 
@@ -38,17 +38,17 @@ layers = keras.layers
     "nn.AdaptiveAveragePool",
     "image.Resize",
 )
-def image_wise(site: Site) -> np.ndarray:
+def image_wise(call: LayerCall) -> np.ndarray:
     """Every channel's image is worked on alone."""
-    x = site.inputs[0]
-    axis = channel_axis(site.layer, x)
-    return site.along(site.channels_of(x, axis), axis)
+    x = call.inputs[0]
+    axis = channel_axis(call.layer, x)
+    return call.along(call.channels_of(x, axis), axis)
 
 
 @rule(layers.Cropping1D, layers.UpSampling1D)
-def sequence_wise(site: Site) -> np.ndarray:
+def sequence_wise(call: LayerCall) -> np.ndarray:
     """The one-dimensional kin, which always have their channels last."""
-    return site.along(site.channels_of(site.inputs[0], -1), -1)
+    return call.along(call.channels_of(call.inputs[0], -1), -1)
 
 
 @rule(
@@ -59,9 +59,9 @@ def sequence_wise(site: Site) -> np.ndarray:
     layers.GlobalMaxPooling2D,
     layers.GlobalMaxPooling3D,
 )
-def global_pooling(site: Site) -> np.ndarray:
+def global_pooling(call: LayerCall) -> np.ndarray:
     """One value per channel."""
-    layer, x = site.layer, site.inputs[0]
+    layer, x = call.layer, call.inputs[0]
     axis = channel_axis(layer, x)
-    labels = site.channels_of(x, axis)
-    return site.along(labels, axis if layer.keepdims else -1)
+    labels = call.channels_of(x, axis)
+    return call.along(labels, axis if layer.keepdims else -1)

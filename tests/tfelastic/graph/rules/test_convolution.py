@@ -80,9 +80,9 @@ def test_convolution_with_a_function_of_the_users_is_frozen() -> None:
     assert_frozen(model, "tested", "'swap', which may look across channels")
 
 
-def test_low_rank_adapter_is_left_whole() -> None:
+def test_low_rank_adapter_is_opaque() -> None:
     tested = layers.Conv2D(6, 3, name="tested")
     model = net(tested)
     tested.enable_lora(2)
     graph = assert_frozen(model, "maker", "has a LoRA adapter")
-    assert graph.steps[1].whole
+    assert graph.steps[1].opaque

@@ -1,4 +1,4 @@
-"""Which rule speaks for which layer."""
+"""The registry of rules: which function describes which kind of layer."""
 
 from collections.abc import Callable
 from typing import Any, TypeAlias
@@ -6,11 +6,11 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from tfelastic.errors import GraphError
-from tfelastic.graph.site import Site
+from tfelastic.graph.layer_call import LayerCall
 
 # The label arrays of a call's outputs: one array, or a list of arrays where there are several outputs.
 Labels: TypeAlias = np.ndarray | list[np.ndarray]
-Rule: TypeAlias = Callable[[Site], Labels]
+Rule: TypeAlias = Callable[[LayerCall], Labels]
 
 _RULES: dict[type | str, Rule] = {}
 
@@ -32,8 +32,8 @@ def rule(*kinds: type | str) -> Callable[[Rule], Rule]:
         ...     def call(self, inputs):
         ...         return -inputs
         >>> @te.rule(Negative)
-        ... def negative(site):
-        ...     return site.inputs[0].labels
+        ... def negative(call):
+        ...     return call.inputs[0].labels
     """
     for kind in kinds:
         if not isinstance(kind, type) and not (isinstance(kind, str) and kind.count(".") == 1):

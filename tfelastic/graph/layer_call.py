@@ -1,14 +1,14 @@
-"""What a rule sees and what it may say: one call of one layer, told in terms of channels.
+"""`LayerCall`: what a rule sees of one call of a layer, and what it may state about it.
 
-A *rule* is a function that explains one kind of layer to tfelastic. It gets a `Site` and returns the channel
+A *rule* is a function that explains one kind of layer to tfelastic. It gets a `LayerCall` and returns the channel
 labels of the layer's outputs:
 
 ```python
 @te.rule(MyScale)                                        # one learned factor per channel of the last axis
-def my_scale(site):
-    labels = site.channels_of(site.inputs[0], -1)        # who stands where along the channel axis
-    site.bind(site.layer.factor, 0, labels, role="scale")  # the factor's axis 0 holds the same channels
-    return site.inputs[0].labels                         # the output carries the input's channels
+def my_scale(call):
+    labels = call.channels_of(call.inputs[0], -1)        # the channel at each position of the last axis
+    call.bind(call.layer.factor, 0, labels, role="scale")  # the factor's axis 0 holds the same channels
+    return call.inputs[0].labels                         # the output carries the input's channels
 ```
 
 A label array has one axis for each axis of the tensor but the batch; an axis along which the channel does not
@@ -23,15 +23,15 @@ import keras
 import numpy as np
 
 from tfelastic.graph.channels import FIXED, Channels
-from tfelastic.graph.trace import Call, Spec
+from tfelastic.graph.keras_graph import Node, Spec
 
 # What a weight does to its channels, and so how the widths of an elastic network treat it: kernels are shared;
 # scales are shared up to a positive factor; shifts (biases) and running statistics belong to one width alone.
 Role = Literal["kernel", "scale", "shift", "statistic"]
 
 
-class NoRule(Exception):  # noqa: N818 - a signal, not an error: the layer is left whole.
-    """Raised by a rule that cannot speak for this call; the channels it touches are frozen with the reason."""
+class NoRule(Exception):  # noqa: N818 - a signal, not an error: the call is opaque.
+    """Raised by a rule that does not hold for this call; the channels that it touches are frozen with the reason."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +64,7 @@ class Binding:
 
 @dataclass(frozen=True, eq=False)
 class Size:
-    """The layer's config field `field` (and its item `item`, if any) counts the living channels of `labels`."""
+    """The layer's config field `field` (and its item `item`, if any) counts the kept channels of `labels`."""
 
     field: str
     item: int | None
@@ -81,14 +81,14 @@ class Multiplications:
 
 @dataclass(eq=False)
 class LayerFacts:
-    """All that rules have said of one layer, over all of its calls."""
+    """All that rules have stated about one layer, over all of its calls."""
 
     path: str
     bindings: dict[tuple[int, int], Binding] = field(default_factory=dict)
     sizes: dict[tuple[str, int | None], Size] = field(default_factory=dict)
 
 
-class Site:
+class LayerCall:
     """One call of one layer or operation.
 
     Attributes:
@@ -102,7 +102,7 @@ class Site:
 
     def __init__(
         self,
-        call: Call,
+        node: Node,
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
         *,
@@ -110,7 +110,7 @@ class Site:
         channels: Channels,
         facts: LayerFacts,
     ) -> None:
-        self.layer: Any = call.op
+        self.layer: Any = node.op
         self.path = facts.path
         self.args = args
         self.kwargs = kwargs
@@ -119,7 +119,7 @@ class Site:
         )
         self.outputs = tuple(outputs)
         self.multiplications: list[Multiplications] = []
-        self.mixed: list[int] = []
+        self.reduced_inputs: list[int] = []
         self._channels = channels
         self._facts = facts
         self._touched: list[np.ndarray] = [tensor.labels for tensor in self.inputs]
@@ -138,7 +138,7 @@ class Site:
         return np.broadcast_to(tensor.labels.reshape(-1), length).copy()
 
     def creates(self, variable: keras.Variable, axis: int, *, role: Role = "kernel") -> np.ndarray:
-        """Say that `axis` of `variable` makes channels, and return their labels, `[length]`.
+        """State that `axis` of `variable` makes channels, and return their labels, `[length]`.
 
         A layer that is called twice makes the same channels twice.
         """
@@ -152,7 +152,7 @@ class Site:
     def bind(
         self, variable: keras.Variable, axis: int, labels: np.ndarray, *, role: Role = "kernel"
     ) -> np.ndarray:
-        """Say that `axis` of `variable` holds the channels `labels`, and return them.
+        """State that `axis` of `variable` holds the channels `labels`, and return them.
 
         Raises:
             NoRule: The axis has another length.
@@ -171,15 +171,15 @@ class Site:
         return labels
 
     def tie(self, first: np.ndarray, second: np.ndarray) -> None:
-        """Say that two label arrays live or die together, position by position (broadcasting like numpy)."""
+        """State that two label arrays are kept or dropped together, position by position (broadcasting like numpy)."""
         self._channels.tie(first, second)
 
-    def settle(self, labels: np.ndarray) -> np.ndarray:
-        """Return an output's labels with one axis at most longer than 1, and tie what that leaves out."""
-        return self._channels.settle(labels)
+    def collapse_axes(self, labels: np.ndarray) -> np.ndarray:
+        """Return an output's labels with at most one axis longer than 1; positions along the others are tied."""
+        return self._channels.collapse_axes(labels)
 
     def freeze(self, labels: np.ndarray, reason: str) -> None:
-        """Say that no plan may drop `labels`; `reason` completes the sentence "LAYER ...", for the report."""
+        """State that no plan may drop `labels`; `reason` completes the sentence "LAYER ...", for the report."""
         self._channels.freeze(labels, f"{self.path} {reason}")
 
     def freeze_all(self, reason: str) -> None:
@@ -188,16 +188,16 @@ class Site:
             self.freeze(labels, reason)
 
     def resizes(self, config_field: str, labels: np.ndarray, *, item: int | None = None) -> None:
-        """Say that a number in the layer's config counts the living channels of `labels`."""
+        """State that a number in the layer's config counts the kept channels of `labels`."""
         self._facts.sizes.setdefault((config_field, item), Size(config_field, item, labels))
 
     def multiplies(self, variable: keras.Variable, times: int | None) -> None:
-        """Say that each element of `variable` is multiplied `times` times per sample (`None`: unknown)."""
+        """State that each element of `variable` is multiplied `times` times per sample (`None`: unknown)."""
         self.multiplications.append(Multiplications(variable, times or 0))
 
-    def mixes(self, position: int = 0) -> None:
-        """Say that input number `position` is summed over its channels, so a dropped channel counts as zero."""
-        self.mixed.append(position)
+    def reduces(self, position: int = 0) -> None:
+        """State that input number `position` is summed over its channels, so a dropped channel counts as zero."""
+        self.reduced_inputs.append(position)
 
     def fixed(self, position: int = 0) -> np.ndarray:
         """Return the labels of an output that carries no channels."""

@@ -11,7 +11,7 @@ from keras import layers
 
 import tfelastic as te
 from tfelastic.errors import GraphError
-from tfelastic.graph import rulebook
+from tfelastic.graph import rule_registry
 
 DOCS = Path(__file__).parents[3] / "docs"
 
@@ -19,7 +19,7 @@ DOCS = Path(__file__).parents[3] / "docs"
 @pytest.fixture(autouse=True)
 def own_rules(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let each test file rules of its own."""
-    monkeypatch.setattr(rulebook, "_RULES", dict(rulebook._RULES))
+    monkeypatch.setattr(rule_registry, "_RULES", dict(rule_registry._RULES))
     with keras.saving.custom_object_scope({}):
         yield
 
@@ -49,18 +49,16 @@ class Shifted(layers.Conv2D):
 
 
 def test_layer_without_rule_is_frozen_by_name_and_breaks_nothing() -> None:
-    graph = assert_frozen(
-        net(Factor(name="mine")), "maker", "mine is left whole: Factor has no rule"
-    )
-    assert [step.path for step in graph.steps if step.whole] == ["mine"]
+    graph = assert_frozen(net(Factor(name="mine")), "maker", "mine is opaque: Factor has no rule")
+    assert [step.path for step in graph.steps if step.opaque] == ["mine"]
 
 
 def test_rule_of_a_user_frees_the_channels() -> None:
     @te.rule(Factor)
-    def factor(site):
-        labels = site.channels_of(site.inputs[0], -1)
-        site.bind(site.layer.factor, 0, labels, role="scale")
-        return site.inputs[0].labels
+    def factor(call):
+        labels = call.channels_of(call.inputs[0], -1)
+        call.bind(call.layer.factor, 0, labels, role="scale")
+        return call.inputs[0].labels
 
     graph = assert_law2(net(Factor(name="mine")))
     assert "mine" in {member.layer for member in graph.group("maker").members}
@@ -68,19 +66,19 @@ def test_rule_of_a_user_frees_the_channels() -> None:
 
 def test_rule_can_be_filed_by_module_and_class() -> None:
     @te.rule(f"{Factor.__module__.rpartition('.')[2]}.Factor")
-    def factor(site):
-        site.bind(site.layer.factor, 0, site.channels_of(site.inputs[0], -1))
-        return site.inputs[0].labels
+    def factor(call):
+        call.bind(call.layer.factor, 0, call.channels_of(call.inputs[0], -1))
+        return call.inputs[0].labels
 
     assert_law2(net(Factor()))
 
 
 def test_rule_may_decline() -> None:
     @te.rule(Factor)
-    def factor(site):
+    def factor(call):
         raise te.NoRule("today is Sunday")
 
-    assert_frozen(net(Factor(name="mine")), "maker", "mine is left whole: today is Sunday")
+    assert_frozen(net(Factor(name="mine")), "maker", "mine is opaque: today is Sunday")
 
 
 @pytest.mark.parametrize("kind", ["Factor", 3, "a.b.Factor"])
@@ -93,7 +91,7 @@ def test_subclass_inherits_the_rule_with_the_call() -> None:
     assert_law2(net(SharperConv(6, 3, name="tested")), prunable=("maker", "tested"))
 
 
-def test_subclass_with_a_call_of_its_own_is_left_whole() -> None:
+def test_subclass_with_a_call_of_its_own_is_opaque() -> None:
     assert_frozen(net(Shifted(6, 3, name="tested")), "maker", "Shifted has no rule")
 
 

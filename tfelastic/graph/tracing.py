@@ -1,0 +1,134 @@
+"""`trace`: applies every layer's rule, in execution order, and gathers the results into a `LayerGraph`."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from tfelastic.graph.blocks import find_blocks
+from tfelastic.graph.channels import FIXED, Channels
+from tfelastic.graph.elements import Step
+from tfelastic.graph.groups import form_groups
+from tfelastic.graph.keras_graph import Node, Spec, Structure, read
+from tfelastic.graph.layer_call import LayerCall, LayerFacts, NoRule, Tensor
+from tfelastic.graph.layer_graph import LayerGraph
+from tfelastic.graph.rule_registry import find_rule
+
+
+def trace(model: keras.Model) -> LayerGraph:
+    """Trace a Keras model into a graph of coupled channels and removable blocks.
+
+    The model is only read. A layer that tfelastic has no rule for is opaque: the channels that enter it are
+    frozen, and the graph says why.
+
+    Args:
+        model: A built `keras.Sequential` or functional model; nested models and shared layers are understood.
+
+    Returns:
+        The graph; `print(graph)` lists its layers, groups and blocks.
+
+    Raises:
+        GraphError: `model` is subclassed or not built.
+
+    Example:
+        >>> import keras, tfelastic as te
+        >>> layers = keras.layers
+        >>> model = keras.Sequential([keras.Input((8,)), layers.Dense(16, name="hidden"),
+        ...                           layers.ReLU(), layers.Dense(10, use_bias=False, name="logits")])
+        >>> print(te.trace(model).group("hidden"))  # doctest: +NORMALIZE_WHITESPACE
+        group hidden: 16 channels, coupled in hidden kernel axis 1 [0:16]; hidden bias axis 0 [0:16];
+        logits kernel axis 0 [0:16]
+    """
+    return _Tracer().trace(read(model))
+
+
+class _Tracer:
+    """The state of one tracing."""
+
+    def __init__(self) -> None:
+        self._channels = Channels()
+        self._facts: dict[int, LayerFacts] = {}
+        self._steps: list[Step] = []
+        self._tensors: list[Tensor] = []
+
+    def trace(self, structure: Structure) -> LayerGraph:
+        inputs = [
+            self._tensor(ref.spec, np.full((1,) * (len(ref.spec.shape) - 1), FIXED))
+            for ref in structure.inputs
+        ]
+        outputs = [
+            leaf
+            for leaf in keras.tree.flatten(structure.run(inputs, self._step))
+            if isinstance(leaf, Tensor)
+        ]
+        for output in outputs:
+            self._channels.freeze(output.labels, "an output of the model")
+        groups, unit_of = form_groups(self._channels, self._facts, self._tensors)
+        return LayerGraph(
+            structure=structure,
+            steps=tuple(self._steps),
+            facts=self._facts,
+            groups=groups,
+            blocks=find_blocks(self._steps, outputs),
+            unit_of=unit_of,
+            outputs=tuple(outputs),
+        )
+
+    def _step(self, node: Node, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Tensor]:
+        facts = self._facts.setdefault(id(node.op), LayerFacts(node.path))
+        specs = _output_specs(node, args, kwargs)
+        call = LayerCall(node, args, kwargs, outputs=specs, channels=self._channels, facts=facts)
+        labels, opaque = _apply_rule(call)
+        outputs = [self._tensor(spec, each) for spec, each in zip(specs, labels, strict=True)]
+        self._steps.append(
+            Step(
+                path=facts.path,
+                op=node.op,
+                inputs=call.inputs,
+                outputs=tuple(outputs),
+                multiplications=tuple(call.multiplications),
+                reduced_inputs=tuple(call.reduced_inputs),
+                opaque=opaque,
+            )
+        )
+        return outputs
+
+    def _tensor(self, spec: Spec, labels: np.ndarray) -> Tensor:
+        labels = self._channels.collapse_axes(labels)
+        tensor = Tensor(len(self._tensors), spec.shape, spec.dtype, labels)
+        self._tensors.append(tensor)
+        return tensor
+
+
+def _apply_rule(call: LayerCall) -> tuple[list[np.ndarray], str | None]:
+    """Return the labels of the call's outputs, and why the call is opaque if it is."""
+    rule = find_rule(call.layer)
+    opaque = None if rule else f"{type(call.layer).__name__} has no rule"
+    if rule:
+        try:
+            labels = rule(call)
+            return labels if isinstance(labels, list) else [labels], None
+        except NoRule as reason:
+            opaque = str(reason)
+    call.freeze_all(f"is opaque: {opaque}")
+    return [call.fixed(position) for position in range(len(call.outputs))], opaque
+
+
+def _output_specs(node: Node, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Sequence[Spec]:
+    """Return the outputs' specs as recorded, or as the inputs at hand make them where those differ.
+
+    They differ inside a nested model that is called on other sizes than it was built with.
+    """
+    recorded = [ref.spec.shape for ref in node.inputs]
+    leaves = keras.tree.flatten((args, kwargs))
+    if recorded == [leaf.shape for leaf in leaves if isinstance(leaf, Tensor)]:
+        return [ref.spec for ref in node.outputs]
+    args, kwargs = keras.tree.map_structure(
+        lambda leaf: (
+            keras.KerasTensor(leaf.shape, leaf.dtype) if isinstance(leaf, Tensor) else leaf
+        ),
+        (args, kwargs),
+    )
+    specs = keras.tree.flatten(node.op.compute_output_spec(*args, **kwargs))
+    return [Spec(tuple(spec.shape), str(spec.dtype)) for spec in specs]
