@@ -168,7 +168,7 @@ def judge(model: keras.Model) -> tuple[dict[str, Any], te.KeepPlan]:
 def convert(model: keras.Model) -> float:
     """Convert `model` to a float32 .tflite and return how far that is from Keras, relative to the output."""
     from tflite_export.convert import convert as to_tflite
-    from tflite_export.quantize.litert import LiteModel
+    from tflite_export.runtimes import LiteModel
 
     batch = images(model)
     found = LiteModel(to_tflite(model, scheme="float32")).logits(batch[0])

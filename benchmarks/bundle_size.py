@@ -29,9 +29,9 @@ from tfelastic_runtime import Bundle
 
 import tfelastic as te
 from tflite_export import Variant, convert, write_bundle
-from tflite_export.quantize.flatbuffer import FILE_IDENTIFIER
-from tflite_export.quantize.quiet import quietly
-from tflite_export.quantize.sharing import share, shared_kernels
+from tflite_export.quantize.kernel_sharing import share_kernels, shared_kernels
+from tflite_export.stderr import capture_stderr
+from tflite_export.tflite import FILE_IDENTIFIER
 
 NETS = ("resnet20", "resnet56", "vgg16_cifar", "mobilenet_v2_cifar")
 LADDERS = {
@@ -78,7 +78,7 @@ def converted(net: te.ElasticModel, scheme: str) -> dict[str, bytes]:
     files = {widest: convert(net.cut(widest), scheme=scheme, samples=images, strip=True)}
     for name in narrower:
         own = convert(net.cut(name), scheme=scheme, samples=images, strip=True)
-        files[name], _ = share(own, files[widest], shared_kernels(net, name))
+        files[name], _ = share_kernels(own, files[widest], shared_kernels(net, name))
     return files
 
 
@@ -128,7 +128,7 @@ def interpreter(tflite: bytes) -> object:
     """Open a .tflite the way a runner does."""
     from ai_edge_litert.interpreter import Interpreter
 
-    with quietly():
+    with capture_stderr():
         opened = Interpreter(model_content=tflite, num_threads=1)
         opened.allocate_tensors()
     return opened

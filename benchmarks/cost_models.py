@@ -23,10 +23,10 @@ from tfelastic.cost.file_size import Anatomy, anatomy, tflite_bytes
 from tfelastic.files import write_atomically
 from tfelastic.plan import Selection
 from tflite_export import convert
+from tflite_export.profile.microbenchmarks import microbenchmarks
 from tflite_export.profile.operations import SHARES, measure_files, table_of
-from tflite_export.profile.specimens import specimens
-from tflite_export.profile.tflm import measure_arena
 from tflite_export.quantize.scheme import get_scheme
+from tflite_export.runtimes import measure_arena
 
 NETS = ("resnet8", "resnet20", "resnet56", "vgg16_cifar", "alexnet_cifar", "mobilenet_v2_cifar")
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
@@ -65,7 +65,7 @@ def measured(net: str, *, runs: int) -> list[Found]:
     models = {"1": model, "1/2": te.prune(model, ladder.rungs[1].plan)}
     samples = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
     files = {width: convert(each, samples=samples) for width, each in models.items()}
-    small = specimens(model, shares=SHARES, scheme=get_scheme("int8"))
+    small = microbenchmarks(model, shares=SHARES, scheme=get_scheme("int8"))
     p50_us = measure_files({**small, **files}, runs=runs)
     wholes = {width: p50_us.pop(width) for width in files}
     table = table_of(p50_us, scheme="int8", threads=1)

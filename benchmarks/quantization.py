@@ -19,8 +19,8 @@ import numpy as np
 
 import tfelastic as te
 import tflite_export as tx
-from tflite_export.quantize.aware import QuantizationAware
-from tflite_export.quantize.litert import predict
+from tflite_export.quantize.elastic_qat import QuantizationAware
+from tflite_export.runtimes import predict
 from tflite_export.verify import compare_tflm, keras_logits
 
 LOSS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
@@ -50,7 +50,7 @@ def files(net: te.ElasticModel, samples: np.ndarray) -> dict[str, tuple[bytes, b
     for name in net.names:
         own = tx.convert(net.cut(name), samples=samples)
         widest = found[net.names[0]][0] if found else own
-        shared, _ = tx.share(own, widest, tx.shared_kernels(net, name))
+        shared, _ = tx.share_kernels(own, widest, tx.shared_kernels(net, name))
         found[name] = own, shared
     return found
 

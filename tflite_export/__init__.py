@@ -12,8 +12,11 @@ table = tx.profile("model.elastic", on="host", threads=1)                   # me
 Importing this package imports neither TensorFlow nor Keras; converting does.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from tflite_export.bundle import BundleReport, Variant, write_bundle
 from tflite_export.convert import convert
+from tflite_export.embed import EmbedReport, embed
 from tflite_export.errors import (
     BackendError,
     CalibrationError,
@@ -26,19 +29,30 @@ from tflite_export.errors import (
     VerificationError,
 )
 from tflite_export.export import ExportReport, VariantReport, export, export_variant
+from tflite_export.options import ConversionOptions
 from tflite_export.profile import (
-    ArenaReport,
-    Latency,
-    Profile,
-    measure_arena,
+    MeasuredLatency,
+    MeasuredProfile,
+    describe_host,
+    measure_files,
     profile,
+    profile_host,
     profile_ops,
 )
-from tflite_export.quantize.litert import predict
-from tflite_export.quantize.scheme import SCHEMES, Scheme, Tolerance
-from tflite_export.quantize.sharing import SharedKernel, Sharing, share, shared_kernels
-from tflite_export.quantize.target import TARGETS, Target
+from tflite_export.quantize.kernel_sharing import (
+    SharedKernel,
+    Sharing,
+    share_kernels,
+    shared_kernels,
+)
+from tflite_export.quantize.qat import Tuning
+from tflite_export.quantize.scheme import SCHEMES, Scheme, Tolerance, get_scheme
+from tflite_export.runtimes import TARGETS, ArenaReport, Target, measure_arena, predict
+from tflite_export.stderr import capture_stderr
 from tflite_export.verify import TflmComparison, Verification, verify
+
+if TYPE_CHECKING:
+    from tflite_export.quantize.elastic_qat import QuantizationAware
 
 __all__ = [
     "SCHEMES",
@@ -48,12 +62,15 @@ __all__ = [
     "BundleReport",
     "CalibrationError",
     "ConversionError",
+    "ConversionOptions",
     "DeviceError",
+    "EmbedReport",
     "ExportReport",
-    "Latency",
+    "MeasuredLatency",
+    "MeasuredProfile",
     "PackError",
-    "Profile",
     "ProfileError",
+    "QuantizationAware",
     "Scheme",
     "SchemeError",
     "SharedKernel",
@@ -62,19 +79,35 @@ __all__ = [
     "TfliteExportError",
     "TflmComparison",
     "Tolerance",
+    "Tuning",
     "Variant",
     "VariantReport",
     "Verification",
     "VerificationError",
+    "capture_stderr",
     "convert",
+    "describe_host",
+    "embed",
     "export",
     "export_variant",
+    "get_scheme",
     "measure_arena",
+    "measure_files",
     "predict",
     "profile",
+    "profile_host",
     "profile_ops",
-    "share",
+    "share_kernels",
     "shared_kernels",
     "verify",
     "write_bundle",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # A subclass of keras.Model, and importing this package imports no Keras.
+    if name == "QuantizationAware":
+        from tflite_export.quantize.elastic_qat import QuantizationAware
+
+        return QuantizationAware
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,6 +1,6 @@
 """An elastic network in, one bundle out: every rung is cut, converted, verified and packed.
 
-Narrower variants take the widest one's kernels (`quantize/sharing.py`), so the bundle holds each once.
+Narrower variants take the widest one's kernels (`quantize/kernel_sharing.py`), so the bundle holds each once.
 
 A variant that strays from its Keras model stops the export, and no bundle is written. A caller that
 must survive being killed exports rung by rung (`export_variant`), keeps each report and file, and packs
@@ -9,45 +9,43 @@ them in the end: `write_bundle(path, [report.packable(tflite), ...], name=...)`.
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, Unpack
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from tfelastic_runtime import VariantPlan
 
 from tfelastic.files import write_atomically
 from tflite_export.bundle import Variant, write_bundle
-from tflite_export.convert import Conversion, convert
+from tflite_export.convert import convert
 from tflite_export.errors import ConversionError, VerificationError
-from tflite_export.profile.tflm import measure_arena
-from tflite_export.quantize.scheme import Tolerance
-from tflite_export.quantize.sharing import Sharing, share, shared_kernels
+from tflite_export.options import ConversionOptions
+from tflite_export.quantize.kernel_sharing import (
+    ElasticNetwork,
+    Sharing,
+    share_kernels,
+    shared_kernels,
+)
+from tflite_export.quantize.scheme import Tolerance, get_scheme
+from tflite_export.runtimes import get_target, measure_arena
 from tflite_export.verify import Verification, verify
 
 if TYPE_CHECKING:
     import keras
 
-    from tfelastic import Ladder, LayerGraph
+    from tfelastic import Cost, Rung
     from tfelastic.plan import KeepPlan
 
-# Bytes of one activation, by what the scheme's name begins with.
-_ACTIVATION_BYTES = {"int8": 1, "int16": 2, "float": 4, "dynamic": 4}
+STRIPPED = ConversionOptions(strip=True)
+"""How an export converts unless it is asked otherwise: a bundle's variants need no names."""
 
 Progress = Callable[[str, int, int], None]
 """Called as `progress(what, done, total)`."""
 
 
-class Elastic(Protocol):
+class Elastic(ElasticNetwork, Protocol):
     """What export asks of an elastic network; `tfelastic.ElasticModel` answers it."""
-
-    @property
-    def graph(self) -> "LayerGraph":
-        """The widest rung's graph."""
-
-    @property
-    def ladder(self) -> "Ladder":
-        """The rungs, as they look from the widest."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -187,6 +185,7 @@ class ExportReport:
 def export(
     net: Elastic,
     path: str | os.PathLike[str],
+    options: ConversionOptions | None = None,
     *,
     samples: np.ndarray,
     test: Labelled,
@@ -194,20 +193,21 @@ def export(
     variants_dir: str | os.PathLike[str] | None = None,
     tolerance: Tolerance | None = None,
     progress: Progress | None = None,
-    **options: Unpack[Conversion],
+    **changes: Any,
 ) -> ExportReport:
     """Export every rung of an elastic network into one bundle.
 
     Args:
         net: The elastic network.
         path: The bundle to write, in an existing folder; its name without the suffix names the network.
+        options: How to convert; `ConversionOptions(strip=True)` unless given.
         samples: Training images as raw pixels, `[count, height, width, channels]`, for calibration.
         test: Images and labels to verify every variant on.
         labels: One text per class, for the bundle.
         variants_dir: Folder that also gets each variant as `NAME.tflite`; none unless given.
         tolerance: Bounds to use instead of the scheme's.
         progress: Called as `progress(name, done, total)` after each variant.
-        **options: How to convert, as `convert` takes it; names are stripped unless `strip=False`.
+        **changes: Fields of `ConversionOptions`, instead of or on top of `options`.
 
     Returns:
         What was written, with each variant's costs, size and verification.
@@ -221,16 +221,11 @@ def export(
     Example:
         >>> report = export(net, "model.elastic", samples=images, test=data.test)  # doctest: +SKIP
     """
+    options = replace(options or STRIPPED, **changes)
     reports, packables, widest = [], [], None
     for done, name in enumerate(net.names, start=1):
         report, tflite = export_variant(
-            net,
-            name,
-            samples=samples,
-            test=test,
-            widest=widest,
-            tolerance=tolerance,
-            **options,
+            net, name, options, samples=samples, test=test, widest=widest, tolerance=tolerance
         )
         widest = widest or tflite
         if variants_dir is not None:
@@ -252,24 +247,26 @@ def export(
 def export_variant(
     net: Elastic,
     name: str,
+    options: ConversionOptions | None = None,
     *,
     samples: np.ndarray,
     test: Labelled,
     widest: bytes | None = None,
     tolerance: Tolerance | None = None,
-    **options: Unpack[Conversion],
+    **changes: Any,
 ) -> tuple[VariantReport, bytes]:
     """Cut one rung out, convert it, give it the widest's kernels, and verify it on the test data.
 
     Args:
         net: The elastic network.
         name: The rung's name.
+        options: How to convert; `ConversionOptions(strip=True)` unless given.
         samples: Training images as raw pixels, `[count, height, width, channels]`, for calibration.
         test: Images and labels to verify on.
         widest: The widest rung's .tflite, exported by the same scheme, whose kernels to share; without
             it the file keeps its own.
         tolerance: Bounds to use instead of the scheme's.
-        **options: How to convert, as `convert` takes it; names are stripped unless `strip=False`.
+        **changes: Fields of `ConversionOptions`, instead of or on top of `options`.
 
     Returns:
         The report, and the .tflite file's bytes.
@@ -280,48 +277,53 @@ def export_variant(
     """
     from tfelastic import cost
 
-    model = net.cut(name)
-    scheme, target = options.get("scheme", "int8"), options.get("target", "phone")
-    stripped: Conversion = {"strip": True, **options}
-    tflite, sharing = convert(model, samples=samples, **stripped), None
+    options = replace(options or STRIPPED, **changes)
+    model, rung = net.cut(name), net.ladder.rung(name)
+    tflite, sharing = convert(model, options, samples=samples), None
     if widest is not None:
-        tflite, sharing = share(tflite, widest, shared_kernels(net, name))
+        tflite, sharing = share_kernels(tflite, widest, shared_kernels(net, name))
     found = verify(
         model,
         tflite,
         test.images,
         test.labels,
-        scheme=scheme,
-        target=target,
+        scheme=options.scheme,
+        target=options.target,
         tolerance=tolerance,
     )
     if not found.passed:
         raise VerificationError(
-            f"variant {name!r}, converted by scheme {scheme!r}, strays from its Keras model. On {found}. "
+            f"variant {name!r}, converted by scheme {options.scheme!r}, strays from its Keras model. On {found}. "
             "Pass more or more typical samples=, recalibrate BatchNorm before exporting, train longer, "
             "try scheme 'int16x8' or 'dynamic', or accept it with a wider tolerance="
         )
-    spent = cost(model)
-    report = VariantReport(
-        name=name,
-        width=net.ladder.rung(name).width,
-        scheme=scheme,
+    return _report(rung, options, cost(model), tflite, found, sharing), tflite
+
+
+def _report(
+    rung: "Rung",
+    options: ConversionOptions,
+    spent: "Cost",
+    tflite: bytes,
+    found: Verification,
+    sharing: Sharing | None,
+) -> VariantReport:
+    measured = measure_arena(tflite) if get_target(options.target).tflm else None
+    return VariantReport(
+        name=rung.name,
+        width=rung.width,
+        scheme=options.scheme,
         params=spent.params,
         macs=spent.macs,
         tflite_bytes=len(tflite),
         verification=found,
         sharing=sharing,
-        plan=_told(net.ladder.rung(name).plan),
-        peak_bytes=next(
-            size * spent.peak_bytes
-            for begin, size in _ACTIVATION_BYTES.items()
-            if scheme.startswith(begin)
-        ),
-        arena_bytes=measure_arena(tflite).arena_bytes if target == "tflm" else None,
+        plan=_variant_plan(rung.plan),
+        peak_bytes=get_scheme(options.scheme).activation_bytes * spent.peak_bytes,
+        arena_bytes=measured.arena_bytes if measured else None,
     )
-    return report, tflite
 
 
-def _told(plan: "KeepPlan") -> VariantPlan:
-    """Return a plan as a bundle tells it: a rung's units are the leading ones."""
+def _variant_plan(plan: "KeepPlan") -> VariantPlan:
+    """Return a plan as a bundle states it: a rung's units are the leading ones."""
     return VariantPlan({group: len(units) for group, units in plan.keep.items()}, plan.removed)

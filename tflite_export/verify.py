@@ -1,9 +1,9 @@
 """Keras against LiteRT against TFLM on real images: does the device compute what was trained?
 
-LiteRT is asked as a phone runs it, with its fast kernels. TFLM is compared with LiteRT's reference kernels:
-both follow TFLite's specification to the bit, or nearly, so a difference tells of an operator that
+LiteRT runs as on a phone, with its fast kernels. TFLM is compared with LiteRT's reference kernels:
+both follow TFLite's specification to the bit, or nearly, so a difference points to an operator that
 TFLM computes otherwise. (XNNPACK rounds integers its own way in every layer, which moves a few per cent of the
-outputs by more than a step and says nothing of TFLM.)
+outputs by more than a step, whatever TFLM does.)
 """
 
 from dataclasses import asdict, dataclass, replace
@@ -12,10 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tflite_export.errors import DeviceError, VerificationError
-from tflite_export.quantize import tflm
-from tflite_export.quantize.litert import LiteModel, predict
 from tflite_export.quantize.scheme import Tolerance, get_scheme
-from tflite_export.quantize.target import get_target
+from tflite_export.runtimes import LiteModel, get_target, predict, tflm
 
 if TYPE_CHECKING:
     import keras

@@ -100,7 +100,7 @@ def _latencies(graph: "te.LayerGraph", plans: Mapping[str, "te.KeepPlan"]) -> di
     """Return the median latency of each plan's model on this machine, in microseconds, taking turns."""
     import tfelastic as te
     import tflite_export as tx
-    from tflite_export.profile.operations import measure_files
+    from tflite_export import measure_files
 
     files = {
         name: tx.convert(te.prune(graph.model, plan), scheme="float32")

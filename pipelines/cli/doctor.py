@@ -64,9 +64,9 @@ def command(as_json: bool) -> None:
 
     Exit code 0 only when the demo can run.
     """
-    from tflite_export.quantize.quiet import quietly
+    from tflite_export import capture_stderr
 
-    with quietly():
+    with capture_stderr():
         findings = [
             examine(extra, package, module)
             for extra, packages in _EXTRAS.items()

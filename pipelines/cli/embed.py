@@ -35,7 +35,7 @@ TARGETS = ("tflm",)
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 def command(bundle: str, folder: str, in_place: tuple[str, ...], as_json: bool) -> None:
     """Write the variants of BUNDLE as one C array, and a C++ project that runs them from it."""
-    from tflite_export.embed import embed
+    from tflite_export import embed
 
     report = embed(bundle, folder, in_place=in_place)
     click.echo(json.dumps(report.to_json(), indent=2) if as_json else str(report))

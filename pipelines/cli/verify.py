@@ -56,11 +56,11 @@ def _finding(bundle: "Bundle", name: str) -> dict[str, Any]:
     import numpy as np
     from tfelastic_runtime import BundleError, Runner
 
-    from tflite_export.quantize.quiet import quietly
+    from tflite_export import capture_stderr
 
     variant, problem = bundle.variant(name), None
     try:
-        with quietly():
+        with capture_stderr():
             Runner(bundle, name).run(np.zeros(bundle.manifest.input_shape, np.uint8))
     except BundleError as cause:
         problem = str(cause)
@@ -83,10 +83,9 @@ def _images(bundle: "Bundle", source: str) -> "Dataset":
 
 
 def _accuracy(bundle: "Bundle", name: str, images: "Dataset") -> float:
-    from tflite_export import predict
-    from tflite_export.quantize.quiet import quietly
+    from tflite_export import capture_stderr, predict
 
-    with quietly():
+    with capture_stderr():
         logits = predict(bundle.model(name), images.test.images)
     return float((logits.argmax(axis=1) == images.test.labels).mean())
 

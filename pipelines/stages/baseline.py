@@ -92,7 +92,7 @@ def _rehearse(run: Run, model: "keras.Model") -> None:
     """Let what cannot work fail now, and not after hours of training."""
     import tfelastic as te
     from tfelastic.strategies.block_goal import Goal
-    from tflite_export.quantize.scheme import get_scheme
+    from tflite_export import get_scheme
 
     get_scheme(run.recipe.export.scheme)
     if run.recipe.kind == "elastic":

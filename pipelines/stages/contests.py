@@ -19,7 +19,7 @@ if typing.TYPE_CHECKING:
 
 def run(run: Run) -> Outcome:
     """Judge every net, then let their files take turns on this machine."""
-    from tflite_export.profile.operations import measure_files
+    from tflite_export import measure_files
 
     spec, profile = plans.spec_of(run), run.recipe.profile
     rows, hits, files = {}, {}, {}
@@ -74,14 +74,13 @@ def _activation_bytes(net: "keras.Model") -> int:
 
 def _arena_bytes(tflite: bytes) -> int | None:
     """Return the arena that TFLM takes; `None` where it is not installed or cannot run the file."""
-    from tflite_export import ProfileError
-    from tflite_export.profile import measure_arena
+    from tflite_export import DeviceError, measure_arena
 
     if importlib.util.find_spec("tflite_micro") is None:
         return None
     try:
         return measure_arena(tflite).arena_bytes
-    except ProfileError:
+    except DeviceError:
         return None
 
 

@@ -18,7 +18,7 @@ def run(run: Run) -> Outcome:
 
     import tfelastic as te
     import tflite_export as tx
-    from tflite_export.profile.operations import measure_files
+    from tflite_export import measure_files
 
     graph = te.trace(keras.saving.load_model(run.path(baseline.FILE)))
     search = te.BlockReport.from_json(run.workspace.results(searches.BUDGET)["search"])

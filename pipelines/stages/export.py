@@ -54,7 +54,7 @@ def _begun(run: Run, name: str) -> "VariantReport | None":
 
 def _export(run: Run, net: "ElasticModel", name: str) -> "VariantReport":
     import tflite_export as tx
-    from tflite_export.quantize.scheme import get_scheme
+    from tflite_export import get_scheme
 
     spec, dataset, seed = run.recipe.export, run.dataset, run.recipe.seed
     try:

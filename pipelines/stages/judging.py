@@ -25,7 +25,7 @@ def judge(run: Run, net: "keras.Model") -> Verdict:
     import tfelastic as te
     import tflite_export as tx
     from pipelines.stages.training import hits
-    from tflite_export.quantize.litert import predict
+    from tflite_export import predict
 
     spec, test = run.recipe.export, run.dataset.test
     samples = some_images(run.learned.images, spec.calibration, seed=run.recipe.seed)

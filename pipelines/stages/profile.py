@@ -8,7 +8,7 @@ FILE = "profile.json"
 
 def run(run: Run) -> Outcome:
     """Measure the bundle's variants, taking turns so that drift hits all alike."""
-    from tflite_export.profile import profile_host
+    from tflite_export import profile_host
 
     spec = run.recipe.profile
     with run.reporter.bar(spec.runs, "runs") as advance:

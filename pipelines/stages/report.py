@@ -59,7 +59,7 @@ def _elastic(run: Run) -> dict[str, Any]:
 
 
 def _blocks(run: Run) -> dict[str, Any]:
-    from tflite_export.profile import describe_host
+    from tflite_export import describe_host
 
     workspace = run.workspace
     found = {name: workspace.results(name) for name in searches.NAMES}
@@ -85,7 +85,7 @@ def _blocks(run: Run) -> dict[str, Any]:
 
 
 def _complexity(run: Run) -> dict[str, Any]:
-    from tflite_export.profile import describe_host
+    from tflite_export import describe_host
 
     workspace = run.workspace
     trained = workspace.results("train_pruned")["history"]

@@ -11,12 +11,12 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from tflite_export.convert import convert, guard
+from tflite_export.convert import convert
 from tflite_export.errors import BackendError, CalibrationError, ConversionError, SchemeError
-from tflite_export.quantize.flatbuffer import kernels, summarize
-from tflite_export.quantize.litert import predict
+from tflite_export.guards import guard
 from tflite_export.quantize.scheme import SCHEMES, get_scheme
-from tflite_export.quantize.target import TARGETS, get_target
+from tflite_export.runtimes import TARGETS, get_target, predict
+from tflite_export.tflite import kernels, summarize
 
 IMAGE_SHAPE = (16, 16, 3)
 

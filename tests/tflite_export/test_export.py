@@ -96,7 +96,7 @@ def test_the_selector_answers_raw_pixels_as_keras_does(exported, net, images):
     profile = tx.profile(exported.folder / "model.elastic", runs=20)
     keras_choice = np.asarray(net.cut("w100")(images.astype(np.float32))).argmax(axis=1)
     with Selector.open(
-        exported.folder / "model.elastic", budget_us=10_000_000, profile=profile
+        exported.folder / "model.elastic", budget_us=10_000_000, profile=profile.table
     ) as selector:
         results = [selector.run(image) for image in images[:50]]
     best = max(exported.report.variants, key=lambda variant: variant.verification.accuracy_tflite)
@@ -144,14 +144,17 @@ def test_public_names_are_exactly_these():
     assert sorted(tx.__all__, key=str.lower) == sorted(
         [
             "SCHEMES", "TARGETS", "ArenaReport", "BackendError", "BundleReport", "CalibrationError",
-            "ConversionError", "DeviceError", "ExportReport", "Latency", "PackError", "Profile",
-            "ProfileError", "Scheme", "SchemeError", "SharedKernel", "Sharing", "Target",
-            "TfliteExportError", "TflmComparison", "Tolerance", "Variant", "VariantReport",
-            "Verification", "VerificationError", "convert", "export", "export_variant", "measure_arena",
-            "predict", "profile", "profile_ops", "share", "shared_kernels", "verify", "write_bundle",
+            "ConversionError", "ConversionOptions", "DeviceError", "EmbedReport", "ExportReport",
+            "MeasuredLatency", "MeasuredProfile", "PackError", "ProfileError", "QuantizationAware", "Scheme",
+            "SchemeError", "SharedKernel", "Sharing", "Target", "TfliteExportError", "TflmComparison",
+            "Tolerance", "Tuning", "Variant", "VariantReport", "Verification", "VerificationError",
+            "capture_stderr", "convert", "describe_host", "embed", "export", "export_variant", "get_scheme",
+            "measure_arena", "measure_files", "predict", "profile", "profile_host", "profile_ops",
+            "share_kernels", "shared_kernels", "verify", "write_bundle",
         ],
         key=str.lower,
     )  # fmt: skip
+    assert all(hasattr(tx, name) for name in tx.__all__)
     assert callable(tx.convert)
     assert callable(tx.profile)
     assert callable(tx.verify)

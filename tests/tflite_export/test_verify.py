@@ -9,8 +9,8 @@ from keras import layers
 
 from tflite_export.convert import convert
 from tflite_export.errors import VerificationError
-from tflite_export.quantize import tflm
 from tflite_export.quantize.scheme import SCHEMES, Tolerance
+from tflite_export.runtimes import tflm
 from tflite_export.verify import Verification, compare, compare_tflm, verify
 
 # Tighter than the schemes' defaults: what these small nets keep, and what one wrong channel breaks.
@@ -127,7 +127,7 @@ def test_a_file_that_tflm_cannot_run_fails_for_that_target_alone(nets, images, l
 
 
 def test_a_crash_of_tflm_is_a_report(converted, images, monkeypatch):
-    monkeypatch.setattr(tflm, "_PROGRAM", "import os; os.kill(os.getpid(), 11)")
+    monkeypatch.setattr(tflm, "_INFERENCE", "import os; os.kill(os.getpid(), 11)")
     found = compare_tflm(converted("plain"), images[:2])
     assert (found.count, found.within_one_step) == (0, 0)
     assert "crashed (signal 11)" in found.failure

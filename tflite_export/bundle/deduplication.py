@@ -22,7 +22,7 @@ from tflite_export.bundle.channel_factors import find_channel_factors
 from tflite_export.bundle.delta import DeltaWriter, Gather
 from tflite_export.bundle.match_finder import MatchFinder
 from tflite_export.errors import ConversionError
-from tflite_export.quantize.flatbuffer import Buffer, buffers
+from tflite_export.tflite import Buffer, buffers
 
 SMALLEST_CONSTANT = 64
 """Constants of fewer bytes are looked for as bytes among the tables."""

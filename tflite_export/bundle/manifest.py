@@ -25,7 +25,7 @@ from tfelastic_runtime import (
 
 from tflite_export.bundle.deduplication import Payload, deduplicate
 from tflite_export.errors import PackError
-from tflite_export.quantize.quiet import quietly
+from tflite_export.stderr import capture_stderr
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,7 +152,7 @@ def _specs(variant: Variant) -> dict[str, Any]:
     from ai_edge_litert.interpreter import Interpreter
 
     try:
-        with quietly():
+        with capture_stderr():
             interpreter = Interpreter(model_content=variant.tflite)
         sides = {
             "input": interpreter.get_input_details(),

@@ -1,7 +1,6 @@
 """Microcontrollers: a bundle's variants in one C array, and the project that runs them from it."""
 
 from tflite_export.embed.flash import Flash, Placed, layout
-from tflite_export.embed.roots import Roots, with_roots
 from tflite_export.embed.writing import EmbeddedVariant, EmbedReport, embed
 
 __all__ = [
@@ -9,8 +8,6 @@ __all__ = [
     "EmbeddedVariant",
     "Flash",
     "Placed",
-    "Roots",
     "embed",
     "layout",
-    "with_roots",
 ]

@@ -1,7 +1,7 @@
 """The layout for flash memory: one array that holds every variant of a bundle.
 
 Variants whose kernels are whole tensors of wider ones, as those that lack blocks, run in place from
-the array (`roots.py`). The kernels of narrower ones lie scattered in the wider ones': such a variant
+the array (`tflite/roots.py`). The kernels of narrower ones lie scattered in the wider ones': such a variant
 is stored as a delta, and a device copies it into RAM before it runs.
 """
 
@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from tfelastic_runtime import Bundle, VariantInfo
 
 from tflite_export.bundle.deduplication import Payload, deduplicate
-from tflite_export.embed.roots import Roots, with_roots
 from tflite_export.errors import PackError
-from tflite_export.quantize.flatbuffer import buffers
+from tflite_export.tflite import Roots, buffers, with_roots
 
 INDICES = ("int32", "int64")
 """Types of shapes, axes and biases, which are no kernels."""

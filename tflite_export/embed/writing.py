@@ -14,9 +14,8 @@ from tfelastic.files import write_atomically
 from tflite_export.embed.flash import Placed, layout
 from tflite_export.embed.sources import sources
 from tflite_export.errors import VerificationError
-from tflite_export.profile.tflm import measure_arena
-from tflite_export.quantize.flatbuffer import summarize
-from tflite_export.quantize.quiet import quietly
+from tflite_export.runtimes import LiteModel, measure_arena
+from tflite_export.tflite import summarize
 
 ARENA_MARGIN = 0.1
 """What is added to a measured arena: kernels tuned for a processor may want scratch memory of their own."""
@@ -108,7 +107,7 @@ def embed(
     Raises:
         BundleError: The bundle is damaged.
         PackError: A name in `in_place` is no variant's, or a variant cannot be embedded.
-        ProfileError: TFLM cannot run a variant, or is not installed.
+        DeviceError: TFLM cannot run a variant, or is not installed.
         VerificationError: A variant does not answer as the bundle's own.
 
     Example:
@@ -158,26 +157,12 @@ def _verify(placed: Placed, bundle: Bundle) -> None:
     """Compare a variant as it will run with the bundle's own, to the last bit."""
     rng = np.random.default_rng(0)
     low, high = (-128, 128) if placed.variant.input.dtype == "int8" else (0, 256)
-    shape = (IMAGES, 1, *bundle.manifest.input_shape)
+    shape = (IMAGES, *bundle.manifest.input_shape)
     images = rng.integers(low, high, shape).astype(placed.variant.input.dtype)
     name = placed.variant.name
-    if not np.array_equal(_answers(placed.model, images), _answers(bundle.model(name), images)):
+    own, embedded = LiteModel(bundle.model(name)), LiteModel(placed.model)
+    if not all(np.array_equal(embedded.run(image), own.run(image)) for image in images):
         raise VerificationError(
             f"variant {name!r} answers otherwise without its names than the bundle's own on "
             f"{IMAGES} random images; please report it"
         )
-
-
-def _answers(tflite: bytes, images: np.ndarray) -> np.ndarray:
-    from ai_edge_litert.interpreter import Interpreter
-
-    with quietly():
-        interpreter = Interpreter(model_content=tflite)
-        interpreter.allocate_tensors()
-    (taken,), (given,) = interpreter.get_input_details(), interpreter.get_output_details()
-    answers = []
-    for image in images:
-        interpreter.set_tensor(taken["index"], image)
-        interpreter.invoke()
-        answers.append(interpreter.get_tensor(given["index"]))
-    return np.stack(answers)

@@ -8,22 +8,20 @@ from collections.abc import Callable
 
 from tflite_export.errors import ProfileError
 from tflite_export.profile.host import Progress, profile_host
-from tflite_export.profile.measurement import Latency, Profile, describe_host
-from tflite_export.profile.operations import profile_ops
-from tflite_export.profile.tflm import ArenaReport, measure_arena
+from tflite_export.profile.measurement import MeasuredLatency, MeasuredProfile, describe_host
+from tflite_export.profile.operations import measure_files, profile_ops
 
 __all__ = [
-    "ArenaReport",
-    "Latency",
-    "Profile",
+    "MeasuredLatency",
+    "MeasuredProfile",
     "describe_host",
-    "measure_arena",
+    "measure_files",
     "profile",
     "profile_host",
     "profile_ops",
 ]
 
-PROFILERS: dict[str, Callable[..., Profile]] = {"host": profile_host}
+PROFILERS: dict[str, Callable[..., MeasuredProfile]] = {"host": profile_host}
 """What `on=` names: each measures a bundle on one kind of device."""
 
 
@@ -35,7 +33,7 @@ def profile(
     runs: int = 200,
     seed: int = 0,
     progress: Progress | None = None,
-) -> Profile:
+) -> MeasuredProfile:
     """Measure every variant of a bundle.
 
     Args:

@@ -11,8 +11,8 @@ from tfelastic_runtime.policy import Row, Slowdown, choose
 from tfelastic_runtime.runner import Runner
 
 from tflite_export.errors import ProfileError
-from tflite_export.profile.measurement import Latency, Profile, describe_host
-from tflite_export.quantize.quiet import quietly
+from tflite_export.profile.measurement import MeasuredLatency, MeasuredProfile, describe_host
+from tflite_export.stderr import capture_stderr
 
 RUNS_PER_TURN = 10
 
@@ -28,7 +28,7 @@ def profile_host(
     warmup: int = 20,
     seed: int = 0,
     progress: Progress | None = None,
-) -> Profile:
+) -> MeasuredProfile:
     """Measure every variant of a bundle on this machine.
 
     The variants take turns, in an order shuffled anew in every round, so that a drift of the clock
@@ -37,7 +37,7 @@ def profile_host(
     Between the runs of a turn the selector's own work is done, since it costs a small net some of its
     caches: back to back, the same variant would be measured faster than it ever runs.
 
-    A latency is what the selector tells: encoding the pixels, the inference, and decoding the
+    A latency is what the selector states: encoding the pixels, the inference, and decoding the
     outputs.
 
     Args:
@@ -61,7 +61,7 @@ def profile_host(
     bundle = Bundle.open(path)
     shape = bundle.manifest.input_shape
     images = np.random.default_rng(seed).integers(0, 256, (RUNS_PER_TURN, *shape), dtype=np.uint8)
-    with quietly():
+    with capture_stderr():
         runners = {
             variant.name: Runner(bundle, variant.name, threads=threads)
             for variant in bundle.variants
@@ -71,8 +71,8 @@ def profile_host(
                 runner.run(images[0])
     rounds = -(-runs // RUNS_PER_TURN)
     samples = _take_turns(runners, images, rounds=rounds, seed=seed, progress=progress)
-    latencies = {name: Latency.of(found) for name, found in samples.items()}
-    return Profile(device=describe_host(), threads=threads, latencies=latencies)
+    latencies = {name: MeasuredLatency.of(found) for name, found in samples.items()}
+    return MeasuredProfile(device=describe_host(), threads=threads, latencies=latencies)
 
 
 def _take_turns(

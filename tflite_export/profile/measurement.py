@@ -1,10 +1,11 @@
 """Measured latencies with the statistics that a report wants beside those that a selector needs.
 
 The device's own types (`tfelastic_runtime.latency`) carry what the selection policy reads: p50, p90
-and the number of runs. Here they are extended, not repeated: a table measured by the exporter is a
-table that a `Selector` takes, and a reader that knows only the device's statistics ignores the
-others.
+and the number of runs. They are parts of the types here, and both have one form as JSON: a reader that
+knows only the device's statistics ignores the others.
 """
+
+from __future__ import annotations
 
 import importlib.metadata
 import os
@@ -12,71 +13,88 @@ import platform
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
-from tfelastic_runtime import latency as runtime
+import tfelastic_runtime as runtime
 
 from tflite_export.errors import ProfileError
 
 
-@dataclass(frozen=True)
-class Latency(runtime.Latency):
+@dataclass(frozen=True, kw_only=True)
+class MeasuredLatency:
     """What one variant took on one device.
 
     Attributes:
-        p50_us: Median latency in microseconds.
-        p90_us: Latency in microseconds that nine runs of ten kept.
-        runs: How many runs were timed.
+        device: The statistics that the selection policy reads.
         mean_us: Mean latency in microseconds, to a tenth.
         min_us: Shortest latency in microseconds.
     """
 
+    device: runtime.Latency
     mean_us: float
     min_us: int
 
     def __post_init__(self) -> None:
-        super().__post_init__()
-        if not 1 <= self.min_us <= self.p50_us or not self.min_us <= self.mean_us:
+        if not 1 <= self.min_us <= self.device.p50_us or not self.min_us <= self.mean_us:
             raise ProfileError(
                 "min_us must lie between 1 and both the median and the mean, got "
-                f"min_us={self.min_us}, p50_us={self.p50_us}, mean_us={self.mean_us}"
+                f"min_us={self.min_us}, p50_us={self.device.p50_us}, mean_us={self.mean_us}"
             )
 
     @classmethod
-    def of(cls, samples_us: Iterable[int]) -> Self:
+    def of(cls, samples_us: Iterable[int]) -> MeasuredLatency:
         """Sum up single runs: the percentiles are nearest ranks, so they did occur."""
         samples = [max(sample, 1) for sample in samples_us]
-        device = runtime.Latency.of(samples)
         return cls(
-            p50_us=device.p50_us,
-            p90_us=device.p90_us,
-            runs=device.runs,
+            device=runtime.Latency.of(samples),
             mean_us=round(sum(samples) / len(samples), 1),
             min_us=min(samples),
         )
 
     def to_json(self) -> dict[str, Any]:
         """Return the statistics as plain data, those that the device reads among them."""
-        return {**super().to_json(), "mean_us": self.mean_us, "min_us": self.min_us}
+        return {**self.device.to_json(), "mean_us": self.mean_us, "min_us": self.min_us}
 
     @classmethod
-    def from_json(cls, data: object, *, where: str = "latency") -> Self:
+    def from_json(cls, data: object, *, where: str = "latency") -> MeasuredLatency:
         """Read what `to_json` wrote."""
         device = runtime.Latency.from_json(data, where=where)
         if not isinstance(data, Mapping) or not {"mean_us", "min_us"} <= data.keys():
             raise ProfileError(f"{where}: expected mean_us and min_us beside the percentiles")
-        return cls(device.p50_us, device.p90_us, device.runs, data["mean_us"], data["min_us"])
+        return cls(device=device, mean_us=data["mean_us"], min_us=data["min_us"])
 
 
 @dataclass(frozen=True)
-class Profile(runtime.Profile):
+class MeasuredProfile:
     """The latencies of a bundle's variants on one device, as `profile` measured them.
 
-    It is the runtime's `Profile`, so `Selector.open(bundle, profile=...)` takes it as it is.
+    Attributes:
+        device: What is known of the device: its name, processor, system.
+        threads: How many threads the interpreters used.
+        latencies: One latency per variant name.
     """
 
+    device: Mapping[str, str | int | float]
+    threads: int
+    latencies: Mapping[str, MeasuredLatency]
+
+    def __post_init__(self) -> None:
+        # The runtime's own constructor checks what both hold.
+        _ = self.table
+
+    @property
+    def table(self) -> runtime.Profile:
+        """What `Selector.open(bundle, profile=...)` takes."""
+        latencies = {name: latency.device for name, latency in self.latencies.items()}
+        return runtime.Profile(self.device, self.threads, latencies)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields as plain data, as `profile.json` holds them."""
+        latencies = {name: latency.to_json() for name, latency in self.latencies.items()}
+        return {**self.table.to_json(), "latencies": latencies}
+
     @classmethod
-    def from_json(cls, data: object) -> Self:
+    def from_json(cls, data: object) -> MeasuredProfile:
         """Read what `to_json` wrote.
 
         Raises:
@@ -86,17 +104,17 @@ class Profile(runtime.Profile):
         table = runtime.Profile.from_json(data)
         checked: Any = data
         latencies = {
-            name: Latency.from_json(latency, where=f"latencies[{name!r}]")
+            name: MeasuredLatency.from_json(latency, where=f"latencies[{name!r}]")
             for name, latency in checked["latencies"].items()
         }
         return cls(table.device, table.threads, latencies)
 
     def __str__(self) -> str:
         lines = [f"{'variant':<12}{'p50 us':>10}{'p90 us':>10}{'mean us':>10}{'runs':>8}"]
-        for name, latency in self.latencies.items():
-            mean = f"{latency.mean_us:.1f}" if isinstance(latency, Latency) else ""
+        for name, each in self.latencies.items():
             lines.append(
-                f"{name:<12}{latency.p50_us:>10,}{latency.p90_us:>10,}{mean:>10}{latency.runs:>8,}"
+                f"{name:<12}{each.device.p50_us:>10,}{each.device.p90_us:>10,}{each.mean_us:>10.1f}"
+                f"{each.device.runs:>8,}"
             )
         return "\n".join(lines)
 
@@ -113,7 +131,7 @@ def describe_host() -> dict[str, str | int]:
 
 
 def _processor() -> str:
-    # Linux leaves platform.processor() empty and tells the name here instead.
+    # Linux leaves platform.processor() empty and has the name here instead.
     information = Path("/proc/cpuinfo")
     if information.is_file():
         for line in information.read_text(errors="replace").splitlines():

@@ -15,14 +15,15 @@ from typing import TYPE_CHECKING, TypeVar
 from tflite_export.errors import ProfileError
 from tflite_export.profile.host import RUNS_PER_TURN, Progress
 from tflite_export.profile.measurement import describe_host
-from tflite_export.quantize.quiet import quietly
 from tflite_export.quantize.scheme import get_scheme
+from tflite_export.runtimes import open_interpreter
+from tflite_export.stderr import capture_stderr
 
 if TYPE_CHECKING:
     import keras
 
     from tfelastic.cost.latency import LatencyTable
-    from tflite_export.profile.specimens import Point
+    from tflite_export.profile.microbenchmarks import BenchmarkPoint
 
 SHARES = (1.0, 0.75, 0.5, 0.25)
 
@@ -63,14 +64,14 @@ def profile_ops(
         >>> table = profile_ops(model)  # doctest: +SKIP
         >>> plan = te.plan(model, budget=te.Budget(latency_us=0.5, latency=table))  # doctest: +SKIP
     """
-    from tflite_export.profile.specimens import specimens
+    from tflite_export.profile.microbenchmarks import microbenchmarks
 
     if threads < 1 or runs < 1 or not shares or not all(0 < share <= 1 for share in shares):
         raise ProfileError(
             "expected at least 1 thread, 1 run, and shares above 0 and up to 1, got "
             f"threads={threads!r}, runs={runs!r}, shares={tuple(shares)!r}"
         )
-    files = specimens(model, shares=shares, scheme=get_scheme(scheme), progress=progress)
+    files = microbenchmarks(model, shares=shares, scheme=get_scheme(scheme), progress=progress)
     p50_us = measure_files(files, threads=threads, runs=runs, progress=progress)
     return table_of(p50_us, scheme=scheme, threads=threads)
 
@@ -88,14 +89,12 @@ def measure_files(
     The files take turns in an order that is shuffled anew in every round, so that a neighbour who comes and goes hits
     all of them alike; a turn is ten runs, after one that is not counted. Encoding and decoding are not timed.
     """
-    from ai_edge_litert.interpreter import Interpreter
-
-    interpreters = {}
-    with quietly():
-        for name, tflite in files.items():
-            interpreters[name] = Interpreter(model_content=tflite, num_threads=threads)
-            interpreters[name].allocate_tensors()
-            interpreters[name].invoke()
+    interpreters = {
+        name: open_interpreter(tflite, threads=threads) for name, tflite in files.items()
+    }
+    with capture_stderr():
+        for interpreter in interpreters.values():
+            interpreter.invoke()
     samples: dict[Name, list[int]] = {name: [] for name in files}
     order, shuffle = list(files), random.Random(seed).shuffle
     rounds = -(-runs // RUNS_PER_TURN)
@@ -113,10 +112,12 @@ def measure_files(
     return {name: statistics.median(found) / 1000 for name, found in samples.items()}
 
 
-def table_of(p50_us: "Mapping[Point, float]", *, scheme: str, threads: int) -> "LatencyTable":
-    """Return the table of what `measure_files` found for the files of `specimens`."""
+def table_of(
+    p50_us: "Mapping[BenchmarkPoint, float]", *, scheme: str, threads: int
+) -> "LatencyTable":
+    """Return the table of what `measure_files` found for the files of `microbenchmarks`."""
     from tfelastic.cost.latency import Geometry, LatencyTable, MeasuredOperation
-    from tflite_export.profile.specimens import OVERHEAD
+    from tflite_export.profile.microbenchmarks import OVERHEAD
 
     measured: dict[Geometry, dict[tuple[int, ...], float]] = defaultdict(dict)
     for point, latency in p50_us.items():

@@ -1,6 +1,6 @@
-"""How a network's numbers become integers, and what the exporter needs to see of the result.
+"""How a network's numbers become integers.
 
 `scheme` says what there is to choose, as data; `calibration` draws the samples that set the ranges;
-`ptq` carries a scheme out on the converter. `flatbuffer` and `litert` are the only doors to
-TFLite's schema and interpreter, and `quiet` keeps both tools from chattering.
+`post_training` carries a scheme out on the converter, `qat` trains one network for int8, and `elastic_qat` all rungs of
+an elastic one. `kernel_sharing` gives a narrow variant the widest one's kernels.
 """

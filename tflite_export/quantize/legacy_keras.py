@@ -51,30 +51,30 @@ def main(folder: Path) -> None:
     import tensorflow as tf
     import tf_keras
 
-    told = json.loads((folder / "twin.json").read_text())
-    tf_keras.utils.set_random_seed(told["seed"])
+    description = json.loads((folder / "twin.json").read_text())
+    tf_keras.utils.set_random_seed(description["seed"])
     samples = np.load(folder / "samples.npy").astype(np.float32)
     with np.load(folder / "weights.npz") as weights:
-        twin = _twin(tf_keras, told, weights)
+        twin = _twin(tf_keras, description, weights)
     aware = _aware(twin)
     _calibrate(aware, _ranges(tf_keras, twin, samples))
-    aware.compile(tf_keras.optimizers.Adam(told["learning_rate"]), "mse")
+    aware.compile(tf_keras.optimizers.Adam(description["learning_rate"]), "mse")
     aware.fit(
         samples,
-        twin.predict(samples, batch_size=told["batch_size"], verbose=0),
-        batch_size=told["batch_size"],
-        epochs=told["epochs"],
+        twin.predict(samples, batch_size=description["batch_size"], verbose=0),
+        batch_size=description["batch_size"],
+        epochs=description["epochs"],
         verbose=0,
     )
-    tuned: dict[str, Any] = _weights(aware, twin, told)
+    tuned: dict[str, Any] = _weights(aware, twin, description)
     np.savez(folder / "tuned.npz", **tuned)
     (folder / "model.tflite").write_bytes(_convert(tf, aware, samples.shape[1:]))
 
 
-def _twin(tf_keras: Any, told: dict[str, Any], weights: Any) -> Any:
-    image = tf_keras.Input(told["image_shape"])
-    values = {told["input"]: image}
-    for step in told["steps"]:
+def _twin(tf_keras: Any, description: dict[str, Any], weights: Any) -> Any:
+    image = tf_keras.Input(description["image_shape"])
+    values = {description["input"]: image}
+    for step in description["steps"]:
         layer = _layer(tf_keras, step, image.shape[-1])
         inputs = [values[number] for number in step["inputs"]]
         values[step["output"]] = layer(inputs if len(inputs) > 1 else inputs[0])
@@ -82,7 +82,7 @@ def _twin(tf_keras: Any, told: dict[str, Any], weights: Any) -> Any:
             layer.set_weights(_rescaling(step["config"], image.shape[-1]))
         elif step["weights"]:
             layer.set_weights([weights[f"{step['name']}/{i}"] for i in range(step["weights"])])
-    return tf_keras.Model(image, values[told["output"]])
+    return tf_keras.Model(image, values[description["output"]])
 
 
 def _layer(tf_keras: Any, step: dict[str, Any], channels: int) -> Any:
@@ -156,9 +156,9 @@ def _calibrate(aware: Any, ranges: dict[str, tuple[Any, Any]]) -> None:
                 variable.assign(max(high, 0))
 
 
-def _weights(aware: Any, twin: Any, told: dict[str, Any]) -> dict[str, np.ndarray]:
+def _weights(aware: Any, twin: Any, description: dict[str, Any]) -> dict[str, np.ndarray]:
     found = {}
-    for step in told["steps"]:
+    for step in description["steps"]:
         name = step["name"]
         if step["weights"] and step["layer"] != "Rescaling":
             tuned = {_bare(each): each.numpy() for each in aware.get_layer(f"quant_{name}").weights}

@@ -9,9 +9,6 @@ variant whole, and `Sharing` says so.
 
 import json
 import os
-import signal
-import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -20,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tflite_export.child_process import run_python
 from tflite_export.errors import ConversionError, SchemeError
 from tflite_export.quantize.legacy_keras import ACTIVATIONS, LAYERS
 
@@ -27,8 +25,6 @@ if TYPE_CHECKING:
     import keras
 
     from tfelastic.graph import Step
-
-LAST_WORDS = 1500
 
 _CHILD = (
     "import sys; from pathlib import Path; "
@@ -84,10 +80,10 @@ def tune(
     tuned = keras.models.clone_model(model)
     tuned.set_weights(model.get_weights())
     twin = _Twin(tuned)
-    told = {**twin.told, **asdict(tuning or Tuning()), "seed": seed}
+    description = {**twin.description, **asdict(tuning or Tuning()), "seed": seed}
     with tempfile.TemporaryDirectory(prefix="tfelastic-") as name:
         folder = Path(name)
-        (folder / "twin.json").write_text(json.dumps(told), encoding="utf-8")
+        (folder / "twin.json").write_text(json.dumps(description), encoding="utf-8")
         np.save(folder / "samples.npy", samples)
         weights: dict[str, Any] = twin.weights()
         np.savez(folder / "weights.npz", **weights)
@@ -103,14 +99,14 @@ def describe(model: "keras.Model") -> dict[str, Any]:
     Raises:
         ConversionError: The network has a layer that the twin cannot express; the text names it.
     """
-    return _Twin(model).told
+    return _Twin(model).description
 
 
 class _Twin:
-    """What `legacy_keras` is told of a network.
+    """Describes a network to `legacy_keras`.
 
     Attributes:
-        told: The layers and how they are connected, as plain data.
+        description: The layers and how they are connected, as plain data.
     """
 
     def __init__(self, model: "keras.Model") -> None:
@@ -121,7 +117,7 @@ class _Twin:
         self._makers: dict[int, str] = {}
         self._steps: list[dict[str, Any]] = []
         output = trace(model).run([0], self._step)
-        self.told = {
+        self.description = {
             "image_shape": list(model.inputs[0].shape[1:]),
             "input": 0,
             "output": output,
@@ -178,15 +174,11 @@ class _Twin:
 
 
 def _run(folder: Path, name: str) -> None:
-    command = [sys.executable, "-c", _CHILD, str(folder)]
     # TensorFlow 2.21 with oneDNN corrupts its memory when it trains fake-quantized convolutions of few channels.
     environment = {**os.environ, "TF_ENABLE_ONEDNN_OPTS": "0"}
-    done = subprocess.run(command, capture_output=True, check=False, env=environment)
-    if done.returncode:
-        words = done.stderr.decode(errors="replace").strip()[-LAST_WORDS:]
-        if done.returncode < 0:
-            ending = signal.Signals(-done.returncode).name
-            words = (
-                f"its process ended by {ending} (SIGKILL: as a rule for want of memory). {words}"
-            )
-        raise ConversionError(f"quantization-aware training of model {name!r} failed: {words}")
+    ended = run_python(_CHILD, [str(folder)], environment=environment)
+    if ended.failure:
+        raise ConversionError(
+            f"quantization-aware training of model {name!r} {ended.failure} (signal 9, SIGKILL, mostly means "
+            "that memory ran out)"
+        )

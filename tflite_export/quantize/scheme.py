@@ -12,8 +12,8 @@
 An int8 input takes raw pixels by one subtraction, `uint8 - 128`. Symmetric int16 has no such form,
 so int16x8 converts at its borders, inside the file, and a device feeds it like a float network.
 
-`quantize/ptq.py` carries a scheme out, and `quantize/qat.py` one that tunes the network; nothing else asks
-for a scheme by its name.
+`quantize/post_training.py` carries a scheme out, and `quantize/qat.py` one that tunes the network. What else
+depends on the scheme reads these fields, never the name.
 """
 
 import difflib
@@ -32,7 +32,7 @@ RAW_PIXEL_QUANTIZATION = (1.0, -128)
 class Tolerance:
     """How far a .tflite may lie from its Keras model.
 
-    Differences of logits are told in units of the logits' scale: the standard deviation of all that
+    Differences of logits are in units of the logits' scale: the standard deviation of all that
     Keras computes, over images and classes, which is the size of the gaps between classes.
 
     Attributes:
@@ -75,6 +75,7 @@ class Scheme:
     Attributes:
         name: What users write: `convert(model, scheme=name)`.
         weight_bytes: Bytes of one kernel value in the file.
+        activation_bytes: Bytes of one value between operations.
         io_dtype: Type of the file's input and output tensors.
         ops: The only operator sets allowed, as names in `tf.lite.OpsSet`: never SELECT_TF_OPS,
             which microcontrollers cannot run.
@@ -87,6 +88,7 @@ class Scheme:
 
     name: str
     weight_bytes: int
+    activation_bytes: int
     io_dtype: IoType
     ops: tuple[str, ...]
     tolerance: Tolerance
@@ -116,6 +118,7 @@ SCHEMES = {
         Scheme(
             name="float32",
             weight_bytes=4,
+            activation_bytes=4,
             io_dtype="float32",
             ops=("TFLITE_BUILTINS",),
             optimize=False,
@@ -124,6 +127,7 @@ SCHEMES = {
         Scheme(
             name="float16",
             weight_bytes=2,
+            activation_bytes=4,
             io_dtype="float32",
             ops=("TFLITE_BUILTINS",),
             weight_type="float16",
@@ -132,6 +136,7 @@ SCHEMES = {
         Scheme(
             name="dynamic",
             weight_bytes=1,
+            activation_bytes=4,
             io_dtype="float32",
             ops=("TFLITE_BUILTINS",),
             tolerance=Tolerance(mean_difference=0.05, max_difference=0.5, top1_agreement=0.95),
@@ -139,6 +144,7 @@ SCHEMES = {
         Scheme(
             name="int8",
             weight_bytes=1,
+            activation_bytes=1,
             io_dtype="int8",
             ops=("TFLITE_BUILTINS_INT8",),
             calibrated=True,
@@ -147,6 +153,7 @@ SCHEMES = {
         Scheme(
             name="int16x8",
             weight_bytes=1,
+            activation_bytes=2,
             io_dtype="float32",
             ops=("EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8",),
             calibrated=True,
@@ -155,6 +162,7 @@ SCHEMES = {
         Scheme(
             name="int8-qat",
             weight_bytes=1,
+            activation_bytes=1,
             io_dtype="int8",
             ops=("TFLITE_BUILTINS_INT8",),
             calibrated=True,

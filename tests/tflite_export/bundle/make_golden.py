@@ -18,7 +18,7 @@ from tflite_export.bundle import kernel_slices
 from tflite_export.bundle.manifest import Variant, describe
 from tflite_export.bundle.writer import pack
 from tflite_export.convert import convert
-from tflite_export.quantize.flatbuffer import buffers
+from tflite_export.tflite import buffers
 
 FOLDER = Path(__file__).parents[3] / "runtime" / "conformance"
 IMAGE_SHAPE = (4, 6, 3)

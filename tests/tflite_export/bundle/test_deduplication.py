@@ -8,7 +8,7 @@ from tfelastic_runtime import Bundle, Stored
 from tfelastic_runtime.delta import expand, tally
 
 from tflite_export.bundle.deduplication import Payload, deduplicate
-from tflite_export.quantize.flatbuffer import buffers
+from tflite_export.tflite import buffers
 
 CONFORMANCE = Path(__file__).parents[3] / "runtime" / "conformance"
 NAMES = ("w100-int8", "w100", "w050-int8", "w050")

@@ -18,11 +18,10 @@ from tfelastic_runtime.delta import expand
 from pipelines.cli import execute
 from tflite_export import Variant, VerificationError, write_bundle
 from tflite_export.convert import convert
-from tflite_export.embed import embed, layout, with_roots
+from tflite_export.embed import embed, layout, writing
 from tflite_export.errors import PackError
-from tflite_export.profile.tflm import ArenaReport
-from tflite_export.quantize import tflm
-from tflite_export.quantize.flatbuffer import buffers
+from tflite_export.runtimes import ArenaReport, tflm
+from tflite_export.tflite import buffers, with_roots
 
 layers = keras.layers
 
@@ -76,9 +75,7 @@ def ladder(models: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory) -
 @pytest.fixture
 def measured(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tell any arena at once: measuring takes seconds."""
-    monkeypatch.setattr(
-        "tflite_export.embed.writing.measure_arena", lambda tflite: ArenaReport(1000, 600, 400)
-    )
+    monkeypatch.setattr(writing, "measure_arena", lambda tflite: ArenaReport(1000, 600, 400))
 
 
 def test_roots_over_one_pool_run_on_tflm_as_the_files_do(models: dict[str, bytes]) -> None:
@@ -199,7 +196,7 @@ def test_a_variant_that_answers_otherwise_is_not_written(
     exchanged = dataclasses.replace(
         flash, placed=(deep, dataclasses.replace(shallow, model=deep.model))
     )
-    monkeypatch.setattr("tflite_export.embed.writing.layout", lambda bundle, in_place: exchanged)
+    monkeypatch.setattr(writing, "layout", lambda bundle, in_place: exchanged)
     with pytest.raises(VerificationError, match="'shallow'"):
         embed(ladder, tmp_path / "project")
     assert not (tmp_path / "project").exists()

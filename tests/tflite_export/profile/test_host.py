@@ -5,7 +5,7 @@ from tfelastic_runtime import Selector
 from tflite_export.bundle import Variant, write_bundle
 from tflite_export.errors import ProfileError
 from tflite_export.profile import host, profile, profile_host
-from tflite_export.profile.measurement import Latency, Profile
+from tflite_export.profile.measurement import MeasuredLatency, MeasuredProfile
 
 NAMES = ("wide", "narrow")
 
@@ -26,17 +26,19 @@ def test_every_variant_is_measured_as_often_as_asked(bundle):
     calls = []
     table = profile(bundle, runs=25, progress=lambda *call: calls.append(call))
     assert set(table.latencies) == set(NAMES)
-    assert {latency.runs for latency in table.latencies.values()} == {30}, "whole turns of ten"
+    assert {latency.device.runs for latency in table.latencies.values()} == {30}, (
+        "whole turns of ten"
+    )
     assert calls == [("profile", done, 3) for done in (1, 2, 3)]
     assert table.threads == 1
     assert table.device["kind"] == "host"
     assert table.device["cores"] >= 1
-    assert Profile.from_json(table.to_json()) == table
+    assert MeasuredProfile.from_json(table.to_json()) == table
 
 
 def test_a_selector_takes_the_table_as_it_is(bundle):
     table = profile_host(bundle, runs=10, warmup=1)
-    with Selector.open(bundle, budget_us=10_000_000, profile=table) as selector:
+    with Selector.open(bundle, budget_us=10_000_000, profile=table.table) as selector:
         assert selector.run(np.zeros((16, 16, 3), np.uint8)).variant == "wide"
 
 
@@ -75,7 +77,7 @@ def test_turns_are_shuffled_by_the_seed_and_hit_all_alike(monkeypatch):
 
 def test_the_cold_first_run_of_a_turn_is_not_counted_and_fractions_round_up(monkeypatch):
     samples, _ = _turns(monkeypatch, seed=0)
-    assert Latency.of(samples["narrow"]).to_json()["p90_us"] == 2
+    assert MeasuredLatency.of(samples["narrow"]).to_json()["p90_us"] == 2
     assert set(samples["wide"]) == {5}
     assert len(samples["wide"]) == 120
 

@@ -9,10 +9,10 @@ import tfelastic as te
 import tflite_export as tx
 from tfelastic.cost.latency import LatencyTable
 from tfelastic.plan import Selection
+from tflite_export.profile.microbenchmarks import OVERHEAD, microbenchmarks
 from tflite_export.profile.operations import measure_files, profile_ops, table_of
-from tflite_export.profile.specimens import OVERHEAD, specimens
-from tflite_export.quantize.flatbuffer import summarize
 from tflite_export.quantize.scheme import get_scheme
+from tflite_export.tflite import summarize
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def model() -> keras.Model:
 
 @pytest.fixture(scope="module")
 def files(model):
-    return specimens(model, shares=(1.0, 0.5), scheme=get_scheme("int8"))
+    return microbenchmarks(model, shares=(1.0, 0.5), scheme=get_scheme("int8"))
 
 
 @pytest.fixture(scope="module")

@@ -12,11 +12,11 @@ from keras import layers
 import tfelastic as te
 from tflite_export.errors import ConversionError, SchemeError
 from tflite_export.quantize import qat
-from tflite_export.quantize.aware import QuantizationAware, fake_quantize
-from tflite_export.quantize.flatbuffer import kernels, summarize
-from tflite_export.quantize.litert import predict
+from tflite_export.quantize.elastic_qat import QuantizationAware, fake_quantize
+from tflite_export.quantize.kernel_sharing import share_kernels, shared_kernels
 from tflite_export.quantize.qat import Tuning, tune
-from tflite_export.quantize.sharing import share, shared_kernels
+from tflite_export.runtimes import predict
+from tflite_export.tflite import kernels, summarize
 from tflite_export.verify import keras_logits
 
 
@@ -64,7 +64,7 @@ def test_the_scheme_tunes_and_guards(tuned, nets, images, monkeypatch):
 
 def test_a_tuned_variant_is_stored_whole_and_says_so(tuned, nets, converted):
     net = te.ElasticModel(nets["plain"], te.ladder(nets["plain"], widths=(1,)))
-    same, report = share(tuned[1], converted("plain"), shared_kernels(net, net.names[0]))
+    same, report = share_kernels(tuned[1], converted("plain"), shared_kernels(net, net.names[0]))
     assert same == tuned[1]
     assert "logits/kernel" in report.alone
 

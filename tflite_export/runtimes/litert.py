@@ -1,4 +1,4 @@
-"""Runs .tflite files through LiteRT: raw pixels in, logits out. The one door to its interpreter."""
+"""Runs .tflite files through LiteRT: raw pixels in, logits out. The one module that opens its interpreter."""
 
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -7,7 +7,37 @@ from typing import Any
 import numpy as np
 
 from tflite_export.errors import ConversionError
-from tflite_export.quantize.quiet import quietly
+from tflite_export.stderr import capture_stderr
+
+
+def open_interpreter(tflite: bytes, *, threads: int = 1, reference: bool = False) -> Any:
+    """Open a .tflite file in LiteRT, its tensors allocated.
+
+    Args:
+        tflite: The file's bytes.
+        threads: Threads that one inference may use.
+        reference: Whether to run TFLite's reference kernels, which define what an operator computes,
+            rather than the fast ones; XNNPACK rounds integers in a way of its own.
+
+    Raises:
+        ConversionError: LiteRT cannot open the file.
+    """
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    resolver = OpResolverType.BUILTIN_REF if reference else OpResolverType.AUTO
+    with capture_stderr() as captured:
+        try:
+            interpreter = Interpreter(
+                model_content=tflite,
+                num_threads=threads,
+                experimental_op_resolver_type=resolver,
+            )
+            interpreter.allocate_tensors()
+        except (RuntimeError, ValueError) as error:
+            raise ConversionError(
+                f"LiteRT cannot open the file: {error}\n{captured.tail()}"
+            ) from error
+    return interpreter
 
 
 class LiteModel:
@@ -18,29 +48,14 @@ class LiteModel:
     Args:
         tflite: The file's bytes.
         threads: Threads that one inference may use.
-        reference: Whether to run TFLite's reference kernels, which define what an operator computes,
-            rather than the fast ones; XNNPACK rounds integers in a way of its own.
+        reference: Whether to run TFLite's reference kernels.
 
     Raises:
         ConversionError: LiteRT cannot open the file, or it has several inputs or outputs.
     """
 
     def __init__(self, tflite: bytes, *, threads: int = 1, reference: bool = False) -> None:
-        from ai_edge_litert.interpreter import Interpreter, OpResolverType
-
-        kernels = OpResolverType.BUILTIN_REF if reference else OpResolverType.AUTO
-        with quietly() as chatter:
-            try:
-                self._interpreter = Interpreter(
-                    model_content=tflite,
-                    num_threads=threads,
-                    experimental_op_resolver_type=kernels,
-                )
-                self._interpreter.allocate_tensors()
-            except (RuntimeError, ValueError) as error:
-                raise ConversionError(
-                    f"LiteRT cannot open the file: {error}\n{chatter.tail()}"
-                ) from error
+        self._interpreter = open_interpreter(tflite, threads=threads, reference=reference)
         inputs, outputs = (
             self._interpreter.get_input_details(),
             self._interpreter.get_output_details(),

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tflite_export.errors import ConversionError
-from tflite_export.quantize.flatbuffer import BUFFER_ALIGNMENT, buffers, strip, summarize
-from tflite_export.quantize.litert import LiteModel
+from tflite_export.runtimes import LiteModel
+from tflite_export.tflite import BUFFER_ALIGNMENT, buffers, strip, summarize
 
 
 @pytest.mark.parametrize("scheme", ["float32", "int8"])

@@ -6,7 +6,7 @@ import tfelastic as te
 import tflite_export as tx
 from tfelastic.cost.file_size import tflite_bytes
 from tfelastic.plan import Selection
-from tflite_export.profile.tflm import ArenaReport, measure_arena
+from tflite_export.runtimes import ArenaReport, measure_arena
 
 # What docs/costs.md states.
 PEAK_ERROR, SMALL_FILE_ERROR = 0.01, 0.05
@@ -38,9 +38,9 @@ def test_the_arena_holds_its_parts(converted) -> None:
 
 
 def test_what_tflm_cannot_run_is_a_report(converted) -> None:
-    with pytest.raises(tx.ProfileError, match="TFLM failed"):
+    with pytest.raises(tx.DeviceError, match="TFLM failed"):
         measure_arena(b"no file at all")
-    with pytest.raises(tx.ProfileError, match="no arena up to 4,096 bytes"):
+    with pytest.raises(tx.DeviceError, match="no arena up to 4,096 bytes"):
         measure_arena(converted("residual"), largest=4096)
-    with pytest.raises(tx.ProfileError, match=r"within 0\.01 seconds"):
+    with pytest.raises(tx.DeviceError, match=r"within 0\.01 seconds"):
         measure_arena(converted("residual"), timeout_s=0.01)

@@ -8,7 +8,8 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from tflite_export.quantize.flatbuffer import pack
+from tflite_export.errors import ConversionError
+from tflite_export.tflite.schema import generated, pack, read_tree
 
 
 def split(tflite: bytes, *, inputs: str) -> dict[int, bytes]:
@@ -20,22 +21,23 @@ def split(tflite: bytes, *, inputs: str) -> dict[int, bytes]:
 
     Returns:
         The bytes of each part as a file of its own, by the part's number.
-    """
-    from ai_edge_litert import schema_py_generated as schema
 
-    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(tflite))
+    Raises:
+        ConversionError: An input's name holds no number.
+    """
+    model = read_tree(tflite)
     graph = model.subgraphs[0]
     starts: dict[int, list[int]] = {}
     for tensor in graph.inputs:
         found = re.search(inputs, graph.tensors[tensor].name.decode())
         if found is None:
-            raise ValueError(f"no part's number in the input {graph.tensors[tensor].name!r}")
+            raise ConversionError(f"no part's number in the input {graph.tensors[tensor].name!r}")
         starts.setdefault(int(found[1]), []).append(int(tensor))
     outputs = set(map(int, graph.outputs))
     parts = {}
     for number, tensors in starts.items():
         operators = _operators(graph, tensors)
-        parts[number] = pack(_part(schema, model, tensors, operators, outputs))
+        parts[number] = pack(_part(model, tensors, operators, outputs))
     return parts
 
 
@@ -49,10 +51,9 @@ def _operators(graph: Any, tensors: Iterable[int]) -> list[Any]:
     return found
 
 
-def _part(
-    schema: Any, model: Any, inputs: list[int], operators: list[Any], outputs: set[int]
-) -> Any:
+def _part(model: Any, inputs: list[int], operators: list[Any], outputs: set[int]) -> Any:
     """Return a model of some operators alone."""
+    schema = generated()
     whole = model.subgraphs[0]
     # The first buffer of a file is empty by definition.
     file, part, renumbered = schema.ModelT(), schema.SubGraphT(), {-1: -1}

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tflite_export.errors import ConversionError
-from tflite_export.quantize.litert import LiteModel, predict
+from tflite_export.runtimes import LiteModel, predict
 
 
 def test_an_int8_input_takes_every_raw_pixel_minus_128(converted):

@@ -1,8 +1,8 @@
-"""Quantization-aware training of a whole elastic network, at no cost to the sharing.
+"""Quantization-aware training of an elastic network with all its rungs, at no cost to the sharing.
 
 What int8 does to a shared kernel does not depend on the rung: every variant stores the integers
 `round(127 * k / peak(k))` of each output channel `k` of the widest kernel, or a slice of them, and folding BatchNorm
-changes the scales alone (`quantize/sharing.py`). So one fake quantization of the shared kernels shows all rungs, in
+changes the scales alone (`kernel_sharing.py`). So one fake quantization of the shared kernels shows all rungs, in
 training, the very weights that their files will hold. The rounding passes gradients through unchanged.
 
 Activations stay float in training; their ranges come from calibration, per variant, as always.
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 from keras import ops
 
-from tflite_export.quantize.sharing import LARGEST_INT8
+from tflite_export.quantize.kernel_sharing import LARGEST_INT8
 
 if TYPE_CHECKING:
     from tfelastic import ElasticModel, LayerGraph

@@ -11,9 +11,9 @@ from keras import layers
 
 import tfelastic as te
 from tflite_export.convert import convert
-from tflite_export.quantize.flatbuffer import kernels
-from tflite_export.quantize.litert import predict
-from tflite_export.quantize.sharing import Sharing, share, shared_kernels
+from tflite_export.quantize.kernel_sharing import Sharing, share_kernels, shared_kernels
+from tflite_export.runtimes import predict
+from tflite_export.tflite import kernels
 from tflite_export.verify import keras_logits
 
 IMAGE_SHAPE = (16, 16, 3)
@@ -69,7 +69,7 @@ def ladder(request, net, images) -> SimpleNamespace:
         convert(net.cut(name), scheme=request.param, samples=images) for name in net.names
     )
     shared = shared_kernels(net, RUNG)
-    new, report = share(narrow, wide, shared)
+    new, report = share_kernels(narrow, wide, shared)
     return SimpleNamespace(
         scheme=request.param, wide=wide, narrow=narrow, new=new, report=report, shared=shared
     )
@@ -151,7 +151,7 @@ def test_outputs_stay_as_close_to_keras(ladder, net, images):
 
 
 def test_the_widest_shares_with_itself_without_a_change(ladder, net):
-    same, report = share(ladder.wide, ladder.wide, shared_kernels(net, net.names[0]))
+    same, report = share_kernels(ladder.wide, ladder.wide, shared_kernels(net, net.names[0]))
     assert same == ladder.wide
     assert not report.alone
 
@@ -164,7 +164,7 @@ def test_a_kernel_that_is_no_slice_stays_and_is_reported(ladder):
     values[0, 0, 0, 0] += np.abs(values).max() / 64
     wrong = [*ladder.shared]
     wrong[position] = type(kernel)(name=kernel.name, values=values, takes=kernel.takes)
-    new, report = share(ladder.narrow, ladder.wide, wrong)
+    new, report = share_kernels(ladder.narrow, ladder.wide, wrong)
     assert list(report.alone) == [kernel.name]
     assert "does not hold it" in report.alone[kernel.name]
     shape = (6, 3, 3, 4)
@@ -180,7 +180,7 @@ def test_a_factor_of_the_other_sign_is_no_slice(ladder):
     for kernel in kernels(turned):
         if kernel.weights.values.shape == (12, 3, 3, 8):
             kernel.weights.values[3] *= -1
-    _, report = share(ladder.narrow, bytes(turned), ladder.shared)
+    _, report = share_kernels(ladder.narrow, bytes(turned), ladder.shared)
     assert list(report.alone) == ["late/kernel"]
     assert "negative" in report.alone["late/kernel"]
 
@@ -195,7 +195,7 @@ def test_a_silent_channel_keeps_its_scale(net, images):
     values[..., 2] = 0
     kernel.assign(values)
     wide, narrow = (convert(silent.cut(name), samples=images) for name in silent.names)
-    new, report = share(narrow, wide, shared_kernels(silent, RUNG))
+    new, report = share_kernels(narrow, wide, shared_kernels(silent, RUNG))
     assert "late/kernel" in report.shared
     assert np.isfinite(predict(new, images[:2])).all()
     scales = [
@@ -207,7 +207,7 @@ def test_a_silent_channel_keeps_its_scale(net, images):
 
 def test_float16_keeps_its_own_kernels(net):
     narrow = convert(net.cut(RUNG), scheme="float16")
-    same, report = share(narrow, narrow, shared_kernels(net, RUNG))
+    same, report = share_kernels(narrow, narrow, shared_kernels(net, RUNG))
     assert same == narrow
     assert not report.shared
 

@@ -1,4 +1,4 @@
-"""One small .tflite for each operation of a model, at each point of a grid of channel counts."""
+"""Microbenchmarks of a model's operations: one small .tflite for each, at each point of a grid of channel counts."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -19,18 +19,18 @@ from tfelastic.cost.latency import (
 )
 from tfelastic.graph import LayerGraph, Step, Tensor, trace
 from tfelastic.plan import Selection
-from tflite_export.errors import BackendError, ConversionError
-from tflite_export.profile.split import split
-from tflite_export.quantize.ptq import configure
-from tflite_export.quantize.quiet import quietly
+from tflite_export.errors import ConversionError
+from tflite_export.quantize.post_training import require_tensorflow_backend, run_converter
 from tflite_export.quantize.scheme import Scheme
+from tflite_export.stderr import capture_stderr
+from tflite_export.tflite import split
 
 if TYPE_CHECKING:
     from tflite_export.profile.host import Progress
 
-# How much is converted in one go: weights, and specimens.
+# How much is converted in one go: weights, and benchmarks.
 VALUES_PER_CONVERSION = 20_000_000
-SPECIMENS_PER_CONVERSION = 200
+BENCHMARKS_PER_CONVERSION = 200
 
 # How near two channel counts of a grid may be: the smaller one's share of the larger.
 NEAREST_SHARE = 0.75
@@ -45,7 +45,7 @@ _BINARY = frozenset(
 
 
 @dataclass(frozen=True)
-class Point:
+class BenchmarkPoint:
     """An operation at given channel counts: of input and output, or of the output alone."""
 
     geometry: Geometry
@@ -53,7 +53,7 @@ class Point:
 
 
 @dataclass(frozen=True, eq=False)
-class Specimen:
+class Microbenchmark:
     """A layer to convert on its own.
 
     Attributes:
@@ -62,7 +62,7 @@ class Specimen:
         inputs: The shape of each input, without the batch.
     """
 
-    point: Point
+    point: BenchmarkPoint
     layer: Any
     inputs: tuple[tuple[int, ...], ...]
 
@@ -72,17 +72,17 @@ class Specimen:
         return sum(int(np.prod(weight.shape)) for weight in getattr(self.layer, "weights", ()))
 
 
-OVERHEAD = Point(Geometry("overhead", ((None,),), ()), (1,))
+OVERHEAD = BenchmarkPoint(Geometry("overhead", ((None,),), ()), (1,))
 """Stands for a file that computes next to nothing: one number, rectified."""
 
 
-def specimens(
+def microbenchmarks(
     model: keras.Model,
     *,
     shares: Sequence[float],
     scheme: Scheme,
     progress: "Progress | None" = None,
-) -> dict[Point, bytes]:
+) -> dict[BenchmarkPoint, bytes]:
     """Return a .tflite for each operation of `model` at each point of its grid, and one for `OVERHEAD`.
 
     Raises:
@@ -90,13 +90,9 @@ def specimens(
         ConversionError: A layer cannot be converted on its own.
         GraphError: The model cannot be traced.
     """
-    if keras.backend.backend() != "tensorflow":
-        raise BackendError(
-            "operations are converted by Keras' TensorFlow backend, this process runs on "
-            f"{keras.backend.backend()!r}: start it with KERAS_BACKEND=tensorflow"
-        )
-    found = _specimens(trace(model), shares)
-    files: dict[Point, bytes] = {}
+    require_tensorflow_backend()
+    found = _all_benchmarks(trace(model), shares)
+    files: dict[BenchmarkPoint, bytes] = {}
     for batch in _batches(found):
         files.update(_convert(batch, scheme))
         if progress is not None:
@@ -104,18 +100,19 @@ def specimens(
     return files
 
 
-def _specimens(graph: LayerGraph, shares: Sequence[float]) -> list[Specimen]:
+def _all_benchmarks(graph: LayerGraph, shares: Sequence[float]) -> list[Microbenchmark]:
     """Return what to measure, each point of each geometry once."""
     selection = Selection(graph)
     steps: dict[Geometry, list[Step]] = defaultdict(list)
     for step in timed_steps(selection):
         steps[geometry_of(selection, step)].append(step)
-    found = [Specimen(OVERHEAD, keras.layers.ReLU(), ((1,),))]
+    found = [Microbenchmark(OVERHEAD, keras.layers.ReLU(), ((1,),))]
     for geometry, alike in steps.items():
         counts = [_counts(selection, step, shares) for step in alike]
         grid = [_thinned(set().union(*axis)) for axis in zip(*counts, strict=True)]
         found += [
-            _specimen(selection, alike[0], Point(geometry, channels)) for channels in product(*grid)
+            _benchmark(selection, alike[0], BenchmarkPoint(geometry, channels))
+            for channels in product(*grid)
         ]
     return found
 
@@ -163,7 +160,7 @@ def _shrinks(graph: LayerGraph, tensor: Tensor) -> bool:
     return any(owner >= 0 and not graph.groups[owner].frozen for owner in owners)
 
 
-def _specimen(selection: Selection, step: Step, point: Point) -> Specimen:
+def _benchmark(selection: Selection, step: Step, point: BenchmarkPoint) -> Microbenchmark:
     """Return a step's layer at other channel counts, with random weights."""
     config = dict(step.op.get_config())
     facts = selection.graph.facts_of(step)
@@ -188,10 +185,10 @@ def _specimen(selection: Selection, step: Step, point: Point) -> Specimen:
     generator = np.random.default_rng(0)
     for weight in getattr(layer, "weights", ()):
         weight.assign(generator.uniform(0.5, 1.5, weight.shape))
-    return Specimen(point, layer, inputs)
+    return Microbenchmark(point, layer, inputs)
 
 
-def _input_counts(selection: Selection, step: Step, point: Point) -> list[int]:
+def _input_counts(selection: Selection, step: Step, point: BenchmarkPoint) -> list[int]:
     """Return how many channels each input has; those of a merged tensor keep their proportions."""
     if makes_channels(selection, step):
         return [point.channels[0]]
@@ -213,52 +210,49 @@ def _call(layer: Any, tensors: list[Any]) -> Any:
     return layer(*tensors)
 
 
-def _batches(found: Sequence[Specimen]) -> Iterator[list[Specimen]]:
-    """Yield the specimens in runs that are not too much for one conversion."""
-    batch: list[Specimen] = []
-    for specimen in found:
-        full = sum(each.values for each in (*batch, specimen)) > VALUES_PER_CONVERSION
-        if batch and (full or len(batch) == SPECIMENS_PER_CONVERSION):
+def _batches(found: Sequence[Microbenchmark]) -> Iterator[list[Microbenchmark]]:
+    """Yield the benchmarks in runs that are not too much for one conversion."""
+    batch: list[Microbenchmark] = []
+    for benchmark in found:
+        full = sum(each.values for each in (*batch, benchmark)) > VALUES_PER_CONVERSION
+        if batch and (full or len(batch) == BENCHMARKS_PER_CONVERSION):
             yield batch
             batch = []
-        batch.append(specimen)
+        batch.append(benchmark)
     yield batch
 
 
-def _convert(batch: Sequence[Specimen], scheme: Scheme) -> dict[Point, bytes]:
-    """Convert specimens side by side in one file, and take that apart."""
+def _convert(batch: Sequence[Microbenchmark], scheme: Scheme) -> dict[BenchmarkPoint, bytes]:
+    """Convert benchmarks side by side in one file, and take that apart."""
     import tensorflow as tf
 
     specs = [
         [
-            tf.TensorSpec((1, *shape), tf.float32, name=f"specimen{number}_{place}")
-            for place, shape in enumerate(specimen.inputs)
+            tf.TensorSpec((1, *shape), tf.float32, name=f"benchmark{number}_{place}")
+            for place, shape in enumerate(benchmark.inputs)
         ]
-        for number, specimen in enumerate(batch)
+        for number, benchmark in enumerate(batch)
     ]
 
     @tf.function(input_signature=[spec for group in specs for spec in group])
     def serve(*tensors: Any) -> list[Any]:
         rest = iter(tensors)
         return [
-            tf.identity(_call(specimen.layer, [next(rest) for _ in specimen.inputs]))
-            for specimen in batch
+            tf.identity(_call(benchmark.layer, [next(rest) for _ in benchmark.inputs]))
+            for benchmark in batch
         ]
 
     samples = _samples([spec.shape for group in specs for spec in group])
-    with quietly() as chatter:
+    with capture_stderr():
         function = serve.get_concrete_function()
-        converter = tf.lite.TFLiteConverter.from_concrete_functions([function])
-        configure(converter, scheme, calibration=samples[0])
-        converter.representative_dataset = lambda: [samples]
-        try:
-            tflite = converter.convert()
-        except Exception as error:
-            raise ConversionError(
-                f"TensorFlow cannot convert the operations of the model one by one: {error}\n"
-                f"{chatter.tail()}"
-            ) from error
-    parts = split(tflite, inputs=r"specimen(\d+)_")
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([function])
+    tflite = run_converter(
+        converter,
+        scheme,
+        samples=lambda: [samples],
+        what="the operations of the model, one by one,",
+    )
+    parts = split(tflite, inputs=r"benchmark(\d+)_")
     return {batch[number].point: part for number, part in parts.items()}
 
 

@@ -16,7 +16,9 @@ import numpy as np
 from tfelastic_runtime.variant import ALIGNMENT
 
 from tflite_export.errors import PackError
-from tflite_export.quantize.flatbuffer import FILE_IDENTIFIER, summarize
+from tflite_export.tflite.schema import FILE_IDENTIFIER, generated
+from tflite_export.tflite.strip import without_names
+from tflite_export.tflite.summary import summarize
 
 
 @dataclass(frozen=True)
@@ -77,12 +79,10 @@ class _Shared:
     """Constants and scales in the builder, each once."""
 
     def __init__(self, builder: Any) -> None:
-        from ai_edge_litert import schema_py_generated as schema
-
         self._builder = builder
-        self._schema = schema
+        self._schema = generated()
         self._packed: dict[Hashable, _Packed] = {}
-        self._empty = _Packed(schema.BufferT().Pack(builder))
+        self._empty = _Packed(self._schema.BufferT().Pack(builder))
 
     def take(self, file: Any) -> None:
         """Put a file's constants and scales into the builder, and what stands for them in the file."""
@@ -133,14 +133,10 @@ class _Shared:
 
 
 def _stripped(model: bytes) -> Any:
-    """Return a file's tree without names, metadata and signatures."""
+    """Return a file's tree without names, metadata, signatures and open shapes."""
     summarize(model)
-    from ai_edge_litert import schema_py_generated as schema
-
-    file = schema.ModelT.InitFromObj(schema.Model.GetRootAs(model))
-    file.description = file.metadata = file.metadataBuffer = file.signatureDefs = None
-    for graph in file.subgraphs:
-        graph.name = None
+    tree = without_names(model)
+    for graph in tree.subgraphs:
         for tensor in graph.tensors:
-            tensor.name = tensor.shapeSignature = None
-    return file
+            tensor.shapeSignature = None
+    return tree

@@ -1,4 +1,4 @@
-"""Keeps the converter's and LiteRT's chatter off the terminal, yet at hand to explain an error."""
+"""Captures what the converter and LiteRT write to stderr, and keeps it at hand to explain an error."""
 
 import os
 import sys
@@ -12,8 +12,8 @@ STDERR = 2
 TAIL_CHARACTERS = 2000
 
 
-class Chatter:
-    """What was written to stderr inside `quietly`."""
+class CapturedStderr:
+    """What was written to stderr inside `capture_stderr`."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
@@ -26,12 +26,12 @@ class Chatter:
 
 
 @contextmanager
-def quietly() -> Iterator[Chatter]:
-    """Catch what is written to stderr, and silence warnings, until the block ends.
+def capture_stderr() -> Iterator[CapturedStderr]:
+    """Capture what is written to stderr, and silence warnings, until the block ends.
 
-    Both tools write from C++, past `sys.stderr`, so the file descriptor itself is turned aside.
+    Both tools write from C++, past `sys.stderr`, so the file descriptor itself is redirected.
     That holds for the whole process: keep the block short, and let other threads write to stdout.
-    An exception passes through unchanged; whoever turns it into an error adds `Chatter.tail()`.
+    An exception passes through unchanged; whoever turns it into an error adds `CapturedStderr.tail()`.
     """
     with tempfile.TemporaryFile() as file, warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -40,7 +40,7 @@ def quietly() -> Iterator[Chatter]:
         try:
             os.dup2(file.fileno(), STDERR)
             try:
-                yield Chatter(file)
+                yield CapturedStderr(file)
             finally:
                 sys.stderr.flush()
                 os.dup2(saved, STDERR)

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from tflite_export.quantize.flatbuffer import Kernel, kernels
+from tflite_export.tflite import Kernel, kernels
 
 if TYPE_CHECKING:
     from tfelastic import LayerGraph
@@ -95,7 +95,7 @@ class Sharing:
         return cls(**{**data, "shared": tuple(data["shared"]), "alone": dict(data["alone"])})
 
 
-class Elastic(Protocol):
+class ElasticNetwork(Protocol):
     """What sharing asks of an elastic network; `tfelastic.ElasticModel` answers it."""
 
     @property
@@ -107,7 +107,7 @@ class Elastic(Protocol):
         """The ladder as it looks from the widest rung."""
 
 
-def shared_kernels(net: Elastic, rung: str) -> tuple[SharedKernel, ...]:
+def shared_kernels(net: ElasticNetwork, rung: str) -> tuple[SharedKernel, ...]:
     """Return the kernels that a rung uses, in the order of execution.
 
     Raises:
@@ -128,7 +128,9 @@ def shared_kernels(net: Elastic, rung: str) -> tuple[SharedKernel, ...]:
     )
 
 
-def share(narrow: bytes, widest: bytes, shared: Sequence[SharedKernel]) -> tuple[bytes, Sharing]:
+def share_kernels(
+    narrow: bytes, widest: bytes, shared: Sequence[SharedKernel]
+) -> tuple[bytes, Sharing]:
     """Rewrite a variant so that its kernels are slices of the widest variant's.
 
     Both were converted by the same scheme, each with its own calibration. Kernels become bit-equal slices

@@ -3,14 +3,14 @@ import warnings
 
 import pytest
 
-from tflite_export.quantize.quiet import quietly
+from tflite_export.stderr import capture_stderr
 
 
 def test_what_c_code_and_python_write_to_stderr_is_caught(capfd):
-    with quietly() as chatter:
+    with capture_stderr() as captured:
         os.write(2, b"from below\n")
         warnings.warn("from Python", stacklevel=1)
-        told = chatter.tail()
+        told = captured.tail()
     os.write(2, b"afterwards\n")
     assert told == "from below"
     assert capfd.readouterr().err == "afterwards\n"
@@ -18,7 +18,7 @@ def test_what_c_code_and_python_write_to_stderr_is_caught(capfd):
 
 def test_an_error_passes_through_and_stderr_comes_back(capfd):
     def fail() -> None:
-        with quietly():
+        with capture_stderr():
             os.write(2, b"hidden\n")
             raise KeyError("cause")
 
@@ -28,8 +28,8 @@ def test_an_error_passes_through_and_stderr_comes_back(capfd):
     assert capfd.readouterr().err == "back\n"
 
 
-def test_only_the_tail_of_long_chatter_is_kept():
-    with quietly() as chatter:
+def test_only_the_tail_of_long_output_is_kept():
+    with capture_stderr() as captured:
         os.write(2, b"x" * 5000 + b"end\n")
-        assert chatter.tail().endswith("end")
-        assert len(chatter.tail()) < 2100
+        assert captured.tail().endswith("end")
+        assert len(captured.tail()) < 2100

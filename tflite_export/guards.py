@@ -1,0 +1,120 @@
+"""What a converted file is checked for, before anything else is done with it.
+
+The converter's own idea of success is wider than a device's: it will, for instance, write a file without
+any weights.
+"""
+
+import numpy as np
+
+from tflite_export.errors import ConversionError
+from tflite_export.quantize.scheme import RAW_PIXEL_QUANTIZATION, Scheme
+from tflite_export.runtimes import TARGETS, LiteModel, Target
+from tflite_export.tflite import Summary, summarize
+
+# The ways in which a network keeps its weights outside the file, or its state between runs.
+STATEFUL_OPERATORS = frozenset({"VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE", "CALL_ONCE"})
+
+# Equal constants are stored once, and a kernel that folding made zero may vanish, so a sound file
+# can hold fewer bytes than the kernels have. A file that lost its weights holds next to none.
+SMALLEST_SHARE_OF_KERNELS = 0.25
+
+# Biases, tables and small kernels that stay float32 come on top. Beyond this, kernels were stored twice or
+# in a wider type than the scheme's.
+LARGEST_SHARE_OF_KERNELS = 2
+SMALL_CONSTANTS_BYTES = 1 << 16
+
+
+def guard(
+    tflite: bytes,
+    *,
+    scheme: Scheme,
+    image_shape: tuple[int, ...],
+    kernel_values: int,
+    target: Target = TARGETS["phone"],
+) -> None:
+    """Check that a converted file is one that a device can run.
+
+    Args:
+        tflite: The file's bytes.
+        scheme: The scheme it was converted by.
+        image_shape: `(height, width, channels)` of its input.
+        kernel_values: Number of values in the Keras model's kernels.
+        target: What it must run on.
+
+    Raises:
+        ConversionError: A guard failed; the text says which, and what was found.
+    """
+    summary = summarize(tflite)
+    _guard_operators(summary, target)
+    _guard_input(summary, scheme, image_shape)
+    _guard_weights(summary, scheme, kernel_values)
+    black = np.zeros((1, *image_shape), np.uint8)
+    if not np.isfinite(LiteModel(tflite).logits(black)).all():
+        raise ConversionError("the converted file returns NaN or infinity for a black image")
+
+
+def _guard_operators(summary: Summary, target: Target) -> None:
+    stateful = sorted(STATEFUL_OPERATORS.intersection(summary.operators))
+    if stateful:
+        raise ConversionError(
+            f"the converted file keeps variables ({', '.join(stateful)}): its weights are not "
+            "inside; convert the keras.Model itself, not an object that merely refers to it"
+        )
+    custom = [name for name in summary.operators if name.startswith("CUSTOM:")]
+    if custom:
+        raise ConversionError(
+            f"the converted file needs operators that no device has built in: {', '.join(custom)}"
+        )
+    if summary.subgraphs != 1 or summary.signatures > 1:
+        raise ConversionError(
+            "expected one subgraph and one signature, the converted file has "
+            f"{summary.subgraphs} and {summary.signatures}: microcontrollers cannot run it (is "
+            "there a loop or a condition in the model?)"
+        )
+    if foreign := sorted(set(summary.operators) - target.operators):
+        raise ConversionError(
+            f"target {target.name!r} cannot run {', '.join(foreign)}: build the model of layers that "
+            "need no such operator, or convert it for another target"
+        )
+
+
+def _guard_input(summary: Summary, scheme: Scheme, image_shape: tuple[int, ...]) -> None:
+    if len(summary.inputs) != 1 or len(summary.outputs) != 1:
+        raise ConversionError(
+            f"expected one input and one output, got {len(summary.inputs)} and "
+            f"{len(summary.outputs)}"
+        )
+    source, result = summary.inputs[0], summary.outputs[0]
+    if source.shape != (1, *image_shape) or -1 in result.shape:
+        raise ConversionError(
+            f"expected a static input {(1, *image_shape)} and a static output, got {source.shape} "
+            f"and {result.shape}"
+        )
+    if (source.dtype, result.dtype) != (scheme.io_dtype, scheme.io_dtype):
+        raise ConversionError(
+            f"scheme {scheme.name!r} has {scheme.io_dtype} input and output, got {source.dtype} "
+            f"and {result.dtype}"
+        )
+    found = (source.scale, source.zero_point)
+    if scheme.integer_only and found != RAW_PIXEL_QUANTIZATION:
+        raise ConversionError(
+            f"raw pixels need input scale and zero point {RAW_PIXEL_QUANTIZATION}, the converter "
+            f"chose {found}"
+        )
+
+
+def _guard_weights(summary: Summary, scheme: Scheme, kernel_values: int) -> None:
+    if scheme.integer_only and "float32" in summary.dtypes:
+        raise ConversionError(f"scheme {scheme.name!r} is integer only, but float32 tensors remain")
+    expected = kernel_values * scheme.weight_bytes
+    if summary.constant_bytes < SMALLEST_SHARE_OF_KERNELS * expected:
+        raise ConversionError(
+            f"the converted file holds {summary.constant_bytes:,} bytes of constants, but the "
+            f"model's kernels alone take {expected:,}: weights are missing"
+        )
+    if summary.constant_bytes > LARGEST_SHARE_OF_KERNELS * expected + SMALL_CONSTANTS_BYTES:
+        raise ConversionError(
+            f"the converted file holds {summary.constant_bytes:,} bytes of constants, but the "
+            f"model's kernels take {expected:,} by scheme {scheme.name!r}: kernels were not quantized, "
+            "or are stored more than once"
+        )

@@ -1,0 +1,37 @@
+"""How a model is converted, as one value that every step of an export hands on as it is."""
+
+from dataclasses import dataclass
+
+from tflite_export.quantize.qat import Tuning
+from tflite_export.quantize.scheme import get_scheme
+from tflite_export.runtimes.targets import get_target
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConversionOptions:
+    """How a model is converted.
+
+    Attributes:
+        scheme: Name of a scheme: `"float32"`, `"float16"`, `"dynamic"`, `"int8"`, `"int16x8"` or
+            `"int8-qat"`.
+        target: Kind of device, which decides the operators that are allowed: `"phone"` or `"tflm"`.
+        per_channel_dense: Whether Dense kernels get a scale for each output, or one for all of them,
+            which old forks of TFLM need.
+        strip: Whether to leave out names, metadata and the named entry point.
+        tuning: How long and how fast scheme `"int8-qat"` trains; no other scheme reads it.
+        seed: Decides which of the samples calibrate, and the order of training.
+
+    Raises:
+        SchemeError: The scheme or the target is unknown.
+    """
+
+    scheme: str = "int8"
+    target: str = "phone"
+    per_channel_dense: bool = True
+    strip: bool = False
+    tuning: Tuning | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        get_scheme(self.scheme)
+        get_target(self.target)

@@ -1,0 +1,29 @@
+"""The .tflite file format: the one room that knows its schema.
+
+`summary` reads what a file says of itself, `constants` finds its weights, `strip` leaves out what no device
+reads, `split` takes a file apart, and `roots` lays several over one pool of constants. Files are bytes everywhere else.
+"""
+
+from tflite_export.tflite.constants import Buffer, Kernel, Values, buffers, kernels
+from tflite_export.tflite.roots import Roots, with_roots
+from tflite_export.tflite.schema import BUFFER_ALIGNMENT, FILE_IDENTIFIER
+from tflite_export.tflite.split import split
+from tflite_export.tflite.strip import strip
+from tflite_export.tflite.summary import Summary, Tensor, summarize
+
+__all__ = [
+    "BUFFER_ALIGNMENT",
+    "FILE_IDENTIFIER",
+    "Buffer",
+    "Kernel",
+    "Roots",
+    "Summary",
+    "Tensor",
+    "Values",
+    "buffers",
+    "kernels",
+    "split",
+    "strip",
+    "summarize",
+    "with_roots",
+]
