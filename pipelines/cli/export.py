@@ -82,7 +82,7 @@ def command(model: str, as_json: bool, **options: Any) -> None:
         scheme=request.scheme,
         target=request.target,
         per_channel_dense=request.per_channel_dense,
-        labels=dataset.classes,
+        labels=dataset.classes_of(),
         variants_dir=request.variants,
         tolerance=scaled(tx.SCHEMES[request.scheme].tolerance, request.tolerance),
         seed=request.seed,

@@ -15,7 +15,7 @@ def run(run: Run) -> Outcome:
         tflite = run.path(export.tflite_file(found["name"])).read_bytes()
         variants.append(tx.VariantReport.from_json(found).packable(tflite))
     report = tx.write_bundle(
-        run.path(FILE), variants, name=run.recipe.name, labels=run.dataset.classes
+        run.path(FILE), variants, name=run.recipe.name, labels=run.dataset.classes_of()
     )
     return Outcome(
         f"{FILE}: {report.bundle_bytes / 1000:,.1f} kB",

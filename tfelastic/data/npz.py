@@ -33,21 +33,24 @@ def load_npz(path: Path, *, seed: int = 0) -> Dataset:
         raise DataError(
             f"{path} holds the array {unknown[0]!r}; known are {', '.join(_KEYS)}, and NAME of several as x/NAME"
         )
-    arrays = {key: _collected(found, key) for key in _KEYS}
     for key in ("x", "y"):
-        if arrays[key] is None:
+        if _collected(found, key) is None:
             raise DataError(
                 f"{path} lacks the array {key!r}; it holds {', '.join(found) or 'nothing'}"
             )
-    if (arrays["x_test"] is None) != (arrays["y_test"] is None):
+    train = _split(found, "x", "y")
+    tested = [_collected(found, key) is not None for key in ("x_test", "y_test")]
+    if any(tested) and not all(tested):
         raise DataError(f"{path} must hold both 'x_test' and 'y_test', or neither")
-    train = Split(arrays["x"], arrays["y"])
-    if arrays["x_test"] is None:
-        train, test = halved(train, name=str(path), seed=seed)
+    if all(tested):
+        test = _split(found, "x_test", "y_test")
     else:
-        test = Split(arrays["x_test"], arrays["y_test"])
+        train, test = halved(train, name=str(path), seed=seed)
     return Dataset(
-        name=path.stem, classes=_classes(arrays["classes"], train.targets), train=train, test=test
+        name=path.stem,
+        classes=_classes(_collected(found, "classes"), train.targets),
+        train=train,
+        test=test,
     )
 
 
@@ -63,6 +66,13 @@ def _read(path: Path) -> dict[str, np.ndarray]:
         raise DataError(
             f"cannot read {path}: {error}; write it by numpy.savez, without Python objects"
         ) from error
+
+
+def _split(found: dict[str, np.ndarray], x: str, y: str) -> Split:
+    inputs, targets = _collected(found, x), _collected(found, y)
+    assert inputs is not None
+    assert targets is not None
+    return Split(inputs, targets)
 
 
 def _collected(found: dict[str, np.ndarray], key: str) -> Arrays | None:

@@ -106,7 +106,7 @@ def shapes(count: int, random: np.random.Generator) -> tuple[Arrays, Arrays]:
     for image, mask in zip(images, masks, strict=True):
         canvas = np.full((_PIXELS, _PIXELS, 3), random.uniform(0, 90, 3))
         for _ in range(random.integers(1, 4)):
-            label = random.integers(1, len(_SHAPES))
+            label = int(random.integers(1, len(_SHAPES)))
             radius = random.uniform(6, 13)
             top, left = random.uniform(radius, _PIXELS - radius, 2)
             inside = _inside(label, row - top, column - left, radius)
