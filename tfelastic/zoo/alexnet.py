@@ -7,7 +7,7 @@ response normalisation.
 
 import keras
 
-from tfelastic.zoo.base import NETWORKS
+from tfelastic.zoo.base import register
 from tfelastic.zoo.parts import Parts
 
 # (channels, kernel size, whether a pooling follows) of the second to the fifth convolution.
@@ -15,7 +15,7 @@ _BODY = ((192, 5, True), (384, 3, False), (256, 3, False), (256, 3, True))
 _CIFAR_HIDDEN = 1024
 
 
-@NETWORKS.register("alexnet")
+@register("alexnet")
 def alexnet(
     images: keras.KerasTensor, classes: int, parts: Parts, *, dropout: float = 0.5
 ) -> keras.KerasTensor:
@@ -48,7 +48,7 @@ def alexnet(
     return parts.logits(x, classes)
 
 
-@NETWORKS.register("alexnet_cifar")
+@register("alexnet_cifar")
 def alexnet_cifar(
     images: keras.KerasTensor, classes: int, parts: Parts, *, dropout: float = 0.5
 ) -> keras.KerasTensor:

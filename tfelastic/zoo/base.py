@@ -1,13 +1,14 @@
-"""The registry of networks, and the frame that all of them share: pixels in, logits out.
+"""The registry of networks, and the frame that all of them share: raw input in, logits out.
 
-A network of the zoo is a function from pre-processed images to logits. `build` puts the frame
-around it: the input takes raw pixels, 0 to 255, and one `Rescaling` layer turns them into
-(pixel / 255 - mean) / std, so whoever runs the model, a phone included, feeds what the camera
-gives.
+A network of the zoo is a function from inputs to logits. `build` puts the frame around it. A network of images takes
+raw pixels, 0 to 255, and one `Rescaling` layer turns them into (pixel / 255 - mean) / std, so whoever runs the model,
+a phone included, feeds what the camera gives. A network of measured values, of a sensor or a spectrum, takes them as
+they are and begins with a BatchNorm.
 """
 
+import dataclasses
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -16,10 +17,30 @@ from tfelastic.errors import GraphError
 from tfelastic.registry import Registry
 from tfelastic.zoo.parts import Parts
 
-#: Maps images `[batch, height, width, channels]`, classes, parts and options to logits.
-Network = Callable[..., keras.KerasTensor]
+#: Maps inputs, classes, parts and options to logits.
+Network = Callable[..., Any]
 
-NETWORKS: Registry[Network] = Registry("zoo model", GraphError)
+
+@dataclasses.dataclass(frozen=True)
+class Architecture:
+    """A network of the zoo; `images` says whether it takes images or measured values."""
+
+    network: Network
+    images: bool
+
+
+ARCHITECTURES: Registry[Architecture] = Registry("zoo model", GraphError)
+
+
+def register(name: str, *, images: bool = True) -> Callable[[Network], Network]:
+    """Return a decorator that files a network under `name`."""
+
+    def file(network: Network) -> Network:
+        ARCHITECTURES.register(name)(Architecture(network, images))
+        return network
+
+    return file
+
 
 # Mean and standard deviation of ImageNet's red, green and blue, as fractions of 255.
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -29,8 +50,8 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 def build(
     name: str,
     *,
-    input_shape: Sequence[int],
-    classes: int,
+    input_shape: Sequence[int] | Mapping[str, Sequence[int]],
+    classes: int | Mapping[str, int],
     mean: float | Sequence[float] | None = None,
     std: float | Sequence[float] | None = None,
     seed: int = 0,
@@ -38,13 +59,14 @@ def build(
 ) -> keras.Model:
     """Build a network of the zoo with fresh weights.
 
-    The model takes raw pixels, 0 to 255, as float32 `[batch, height, width, channels]`, and returns
-    logits `[batch, classes]` (no softmax).
+    The model takes float32 `[batch, ...]`, images as raw pixels, 0 to 255, and returns logits `[batch, classes]`, or
+    a class per pixel as `[batch, height, width, classes]` (no softmax).
 
     Args:
         name: One of `tfelastic.zoo.names()`.
-        input_shape: (height, width, channels) of one image.
-        classes: How many logits.
+        input_shape: The shape of one example without the batch, (height, width, channels) of an image; a dict for
+            several inputs, which some networks of measured values take.
+        classes: How many logits; a dict for several outputs, which some networks of measured values have.
         mean: What to subtract from pixel / 255, one number or one per channel. By default
             ImageNet's for three channels and 0.5 for any other number of channels.
         std: What to divide by after that. By default ImageNet's for three channels and 0.5
@@ -60,33 +82,67 @@ def build(
         >>> build("resnet8", input_shape=(32, 32, 1), classes=10).output_shape
         (None, 10)
     """
-    network = NETWORKS.get(name)
-    _check_options(name, network, options)
-    shape = tuple(input_shape)
-    if len(shape) != 3 or not all(isinstance(size, int) and size > 0 for size in shape):
+    architecture = ARCHITECTURES.get(name)
+    _check_options(name, architecture.network, options)
+    _check_classes(name, classes)
+    if architecture.images:
+        inputs = keras.Input(_image_shape(input_shape), name="image")
+        x = preprocess(inputs, mean=mean, std=std)
+    elif mean is not None or std is not None:
         raise GraphError(
-            "input_shape must be three positive integers (height, width, channels), "
-            f"got {input_shape!r}"
+            f"zoo model {name!r} takes measured values as they are: leave out mean and std"
         )
-    if not isinstance(classes, int) or classes < 1:
-        raise GraphError(f"classes must be a positive integer, got {classes!r}")
-    images = keras.Input(shape, name="image")
-    pixels = preprocess(images, mean=mean, std=std)
+    else:
+        inputs = x = _values(name, input_shape)
     try:
-        logits = network(pixels, classes, Parts(seed), **options)
+        outputs = architecture.network(x, classes, Parts(seed), **options)
     except GraphError:
         raise
     except ValueError as error:
         # Keras' own words for an image too small for the poolings, or an option out of range.
         raise GraphError(
-            f"zoo model {name!r} cannot be built for images {shape} with {options}: {error}"
+            f"zoo model {name!r} cannot be built for inputs {input_shape} with {options}: {error}"
         ) from error
-    return keras.Model(images, logits, name=name)
+    return keras.Model(inputs, outputs, name=name)
+
+
+def _image_shape(input_shape: Any) -> tuple[int, ...]:
+    shape = () if isinstance(input_shape, Mapping) else tuple(input_shape)
+    if len(shape) != 3 or not _positive(*shape):
+        raise GraphError(
+            "input_shape must be three positive integers (height, width, channels), "
+            f"got {input_shape!r}"
+        )
+    return shape
+
+
+def _values(name: str, input_shape: Any) -> Any:
+    """Return the input, or a dict of inputs, of a network of measured values."""
+    several = isinstance(input_shape, Mapping)
+    shapes = dict(input_shape) if several else {"values": input_shape}
+    for shape in shapes.values():
+        if len(shape) not in (2, 3) or not _positive(*shape):
+            raise GraphError(
+                f"zoo model {name!r} takes windows (steps, channels) or spectra (frames, bands, channels) of positive "
+                f"sizes, got {input_shape!r}"
+            )
+    inputs = {key: keras.Input(tuple(shape), name=key) for key, shape in shapes.items()}
+    return inputs if several else inputs["values"]
+
+
+def _check_classes(name: str, classes: Any) -> None:
+    counts = list(classes.values()) if isinstance(classes, Mapping) else [classes]
+    if not counts or not _positive(*counts):
+        raise GraphError(f"classes must be a positive integer, got {classes!r}")
+
+
+def _positive(*sizes: Any) -> bool:
+    return all(isinstance(size, int) and size > 0 for size in sizes)
 
 
 def names() -> tuple[str, ...]:
     """Return the names that `build` knows, in alphabetical order."""
-    return NETWORKS.names()
+    return ARCHITECTURES.names()
 
 
 def preprocess(

@@ -8,7 +8,7 @@ import functools
 
 import keras
 
-from tfelastic.zoo.base import NETWORKS
+from tfelastic.zoo.base import register
 from tfelastic.zoo.parts import Parts
 
 # (expansion, channels, blocks) of each stage: t, c and n of the paper's table 2.
@@ -61,5 +61,5 @@ def _block(
     return x
 
 
-NETWORKS.register("mobilenet_v2")(functools.partial(mobilenet_v2, _STRIDES))
-NETWORKS.register("mobilenet_v2_cifar")(functools.partial(mobilenet_v2, _CIFAR_STRIDES))
+register("mobilenet_v2")(functools.partial(mobilenet_v2, _STRIDES))
+register("mobilenet_v2_cifar")(functools.partial(mobilenet_v2, _CIFAR_STRIDES))

@@ -47,7 +47,7 @@ class Parts:
             strides=strides,
             padding=padding,
             use_bias=use_bias,
-            kernel_initializer=keras.initializers.HeNormal(self._seed_of(name)),
+            kernel_initializer=keras.initializers.HeNormal(self.seed_of(name)),
             name=name,
         )(x)
 
@@ -57,7 +57,7 @@ class Parts:
         # Each output sees the nine taps of one channel; HeNormal would count the other channels as
         # inputs too.
         initializer = keras.initializers.RandomNormal(
-            stddev=math.sqrt(2 / 9), seed=self._seed_of(name)
+            stddev=math.sqrt(2 / 9), seed=self.seed_of(name)
         )
         return keras.layers.DepthwiseConv2D(
             3,
@@ -110,7 +110,7 @@ class Parts:
         self, x: keras.KerasTensor, units: int, *, name: str, use_bias: bool = True
     ) -> keras.KerasTensor:
         """Connect every feature of `[batch, features]` to `units` outputs, He-initialised."""
-        initializer = keras.initializers.HeNormal(self._seed_of(name))
+        initializer = keras.initializers.HeNormal(self.seed_of(name))
         return keras.layers.Dense(
             units, use_bias=use_bias, kernel_initializer=initializer, name=name
         )(x)
@@ -123,18 +123,19 @@ class Parts:
 
     def dropout(self, x: keras.KerasTensor, rate: float, *, name: str) -> keras.KerasTensor:
         """Drop features in training, seeded; no layer at all where the rate is 0."""
-        return keras.layers.Dropout(rate, seed=self._seed_of(name), name=name)(x) if rate else x
+        return keras.layers.Dropout(rate, seed=self.seed_of(name), name=name)(x) if rate else x
 
     def logits(self, x: keras.KerasTensor, classes: int) -> keras.KerasTensor:
         """Connect `[batch, features]` to the layer `logits`, Glorot-initialised."""
-        initializer = keras.initializers.GlorotUniform(self._seed_of("logits"))
+        initializer = keras.initializers.GlorotUniform(self.seed_of("logits"))
         return keras.layers.Dense(classes, kernel_initializer=initializer, name="logits")(x)
 
     def pooled_logits(self, x: keras.KerasTensor, classes: int) -> keras.KerasTensor:
         """Average over height and width, then `logits`."""
         return self.logits(keras.layers.GlobalAveragePooling2D(name="pool")(x), classes)
 
-    def _seed_of(self, name: str) -> int:
+    def seed_of(self, name: str) -> int:
+        """Return the seed of a layer's initial weights."""
         # crc32 and not hash(): the latter differs from process to process.
         return zlib.crc32(f"{self.seed}/{name}".encode())
 

@@ -23,7 +23,7 @@ import keras
 import numpy as np
 
 from tfelastic.errors import GraphError
-from tfelastic.zoo.base import NETWORKS
+from tfelastic.zoo.base import register
 from tfelastic.zoo.parts import Parts
 
 _STAGES = (16, 32, 64)
@@ -104,4 +104,4 @@ def _zero_padded_shortcut(
 
 
 for _n in (1, 3, 5, 7, 9, 18):
-    NETWORKS.register(f"resnet{6 * _n + 2}")(functools.partial(resnet_cifar, _n))
+    register(f"resnet{6 * _n + 2}")(functools.partial(resnet_cifar, _n))

@@ -8,7 +8,7 @@ in the first 1x1 convolution, as in the paper.
 
 import keras
 
-from tfelastic.zoo.base import NETWORKS
+from tfelastic.zoo.base import register
 from tfelastic.zoo.parts import Parts
 
 # (channels inside the bottleneck, blocks) of each stage; a stage puts out four times those
@@ -17,7 +17,7 @@ _STAGES = ((64, 3), (128, 4), (256, 6), (512, 3))
 _EXPANSION = 4
 
 
-@NETWORKS.register("resnet50")
+@register("resnet50")
 def resnet50(images: keras.KerasTensor, classes: int, parts: Parts) -> keras.KerasTensor:
     """Return the logits of ResNet-50 (He et al. 2016): 25,636,712 parameters at 1,000 classes.
 

@@ -6,14 +6,14 @@ Simonyan, Zisserman: Very Deep Convolutional Networks for Large-Scale Image Reco
 
 import keras
 
-from tfelastic.zoo.base import NETWORKS
+from tfelastic.zoo.base import register
 from tfelastic.zoo.parts import Parts
 
 # (channels, convolutions) of each stage.
 _STAGES = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
 
 
-@NETWORKS.register("vgg16")
+@register("vgg16")
 def vgg16(
     images: keras.KerasTensor, classes: int, parts: Parts, *, dropout: float = 0.5
 ) -> keras.KerasTensor:
@@ -42,7 +42,7 @@ def vgg16(
     return parts.logits(x, classes)
 
 
-@NETWORKS.register("vgg16_cifar")
+@register("vgg16_cifar")
 def vgg16_cifar(images: keras.KerasTensor, classes: int, parts: Parts) -> keras.KerasTensor:
     """Return the logits of the VGG-16-BN that the pruning literature uses on CIFAR.
 

@@ -2,6 +2,7 @@ import keras
 import numpy as np
 import pytest
 
+import tfelastic as te
 from tfelastic import zoo
 from tfelastic.errors import GraphError
 
@@ -199,7 +200,7 @@ def test_a_saved_network_loads_as_it_was(tmp_path, options):
         (
             "vgg16",
             {"input_shape": (16, 16, 3)},
-            r"'vgg16' cannot be built for images \(16, 16, 3\)",
+            r"'vgg16' cannot be built for inputs \(16, 16, 3\)",
         ),
         ("vgg16", {"dropout": 2.0}, r"cannot be built .* with \{'dropout': 2.0\}"),
     ],
@@ -208,3 +209,66 @@ def test_a_wrong_argument_is_named(name, changes, message):
     arguments = {"input_shape": (32, 32, 3), "classes": 10} | changes
     with pytest.raises(GraphError, match=message):
         zoo.build(name, **arguments)
+
+
+def shapes(model, input_shape):
+    """Return the shapes of the outputs for two examples, without the batch."""
+    shaped = input_shape if isinstance(input_shape, dict) else {"": input_shape}
+    inputs = {name: np.zeros((2, *shape), "float32") for name, shape in shaped.items()}
+    outputs = model(inputs if isinstance(input_shape, dict) else inputs[""])
+    if isinstance(outputs, dict):
+        return {name: tuple(output.shape[1:]) for name, output in outputs.items()}
+    return tuple(outputs.shape[1:])
+
+
+def values(name, **options):
+    arguments = {"input_shape": (49, 10, 1), "classes": 12} | options
+    return zoo.build(name, **arguments)
+
+
+def test_ds_cnn_has_the_published_parameters(blank):
+    # MLPerf Tiny's reference trains 23,756 (as NXP's eIQ Model Zoo lists it), with biases in its nine convolutions of
+    # 64 channels, which BatchNorm makes superfluous; our input has a BatchNorm of its own, of one channel.
+    assert trainable(values("ds_cnn")) == 23_756 - 9 * 64 + 2
+
+
+@pytest.mark.parametrize(
+    ("name", "input_shape", "classes", "output_shape"),
+    [
+        ("ds_cnn", (49, 10, 1), 4, (4,)),
+        ("cnn1d", (128, 3), 3, (3,)),
+        (
+            "cnn1d",
+            (128, 3),
+            {"gesture": 3, "strength": 1},
+            {"gesture": (3,), "strength": (1,)},
+        ),
+        ("two_branches", {"motion": (128, 3), "sound": (49, 10, 1)}, 4, (4,)),
+        ("unet", (48, 32, 3), 4, (48, 32, 4)),
+    ],
+)
+def test_every_pruned_half_of_an_example_network_runs(name, input_shape, classes, output_shape):
+    model = zoo.build(name, input_shape=input_shape, classes=classes)
+    assert shapes(model, input_shape) == output_shape
+    graph = te.trace(model)
+    half = te.prune(graph, te.plan(graph, budget=te.Budget(params=0.5)))
+    assert shapes(half, input_shape) == output_shape
+    assert half.count_params() < 0.55 * model.count_params()
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "message"),
+    [
+        ("cnn1d", {}, r"'cnn1d' takes one input_shape \(steps, channels\)"),
+        ("ds_cnn", {"input_shape": {"a": (4, 4, 1)}}, r"'ds_cnn' takes one input_shape \(frames"),
+        ("ds_cnn", {"input_shape": (49,)}, r"windows \(steps, channels\) or spectra"),
+        ("ds_cnn", {"mean": 0.5}, "leave out mean and std"),
+        ("ds_cnn", {"classes": {}}, "classes must be a positive integer"),
+        ("two_branches", {}, "takes a dict of inputs"),
+        ("unet", {"input_shape": (50, 48, 3)}, r"multiples of 4, got \(50, 48\)"),
+        ("resnet8", {"input_shape": {"a": (8, 8, 3)}}, "three positive integers"),
+    ],
+)
+def test_what_an_example_network_cannot_take_is_refused(name, changes, message):
+    with pytest.raises(GraphError, match=message):
+        values(name, **changes)
