@@ -16,7 +16,7 @@ import keras
 import numpy as np
 
 import tfelastic as te
-from tfelastic.strategies.block_lanes import Lanes
+from tfelastic.block_search import LeaveOneOutModel
 
 _PARTS = 4
 _BATCH = 256
@@ -61,11 +61,11 @@ def main() -> None:
 
     first = np.array_split(images, _PARTS)[0]
     sweep_build, single_build, sweep_time, single_time = Clock(), Clock(), Clock(), Clock()
-    lanes = sweep_build.run(lambda: built(Lanes(graph, blocks), first, sweep_batch))
+    together = sweep_build.run(lambda: built(LeaveOneOutModel(graph, blocks), first, sweep_batch))
     nets = single_build.run(lambda: [built(without(graph, name), first, _BATCH) for name in blocks])
     swept, single = [], []
     for part in np.array_split(images, _PARTS):
-        swept.append(sweep_time.run(lambda part=part: answers(lanes, part, sweep_batch)))
+        swept.append(sweep_time.run(lambda part=part: answers(together, part, sweep_batch)))
         single.append(
             single_time.run(
                 lambda part=part: np.stack([answers(net, part, _BATCH) for net in nets], axis=1)

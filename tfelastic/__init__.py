@@ -13,23 +13,19 @@ half = net.cut("w050")                       # a stand-alone Keras model
 """
 
 from tfelastic import criteria, data, errors, zoo
-from tfelastic.cost import Budget, Cost, LatencyTable, LayerCost, Spending, cost, spending
-from tfelastic.elastic import ElasticModel, Growth, RungMetrics, prune_and_grow
-from tfelastic.graph import Block, Group, LayerCall, LayerGraph, NoRule, rule, trace
-from tfelastic.plan import KeepPlan, Ladder, Rung
-from tfelastic.strategies import (
+from tfelastic.block_search import (
     Accuracy,
     BlockReport,
     BlockStep,
-    Complexity,
-    Strategy,
-    Trajectory,
-    ladder,
-    plan,
     random_blocks,
     remove_blocks,
     smallest_blocks,
 )
+from tfelastic.cost import Budget, Cost, LatencyTable, LayerCost, Spending, cost, spending
+from tfelastic.elastic import ElasticModel, Growth, RungMetrics, prune_and_grow
+from tfelastic.graph import Block, Group, LayerCall, LayerGraph, NoRule, rule, trace
+from tfelastic.plan import KeepPlan, Ladder, Rung
+from tfelastic.strategies import Complexity, PruningTrace, Strategy, TraceStep, ladder, plan
 from tfelastic.surgery import prune
 from tfelastic.training import Distillation, FineTuning, Student, recalibrate, reinitialize
 
@@ -55,12 +51,13 @@ __all__ = [
     "LayerCost",
     "LayerGraph",
     "NoRule",
+    "PruningTrace",
     "Rung",
     "RungMetrics",
     "Spending",
     "Strategy",
     "Student",
-    "Trajectory",
+    "TraceStep",
     "cost",
     "criteria",
     "data",

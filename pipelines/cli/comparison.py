@@ -9,7 +9,7 @@ import click
 
 if TYPE_CHECKING:
     import tfelastic as te
-    from tfelastic.strategies.shares import Mode
+    from tfelastic.strategies import Mode
 
 MODES: "tuple[Mode, ...]" = ("params", "flops", "memory", "peak")
 _FORMATS = (".svg", ".png")
@@ -63,12 +63,12 @@ def compare(
     """
     import tfelastic as te
 
-    trajectories = {
-        mode: te.Complexity(mode=mode, **drawing).trajectory(graph, budget=budget, **options)
+    traces = {
+        mode: te.Complexity(mode=mode, **drawing).pruning_trace(graph, budget=budget, **options)
         for mode in MODES
     }
     plans = {"whole": te.KeepPlan(graph.fingerprint)}
-    plans |= {mode: way.plan for mode, way in trajectories.items()}
+    plans |= {mode: each.plan for mode, each in traces.items()}
     left: dict[str, dict[str, float]] = {name: _left(graph, plan) for name, plan in plans.items()}
     if measure:
         for name, latency_us in _latencies(graph, plans).items():
@@ -79,8 +79,8 @@ def compare(
         "groups": {group.name: group.size for group in graph.prunable},
         "whole": left["whole"],
         "modes": {
-            mode: {"left": left[mode], "trajectory": way.to_json()}
-            for mode, way in trajectories.items()
+            mode: {"left": left[mode], "pruning_trace": each.to_json()}
+            for mode, each in traces.items()
         },
     }
 
@@ -88,11 +88,11 @@ def compare(
 def _left(graph: "te.LayerGraph", plan: "te.KeepPlan") -> dict[str, float]:
     import tfelastic as te
     from tfelastic.plan import Selection
-    from tfelastic.strategies.shares import shares
+    from tfelastic.strategies import shares
 
     priced = te.Budget(params=1.0, macs=1.0, peak_bytes=1.0, tflite_bytes=1.0)
     spent = dict(te.spending(graph, plan, priced).spent)
-    spent["activation_bytes"] = shares(Selection(graph, plan), "memory").whole
+    spent["activation_bytes"] = shares(Selection(graph, plan), "memory").total
     return {name: spent[name] for name in _HEADINGS if name in spent}
 
 

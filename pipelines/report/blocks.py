@@ -85,7 +85,7 @@ def _orders(metrics: Mapping[str, Any]) -> Iterator[str]:
     for prefix, title in _HEALINGS.items():
         searches = {order: found["searches"][prefix + order] for order in TITLES}
         yield from ("", f"{title}:", "")
-        yield from _steps_beside(searches, found["searches"]["direct"]["search"]["whole"])
+        yield from _steps_beside(searches, found["searches"]["direct"]["search"]["original_cost"])
         yield ""
         for order, search in searches.items():
             if search["behind"]:

@@ -16,7 +16,7 @@ _READABLE = 16
 
 
 def draw(report: Mapping[str, Any], *, file_format: str) -> bytes:
-    """Return the picture of a comparison: bars over maps of the trajectories.
+    """Return the picture of a comparison: bars over maps of the pruning traces.
 
     Args:
         report: What `pipelines.cli.comparison.compare` returned.
@@ -32,7 +32,7 @@ def draw(report: Mapping[str, Any], *, file_format: str) -> bytes:
         _bars(figure.add_subplot(grid[0, :]), report)
         for column, (mode, row) in enumerate(modes.items()):
             axes = figure.add_subplot(grid[1, column])
-            _map(axes, report["groups"], row["trajectory"]["draws"])
+            _map(axes, report["groups"], row["pruning_trace"]["steps"])
             axes.set_title(f"{mode}, step by step", loc="left", fontsize=10)
             if column:
                 axes.set_yticks([])
@@ -61,13 +61,13 @@ def _bars(axes: "Axes", report: Mapping[str, Any]) -> None:
     axes.legend(frameon=False, ncols=len(modes), loc="lower right", bbox_to_anchor=(1, 1))
 
 
-def _map(axes: "Axes", sizes: Mapping[str, int], draws: Sequence[Mapping[str, Any]]) -> None:
+def _map(axes: "Axes", sizes: Mapping[str, int], steps: Sequence[Mapping[str, Any]]) -> None:
     """Draw the share of each group's units that stays, step by step: groups down, steps to the right."""
-    numbers = {group: number for number, group in enumerate(sizes)}
-    kept = np.ones((len(sizes), len(draws) + 1))
-    for step, draw in enumerate(draws, start=1):
-        kept[numbers[draw["group"]], step:] = draw["keep"] / sizes[draw["group"]]
+    rows = {group: row for row, group in enumerate(sizes)}
+    kept = np.ones((len(sizes), len(steps) + 1))
+    for number, step in enumerate(steps, start=1):
+        kept[rows[step["group"]], number:] = step["keep"] / sizes[step["group"]]
     axes.imshow(kept, aspect="auto", interpolation="nearest", vmin=0, vmax=1, cmap="viridis")
-    axes.set_xlabel(f"{len(draws)} steps")
+    axes.set_xlabel(f"{len(steps)} steps")
     shown = list(sizes) if len(sizes) <= _READABLE else []
     axes.set_yticks(range(len(shown)), shown, fontsize=7)

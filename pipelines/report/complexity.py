@@ -132,16 +132,16 @@ def _points(pair: Mapping[str, Any]) -> str:
 
 
 def _draw(contest: Mapping[str, Any], sizes: Mapping[str, int]) -> "Figure":
-    """Draw the trajectories: groups downwards, steps to the right, the darker the more channels stay."""
+    """Draw the pruning traces: groups downwards, steps to the right, the darker the more channels stay."""
     from pipelines.report.figures import canvas, heat_map
 
-    drawn = [row for row in contest["rows"] if row["draws"]]
+    drawn = [row for row in contest["rows"] if row["steps"]]
     height = 1.4 + min(4.0, 0.16 * len(sizes))
     figure, panels = canvas(7.2, height, columns=max(1, len(drawn)))
     for axes, row in zip(panels, drawn, strict=False):
-        heat_map(axes, _runs(row["draws"], sizes))
+        heat_map(axes, _runs(row["steps"], sizes))
         axes.set_title(TITLES[row["method"]])
-        axes.set_xlabel(f"{len(row['draws'])} steps")
+        axes.set_xlabel(f"{len(row['steps'])} steps")
         first = axes is panels[0]
         names = list(sizes) if first and len(sizes) <= _READABLE else []
         axes.set_yticks(range(len(names)), names, fontsize=7)
@@ -149,13 +149,13 @@ def _draw(contest: Mapping[str, Any], sizes: Mapping[str, int]) -> "Figure":
 
 
 def _runs(
-    draws: Sequence[Mapping[str, Any]], sizes: Mapping[str, int]
+    steps: Sequence[Mapping[str, Any]], sizes: Mapping[str, int]
 ) -> Iterator[tuple[float, float, float, float]]:
     """Yield a cell for each stretch of steps in which a group stays as it is."""
     for place, (group, size) in enumerate(sizes.items()):
         since, kept = 0, size
-        for step, draw in enumerate(draws, start=1):
-            if draw["group"] == group:
-                yield since, place, step - since, kept / size
-                since, kept = step, draw["keep"]
-        yield since, place, len(draws) + 1 - since, kept / size
+        for number, step in enumerate(steps, start=1):
+            if step["group"] == group:
+                yield since, place, number - since, kept / size
+                since, kept = number, step["keep"]
+        yield since, place, len(steps) + 1 - since, kept / size

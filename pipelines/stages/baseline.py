@@ -91,7 +91,7 @@ def plan_ladder(run: Run, model: "keras.Model") -> "Ladder":
 def _rehearse(run: Run, model: "keras.Model") -> None:
     """Let what cannot work fail now, and not after hours of training."""
     import tfelastic as te
-    from tfelastic.strategies.block_goal import Goal
+    from tfelastic.block_search import SearchObjective
     from tflite_export import get_scheme
 
     get_scheme(run.recipe.export.scheme)
@@ -100,7 +100,7 @@ def _rehearse(run: Run, model: "keras.Model") -> None:
     elif run.recipe.blocks is not None:
         spec, graph = run.recipe.blocks, te.trace(model)
         for budget in (te.Budget(**spec.budget.given), spec.compared):
-            Goal(graph, budget, None, spec.per)
+            SearchObjective(graph, budget, None, spec.per)
 
 
 def _require_fit(

@@ -59,7 +59,7 @@ def _judge(run: Run, name: str) -> tuple[dict[str, Any], np.ndarray, bytes]:
         "activation_bytes": _activation_bytes(net),
         "arena_bytes": _arena_bytes(verdict.tflite),
         "seconds": _training_seconds(run, name, method),
-        "draws": _draws(run, name),
+        "steps": _steps(run, name),
     }
     return row, verdict.hits, verdict.tflite
 
@@ -67,9 +67,9 @@ def _judge(run: Run, name: str) -> tuple[dict[str, Any], np.ndarray, bytes]:
 def _activation_bytes(net: "keras.Model") -> int:
     import tfelastic as te
     from tfelastic.plan import Selection
-    from tfelastic.strategies.shares import shares
+    from tfelastic.strategies import shares
 
-    return shares(Selection(te.trace(net)), "memory").whole
+    return shares(Selection(te.trace(net)), "memory").total
 
 
 def _arena_bytes(tflite: bytes) -> int | None:
@@ -97,9 +97,9 @@ def _training_seconds(run: Run, name: str, method: str) -> float:
     return seconds_of(results(train_pruned.STAGE.name)["history"][name])
 
 
-def _draws(run: Run, name: str) -> list[dict[str, Any]]:
+def _steps(run: Run, name: str) -> list[dict[str, Any]]:
     ways = json.loads(run.path(plans.FILE).read_text(encoding="utf-8"))
-    found: list[dict[str, Any]] = ways[name]["draws"] if name in ways else []
+    found: list[dict[str, Any]] = ways[name]["steps"] if name in ways else []
     return found
 
 

@@ -10,7 +10,7 @@ FILE = "plans.json"
 
 
 def run(run: Run) -> Outcome:
-    """Draw every mode's trajectory to every budget."""
+    """Prune to every budget by every mode."""
     import tfelastic as te
 
     spec = spec_of(run)
@@ -19,7 +19,7 @@ def run(run: Run) -> Outcome:
     for contest in spec.contests:
         for mode in contest.modes:
             strategy = te.Complexity(mode=mode, sampling=spec.sampling, seed=run.recipe.seed)
-            ways[name_of(contest, mode)] = strategy.trajectory(
+            ways[name_of(contest, mode)] = strategy.pruning_trace(
                 graph,
                 budget=te.Budget(**contest.budget.given),
                 round_to=spec.round_to,

@@ -19,7 +19,7 @@ def run(run: Run) -> Outcome:
     ways = json.loads(run.path(plans.FILE).read_text(encoding="utf-8"))
 
     def pruned(name: str) -> "keras.Model":
-        plan = te.Trajectory.from_json(ways[name]).plan
+        plan = te.PruningTrace.from_json(ways[name]).plan
         return te.reinitialize(te.prune(whole, plan), seed=run.recipe.seed)
 
     histories, earlier_seconds = train_each(

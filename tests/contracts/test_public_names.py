@@ -9,9 +9,9 @@ from tfelastic import errors
 
 PUBLIC = """
     Accuracy Block BlockReport BlockStep Budget Complexity Cost Distillation ElasticModel FineTuning Group
-    Growth KeepPlan Ladder LatencyTable LayerCost LayerGraph NoRule Rung RungMetrics LayerCall Spending Strategy Student
-    Trajectory cost criteria data errors ladder plan prune prune_and_grow random_blocks recalibrate reinitialize
-    remove_blocks rule smallest_blocks spending trace zoo
+    Growth KeepPlan Ladder LatencyTable LayerCall LayerCost LayerGraph NoRule PruningTrace Rung RungMetrics
+    Spending Strategy Student TraceStep cost criteria data errors ladder plan prune prune_and_grow
+    random_blocks recalibrate reinitialize remove_blocks rule smallest_blocks spending trace zoo
 """
 
 

@@ -13,7 +13,7 @@ from tfelastic.elastic.view import RungView
 from tfelastic.errors import PlanError
 from tfelastic.graph import LayerGraph
 from tfelastic.plan import KeepPlan, Ladder, Rung
-from tfelastic.strategies.rounding import step_of
+from tfelastic.strategies import step_of
 from tfelastic.surgery import Slice
 
 

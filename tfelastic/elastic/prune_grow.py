@@ -19,7 +19,7 @@ from tfelastic.elastic.growth import GrownLevel, Growth
 from tfelastic.elastic.model import ElasticModel
 from tfelastic.errors import TrainingError
 from tfelastic.plan import Ladder
-from tfelastic.strategies.ladder import ladder as ladder_of
+from tfelastic.strategies import ladder as ladder_of
 from tfelastic.training import Distillation, frozen_copy
 
 #: A fifth of the current channels goes, three times: the ladder of the paper.

@@ -1,26 +1,30 @@
-"""Strategies: scores and a budget in, a plan out."""
+"""Strategies: scores and a budget in, a plan or a ladder of plans out."""
 
 from tfelastic.strategies.base import STRATEGIES, Strategy
-from tfelastic.strategies.block_accuracy import Accuracy
-from tfelastic.strategies.block_orders import random_blocks, smallest_blocks
-from tfelastic.strategies.block_removal import remove_blocks
-from tfelastic.strategies.block_report import BlockReport, BlockStep
-from tfelastic.strategies.complexity import Complexity, Draw, Trajectory
+from tfelastic.strategies.complexity import Complexity, PruningTrace, TraceStep
+from tfelastic.strategies.global_ranking import Global
 from tfelastic.strategies.ladder import ladder
 from tfelastic.strategies.planning import plan
+from tfelastic.strategies.rounding import kept_units, step_of
+from tfelastic.strategies.schedule import PruningSchedule, PruningStep
+from tfelastic.strategies.shares import Mode, Shares, shares
+from tfelastic.strategies.uniform import Uniform
 
 __all__ = [
     "STRATEGIES",
-    "Accuracy",
-    "BlockReport",
-    "BlockStep",
     "Complexity",
-    "Draw",
+    "Global",
+    "Mode",
+    "PruningSchedule",
+    "PruningStep",
+    "PruningTrace",
+    "Shares",
     "Strategy",
-    "Trajectory",
+    "TraceStep",
+    "Uniform",
+    "kept_units",
     "ladder",
     "plan",
-    "random_blocks",
-    "remove_blocks",
-    "smallest_blocks",
+    "shares",
+    "step_of",
 ]

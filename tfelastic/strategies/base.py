@@ -1,18 +1,19 @@
-"""What a strategy is: it says which group steps down next, and so makes a staircase of ever smaller plans."""
+"""`Strategy`: the order in which groups are cut, step by step, to ever smaller plans."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
+from tfelastic.cost import Budget, cost
 from tfelastic.criteria import Criterion
 from tfelastic.errors import BudgetError
 from tfelastic.registry import Registry
-from tfelastic.strategies.staircase import Staircase, Tread
+from tfelastic.strategies.schedule import PruningSchedule, PruningStep
 
 STRATEGIES: Registry[Callable[[], "Strategy"]] = Registry("strategy", BudgetError)
 
 
 class Strategy(ABC):
-    """Says which group steps down next.
+    """Orders the steps of a pruning schedule.
 
     Attributes:
         criterion: What ranks a group's units where the caller does not say.
@@ -21,38 +22,31 @@ class Strategy(ABC):
     criterion: str | Criterion = "magnitude"
 
     @abstractmethod
-    def descend(self, staircase: Staircase) -> Iterable[Tread]:
-        """Yield every tread of every group in the order in which they are taken; a group's own stay in order.
+    def order_steps(self, schedule: PruningSchedule) -> Iterable[PruningStep]:
+        """Yield every step of every group in the order in which they are taken; a group's own stay in order.
 
-        The treads are asked for one by one, as far down as a budget needs. The scores that they carry are
-        normalised to a mean of 1 per group.
+        The steps are asked for one by one, no further than a budget needs. Their scores have a mean of 1 per
+        group.
         """
 
+    def units_per_group(
+        self, schedule: PruningSchedule, uniform: Mapping[str, int]
+    ) -> Mapping[str, int]:
+        """Return how many units of each group a ladder's rung keeps.
 
-@STRATEGIES.register("uniform")
-class Uniform(Strategy):
-    """Keeps the same share of every group: the group that would round down first goes first."""
+        The first plan in this strategy's order that has no more MACs than the uniform rung of the same width.
 
-    def descend(self, staircase: Staircase) -> list[Tread]:
-        """Order by the share at which each step is due."""
-        return sorted(
-            (tread for group in staircase.groups for tread in group), key=lambda tread: -tread.share
-        )
+        Args:
+            schedule: The steps that the ladder's groups can take.
+            uniform: How many units of each group the uniform rung keeps.
 
-
-@STRATEGIES.register("global")
-class Global(Strategy):
-    """One ranking over all groups: the step whose channels are worth least goes first.
-
-    Source: Fang et al., DepGraph, arXiv 2301.12900 (scores over coupled groups, normalised by their mean).
-    """
-
-    def descend(self, staircase: Staircase) -> list[Tread]:
-        """Order by score; ties go to the wider group."""
-        return sorted(
-            (tread for group in staircase.groups for tread in group),
-            key=lambda tread: (tread.score, -tread.share),
-        )
+        Raises:
+            BudgetError: The strategy's steps end before they reach those MACs.
+        """
+        limit = cost(schedule.graph, schedule.plan_of(uniform)).macs
+        steps = schedule.steps_within(Budget(macs=limit), self.order_steps(schedule))
+        sizes = {name: len(schedule.order[name]) for name in uniform}
+        return sizes | {step.group: step.keep for step in steps}
 
 
 def resolve(strategy: str | Strategy) -> Strategy:

@@ -14,19 +14,18 @@ from tfelastic.errors import BudgetError, PlanError
 from tfelastic.graph import LayerGraph, trace
 from tfelastic.plan import KeepPlan, Selection
 from tfelastic.strategies.base import STRATEGIES, Strategy
-from tfelastic.strategies.planning import descend_to
+from tfelastic.strategies.schedule import PruningSchedule, PruningStep
 from tfelastic.strategies.shares import Mode, Shares, shares
-from tfelastic.strategies.staircase import Staircase, Tread
 
 Sampling = Literal["weighted", "largest"]
 
 
 @dataclass(frozen=True)
-class Draw:
-    """One step of a trajectory.
+class TraceStep:
+    """One step of a pruning trace.
 
     Attributes:
-        group: The group that was drawn.
+        group: The group that was cut.
         share: Its share of the network's complexity before the step, 0 to 1.
         keep: How many of its units stay.
         remaining: The network's complexity after the step.
@@ -39,54 +38,54 @@ class Draw:
 
 
 @dataclass(frozen=True)
-class Trajectory:
-    """How a complexity-driven plan came about: which group was drawn at each step, and what was left.
+class PruningTrace:
+    """How a complexity-driven plan came about: which group was cut at each step, and what was left.
 
     Attributes:
-        strategy: What drew.
-        whole: The complexity of the whole network in the strategy's mode: parameters, operations or bytes.
-        draws: The steps, in order.
+        strategy: The strategy that chose the groups.
+        total: The complexity of the unpruned network in the strategy's mode: parameters, operations or bytes.
+        steps: The steps, in order.
         plan: The plan that they end in.
     """
 
     strategy: "Complexity"
-    whole: int
-    draws: tuple[Draw, ...]
+    total: int
+    steps: tuple[TraceStep, ...]
     plan: KeepPlan
 
     @property
     def remaining(self) -> int:
         """The complexity that is left at the end."""
-        return self.draws[-1].remaining if self.draws else self.whole
+        return self.steps[-1].remaining if self.steps else self.total
 
     def to_json(self) -> dict[str, Any]:
-        """Return the trajectory as plain data."""
+        """Return the trace as plain data."""
         return {
             "strategy": dict(vars(self.strategy)),
-            "whole": self.whole,
-            "draws": [dict(vars(draw)) for draw in self.draws],
+            "total": self.total,
+            "steps": [dict(vars(step)) for step in self.steps],
             "plan": self.plan.to_json(),
         }
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> "Trajectory":
-        """Return the trajectory that `to_json` gave."""
+    def from_json(cls, data: Mapping[str, Any]) -> "PruningTrace":
+        """Return the trace that `to_json` gave."""
         try:
-            draws = tuple(Draw(**draw) for draw in data["draws"])
+            steps = tuple(TraceStep(**step) for step in data["steps"])
             strategy = Complexity(**data["strategy"])
-            return cls(strategy, int(data["whole"]), draws, KeepPlan.from_json(data["plan"]))
+            return cls(strategy, int(data["total"]), steps, KeepPlan.from_json(data["plan"]))
         except (KeyError, TypeError) as cause:
             raise PlanError(
-                "not a trajectory: expected an object with 'strategy', 'whole', 'draws' and 'plan', "
+                "not a pruning trace: expected an object with 'strategy', 'total', 'steps' and 'plan', "
                 f"received {data!r:.120}"
             ) from cause
 
     def __str__(self) -> str:
-        often = Counter(draw.group for draw in self.draws).most_common(3)
+        frequent = Counter(step.group for step in self.steps).most_common(3)
         return (
-            f"{len(self.draws)} steps by {self.strategy}: {self.whole:,} -> {self.remaining:,} "
-            f"({self.remaining / max(self.whole, 1):.1%} left); drawn most often: "
-            + (", ".join(f"{group} ({times})" for group, times in often) or "none")
+            f"{len(self.steps)} steps by {self.strategy}: {self.total:,} -> {self.remaining:,} "
+            f"({self.remaining / max(self.total, 1):.1%} left); cut most often: "
+            + (", ".join(f"{group} ({times})" for group, times in frequent) or "none")
         )
 
 
@@ -119,7 +118,7 @@ class Complexity(Strategy):
     | a | 3·3·3·4 = 108 | 108·64 = 6,912 | 4·64 = 256 | 256 |
     | b | 3·3·4·8 = 288 | 288·64 = 18,432 | 8·64 + 8 = 520 | 8·64 = 512 |
     | logits | 8·10 = 80 | 80 | 10 | |
-    | whole | 476 | 25,424 | 192 + 786 = 978 | 768 |
+    | total | 476 | 25,424 | 192 + 786 = 978 | 768 |
     | share of a | 108 / 476 | 6,912 / 25,424 | 256 / 978 | 1 / 3 |
     | share of b | 288 / 476 | 18,432 / 25,424 | 520 / 978 | 2 / 3 |
 
@@ -166,11 +165,11 @@ class Complexity(Strategy):
                     f"{', '.join(get_args(kinds))}"
                 )
 
-    def descend(self, staircase: Staircase) -> Iterator[Tread]:
+    def order_steps(self, schedule: PruningSchedule) -> Iterator[PruningStep]:
         """Yield the steps of the groups that are drawn, for as long as one has a share."""
-        return (tread for tread, _ in self._walk(staircase))
+        return (step for step, _ in self._walk(schedule))
 
-    def trajectory(
+    def pruning_trace(
         self,
         model: keras.Model | LayerGraph,
         *,
@@ -178,46 +177,48 @@ class Complexity(Strategy):
         round_to: int = 8,
         floor: float = 0.0,
         protect: Sequence[str] = (),
-    ) -> Trajectory:
-        """Return the plan that `tfelastic.plan` makes with this strategy, and every draw that led to it.
+    ) -> PruningTrace:
+        """Return the plan that `tfelastic.plan` makes with this strategy, and every step that led to it.
 
         Takes and raises what `tfelastic.plan` does.
         """
         graph = model if isinstance(model, LayerGraph) else trace(model)
         scores = resolve(self.criterion).score(graph)
-        staircase = Staircase.of(graph, scores, round_to=round_to, floor=floor, protect=protect)
-        draws: list[Draw] = []
+        schedule = PruningSchedule.of(
+            graph, scores, round_to=round_to, floor=floor, protect=protect
+        )
+        recorded: list[TraceStep] = []
 
-        def noted() -> Iterator[Tread]:
-            for tread, draw in self._walk(staircase):
-                draws.append(draw)
-                yield tread
+        def recorded_steps() -> Iterator[PruningStep]:
+            for step, record in self._walk(schedule):
+                recorded.append(record)
+                yield step
 
-        taken = descend_to(budget, staircase, noted())
-        whole = shares(Selection(graph), self.mode).whole
-        return Trajectory(self, whole, tuple(draws[: len(taken)]), staircase.plan(taken))
+        taken = schedule.steps_within(budget, recorded_steps())
+        total = shares(Selection(graph), self.mode).total
+        return PruningTrace(self, total, tuple(recorded[: len(taken)]), schedule.plan(taken))
 
-    def _walk(self, staircase: Staircase) -> Iterator[tuple[Tread, Draw]]:
+    def _walk(self, schedule: PruningSchedule) -> Iterator[tuple[PruningStep, TraceStep]]:
         rng = np.random.default_rng(self.seed)
-        ahead = {treads[0].group: list(treads[::-1]) for treads in staircase.groups if treads}
-        taken: list[Tread] = []
-        now = shares(Selection(staircase.graph), self.mode, among=ahead.keys())
+        ahead = {steps[0].group: list(steps[::-1]) for steps in schedule.groups if steps}
+        taken: list[PruningStep] = []
+        now = shares(Selection(schedule.graph), self.mode, among=ahead.keys())
         while group := self.draw(now, list(ahead), rng):
-            tread = ahead[group].pop()
+            step = ahead[group].pop()
             if not ahead[group]:
                 del ahead[group]
-            taken.append(tread)
+            taken.append(step)
             before = now
             now = shares(
-                Selection(staircase.graph, staircase.plan(taken)), self.mode, among=ahead.keys()
+                Selection(schedule.graph, schedule.plan(taken)), self.mode, among=ahead.keys()
             )
-            yield tread, Draw(group, before.of(group), tread.keep, now.whole)
+            yield step, TraceStep(group, before.of(group), step.keep, now.total)
 
     def draw(self, now: Shares, groups: Sequence[str], rng: np.random.Generator) -> str | None:
         """Return which of `groups` shrinks next; `None` where none of them has a share."""
-        held = np.array([now.held.get(group, 0.0) for group in groups])
-        if not held.any():
+        weights = np.array([now.attribution.get(group, 0.0) for group in groups])
+        if not weights.any():
             return None
         if self.sampling == "largest":
-            return groups[int(held.argmax())]
-        return groups[int(rng.choice(len(groups), p=held / held.sum()))]
+            return groups[int(weights.argmax())]
+        return groups[int(rng.choice(len(groups), p=weights / weights.sum()))]

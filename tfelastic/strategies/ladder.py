@@ -1,27 +1,24 @@
 """`ladder`: nested rungs, of width and depth, for one model."""
 
-from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Literal
 
 import keras
 import numpy as np
 
-from tfelastic.cost import cost
-from tfelastic.criteria import Criterion, resolve
+from tfelastic import criteria
+from tfelastic.criteria import Criterion
 from tfelastic.errors import PlanError
-from tfelastic.graph import Group, LayerGraph, trace
+from tfelastic.graph import LayerGraph, trace
 from tfelastic.plan import KeepPlan, Ladder, Rung
+from tfelastic.strategies.base import Strategy, resolve
 from tfelastic.strategies.rounding import kept_units
-from tfelastic.strategies.staircase import Tread, normalised, treads
+from tfelastic.strategies.schedule import PruningSchedule, best_first, group_steps, normalised
 from tfelastic.surgery import prune
 
-#: For each group a score per unit, `[units]`.
-Scores = Mapping[str, np.ndarray]
 #: For each group how many units stay.
-Counts = dict[str, int]
+Counts = Mapping[str, int]
 
 
 def ladder(
@@ -29,15 +26,15 @@ def ladder(
     *,
     widths: Sequence[float] = (1.0, 0.75, 0.5, 0.25),
     depths: Sequence[float] | None = None,
-    criterion: str | Criterion = "magnitude",
-    strategy: Literal["uniform", "global"] = "uniform",
+    criterion: str | Criterion | None = None,
+    strategy: str | Strategy = "uniform",
     round_to: int = 8,
     iterative: bool = False,
 ) -> Ladder:
     """Rank each group's channels and keep the best of them at every width.
 
     Every group is re-ordered by rank, so each narrower width is a prefix of the wider one. Frozen groups, and
-    those whose channels a layer cuts by position, stay whole at every width.
+    those whose channels a layer cuts by position, keep all their channels at every width.
 
     Args:
         model: A functional or sequential model, or its graph.
@@ -45,10 +42,11 @@ def ladder(
         depths: For each width the share of removable blocks that stays, the first of them 1; neither widths nor
             depths may rise, and one of them falls at every rung. Each chain of blocks loses its last ones first, as
             in Once-for-All networks (arXiv 1908.09791). `None` keeps all.
-        criterion: What ranks the channels; a name or a `Criterion`.
-        strategy: `"uniform"` keeps the same share of every group. `"global"` ranks the channels of all groups
-            together, so that each group has widths of its own; a rung then spends at most the MACs of the uniform
-            rung of that width.
+        criterion: What ranks the channels; a name or a `Criterion`. By default the strategy's own, which is magnitude
+            for `"uniform"` and `"global"`.
+        strategy: `"uniform"` keeps the same share of every group. With any other, such as `"global"` or
+            `tfelastic.Complexity(mode="flops")`, each group has widths of its own, and a rung spends at most the MACs
+            of the uniform rung of that width.
         round_to: Channel counts are multiples of this: 8 for phones, 4 for microcontrollers; less in groups of
             fewer than four times as many channels.
         iterative: Whether what is left is ranked anew after each step; one ranking of the whole model otherwise.
@@ -58,9 +56,9 @@ def ladder(
         both: `w100d100`, `w100d050`, ...
 
     Raises:
+        BudgetError: The strategy is unknown, or cannot cut to the MACs of a uniform rung.
         CriterionError: The criterion is unknown.
-        PlanError: `widths` or `depths` do not fall from 1, nothing in the model can be pruned, or the strategy is
-            neither of the two.
+        PlanError: `widths` or `depths` do not fall from 1, or nothing in the model can be pruned.
 
     Example:
         >>> import keras, tfelastic as te
@@ -70,15 +68,14 @@ def ladder(
         [16, 12, 8, 4]
     """
     widths = _checked(widths, None if depths is None else tuple(map(float, depths)))
-    if strategy not in ("uniform", "global"):
-        raise PlanError(f"the strategy of a ladder is 'uniform' or 'global', received {strategy!r}")
+    chosen = resolve(strategy)
     graph = model if isinstance(model, LayerGraph) else trace(model)
-    ranking = _Ranking(graph, resolve(criterion), round_to)
+    ranking = _Ranking(graph, criteria.resolve(criterion or chosen.criterion), round_to)
     counts: list[Counts] = []
     for width in widths:
         if iterative and counts:
             ranking.renew(counts[-1])
-        wanted = ranking.uniform(width) if strategy == "uniform" else ranking.globally(width)
+        wanted = chosen.units_per_group(ranking.schedule(), ranking.uniform(width))
         above = counts[-1] if counts else wanted
         counts.append({name: min(count, above[name]) for name, count in wanted.items()})
     rungs = []
@@ -108,32 +105,18 @@ class _Ranking:
 
     def order(self, name: str) -> tuple[int, ...]:
         """Return a group's units, best first."""
-        return tuple(np.argsort(-self._scores[name], kind="stable").tolist())
+        return tuple(best_first(self._scores[name]).tolist())
 
     def uniform(self, width: float) -> Counts:
         """Return the same share of every group."""
         return {group.name: kept_units(group, width, self._round_to) for group in self._groups}
 
-    def globally(self, width: float) -> Counts:
-        """Return the first plan down the ranking of all groups together that costs no more than the uniform one."""
-        whole = {group.name: group.size for group in self._groups}
-        if width == 1:
-            return whole
-        stairs = sorted(
-            (tread for group in self._groups for tread in self._treads(group)),
-            key=lambda tread: (tread.score, -tread.share),
-        )
-        limit = self._macs(self.uniform(width))
-
-        def after(steps: int) -> Counts:
-            return whole | {tread.group: tread.keep for tread in stairs[:steps]}
-
-        # The smallest plan fits, and costs fall along the stairs.
-        return after(
-            bisect_left(
-                range(len(stairs)), True, key=lambda steps: self._macs(after(steps)) <= limit
-            )
-        )
+    def schedule(self) -> PruningSchedule:
+        """Return the steps that the groups can take."""
+        scores = self._scores
+        steps = tuple(group_steps(g, scores[g.name], round_to=self._round_to) for g in self._groups)
+        order = {name: best_first(values) for name, values in scores.items()}
+        return PruningSchedule(self._graph, steps, order)
 
     def renew(self, counts: Counts) -> None:
         """Rank what `counts` keep anew; what was dropped stays behind it, in its old order."""
@@ -146,13 +129,6 @@ class _Ranking:
             renewed[list(units)] = normalised(scores[name])
             renewed[list(dropped)] = -1.0 - np.arange(len(dropped))
             self._scores[name] = renewed
-
-    def _treads(self, group: Group) -> list[Tread]:
-        return treads(group, self._scores[group.name], round_to=self._round_to, floor=0.0)
-
-    def _macs(self, counts: Counts) -> int:
-        keep = {name: self.order(name)[:count] for name, count in counts.items()}
-        return cost(self._graph, KeepPlan(self._graph.fingerprint, keep)).macs
 
 
 def _removed(graph: LayerGraph, depth: float) -> tuple[str, ...]:

@@ -1,19 +1,17 @@
 """`plan`: the largest plan under a budget."""
 
-from collections.abc import Callable, Iterable, Sequence
-from itertools import islice
+from collections.abc import Callable, Sequence
 
 import keras
 
 from tfelastic import criteria
-from tfelastic.cost import Budget, spending
+from tfelastic.cost import Budget
 from tfelastic.criteria import Criterion
-from tfelastic.errors import BudgetError
 from tfelastic.graph import LayerGraph, trace
-from tfelastic.plan import KeepPlan, Selection
+from tfelastic.plan import KeepPlan
 from tfelastic.strategies.base import Strategy, resolve
 from tfelastic.strategies.measuring import measured_plan
-from tfelastic.strategies.staircase import Staircase, Tread
+from tfelastic.strategies.schedule import PruningSchedule
 
 
 def plan(
@@ -27,10 +25,10 @@ def plan(
     protect: Sequence[str] = (),
     measure: Callable[[keras.Model], float] | None = None,
 ) -> KeepPlan:
-    """Return the largest plan under a budget on the strategy's staircase.
+    """Return the largest plan under a budget along the strategy's steps.
 
-    Channels go in steps of `round_to`, worst first within each group; the strategy says which group steps down
-    next. `tfelastic.spending` tells how much of the budget the plan leaves.
+    Channels go in steps of `round_to`, worst first within each group; the strategy says which group is cut next.
+    `tfelastic.spending` says how much of the budget the plan leaves.
 
     Args:
         model: A functional or sequential model, or its graph.
@@ -65,58 +63,11 @@ def plan(
     graph = model if isinstance(model, LayerGraph) else trace(model)
     chosen = resolve(strategy)
     scores = criteria.resolve(criterion or chosen.criterion).score(graph)
-    staircase = Staircase.of(graph, scores, round_to=round_to, floor=floor, protect=protect)
+    schedule = PruningSchedule.of(graph, scores, round_to=round_to, floor=floor, protect=protect)
 
     def find(limited: Budget) -> KeepPlan:
-        return staircase.plan(descend_to(limited, staircase, chosen.descend(staircase)))
+        return schedule.plan(schedule.steps_within(limited, chosen.order_steps(schedule)))
 
     if measure is None:
         return find(budget)
     return measured_plan(graph, budget=budget, find=find, measure=measure)
-
-
-def descend_to(budget: Budget, staircase: Staircase, stairs: Iterable[Tread]) -> list[Tread]:
-    """Return the first treads down the stairs, as many as it takes to fit a budget.
-
-    Costs fall along the stairs, so bisection finds the place, between what did not fit and twice as many.
-
-    Raises:
-        BudgetError: The end of the stairs spends more than the budget; the text says how much.
-    """
-    graph = staircase.graph
-    limits = budget.limits(budget.spending(Selection(graph)))
-
-    def fits(count: int) -> bool:
-        spent = budget.spending(Selection(graph, staircase.plan(taken[:count])))
-        return all(spent[name] <= limit for name, limit in limits.items())
-
-    ahead = iter(stairs)
-    taken: list[Tread] = []
-    low = high = 0
-    while not fits(high):
-        taken += islice(ahead, len(taken) + 1)
-        if len(taken) == high:
-            raise BudgetError(_out_of_reach(graph, budget, staircase.plan(taken)))
-        low, high = high + 1, len(taken)
-    while low < high:
-        middle = (low + high) // 2
-        if fits(middle):
-            high = middle
-        else:
-            low = middle + 1
-    return taken[:high]
-
-
-def _out_of_reach(graph: LayerGraph, budget: Budget, smallest: KeepPlan) -> str:
-    stand = spending(graph, smallest, budget)
-    over = [
-        f"{name} of {stand.spent[name]:,.0f} where {limit:,.0f} are allowed "
-        f"({stand.spent[name] / limit - 1:.0%} too much)"
-        for name, limit in stand.limits.items()
-        if stand.spent[name] > limit
-    ]
-    frozen = sum(1 for group in graph.groups if group.frozen)
-    return (
-        f"the smallest plan for model {graph.model.name!r} still spends {' and '.join(over)}; allow more, lower "
-        f"`floor` or `round_to`, or protect fewer layers ({frozen} of {len(graph.groups)} groups are frozen)"
-    )

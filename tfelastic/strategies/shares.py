@@ -1,9 +1,9 @@
-"""Who spends how much of a network's complexity, group by group.
+"""`Shares`: how a network's complexity is attributed to its groups.
 
 A layer's complexity belongs to the groups whose channels the layer puts out, in proportion to how many channels of
 each it puts out. So a convolution's belongs to the group of its filters; where layers are coupled, each adds to
 their one group; and so does what works channel by channel (BatchNorm, depthwise convolution, addition). What puts
-out no channels belongs to nobody. It counts towards the whole all the same, so the shares of all groups add up to
+out no channels belongs to no group. It counts towards the total all the same, so the shares of all groups add up to
 1 at most.
 """
 
@@ -29,16 +29,16 @@ class Shares:
     """How a network's complexity is spread over its groups.
 
     Attributes:
-        whole: The network's complexity: a number of parameters, of operations or of bytes.
-        held: What each group holds of it, by the group's name.
+        total: The network's complexity: a number of parameters, of operations or of bytes.
+        attribution: How much of it belongs to each group, by the group's name.
     """
 
-    whole: int
-    held: Mapping[str, float]
+    total: int
+    attribution: Mapping[str, float]
 
     def of(self, group: str) -> float:
-        """Return a group's share of the whole, 0 to 1."""
-        return self.held.get(group, 0.0) / self.whole
+        """Return a group's share of the total, 0 to 1."""
+        return self.attribution.get(group, 0.0) / self.total
 
 
 def shares(selection: Selection, mode: Mode, *, among: Collection[str] | None = None) -> Shares:
@@ -49,7 +49,7 @@ def shares(selection: Selection, mode: Mode, *, among: Collection[str] | None = 
         mode: What complexity is: `"params"`, parameters; `"flops"`, multiply-accumulate operations; `"memory"`, the
             bytes of all int8 activations that a device makes in a run; `"peak"`, the bytes of those that it holds
             at once at the moment when they are most.
-        among: The groups that may still shrink. Where none of them holds anything at the peak, the next most
+        among: The groups that may still shrink. Where none of them has a part in the peak, the next most
             crowded moment at which one does takes its place.
 
     Raises:
@@ -72,18 +72,18 @@ def shares(selection: Selection, mode: Mode, *, among: Collection[str] | None = 
 
 
 def _at_the_peak(selection: Selection, lowered: Lowered, among: Collection[str] | None) -> Shares:
-    """Split the most crowded moment that `among` have a part in; the whole is always the most crowded of all."""
+    """Split the most crowded moment that `among` have a part in; the total is always the most crowded one's."""
     births, deaths = lifetimes(lowered)
     moments = np.arange(deaths.max(initial=0) + 1)[:, None]
     alive = (births <= moments) & (moments <= deaths)
     by_crowd = np.argsort(-(alive @ np.array(lowered.sizes)), kind="stable")
-    whole = None
+    total = None
     for moment in by_crowd:
         found = _split(selection, _values(lowered, np.flatnonzero(alive[moment])))
-        whole = whole or found.whole
-        if among is None or not found.held.keys().isdisjoint(among):
-            return Shares(whole, found.held)
-    return Shares(whole or 0, {})
+        total = total or found.total
+        if among is None or not found.attribution.keys().isdisjoint(among):
+            return Shares(total, found.attribution)
+    return Shares(total or 0, {})
 
 
 def _values(lowered: Lowered, numbers: np.ndarray) -> list[tuple[Step | None, int]]:
@@ -105,13 +105,13 @@ def _macs(selection: Selection, step: Step) -> int:
 
 def _split(selection: Selection, spent: Iterable[tuple[Step | None, int]]) -> Shares:
     """Add up what steps spend, and hand it to the groups whose channels they put out."""
-    whole, held = 0, Counter[int]()
+    total, attribution = 0, Counter[int]()
     for step, amount in spent:
-        whole += amount
+        total += amount
         if step is not None and amount:
-            held.update({group: amount * part for group, part in _owners(selection, step)})
+            attribution.update({group: amount * part for group, part in _owners(selection, step)})
     names = [group.name for group in selection.graph.groups]
-    return Shares(whole, {names[number]: amount for number, amount in held.items()})
+    return Shares(total, {names[number]: amount for number, amount in attribution.items()})
 
 
 def _owners(selection: Selection, step: Step) -> list[tuple[int, float]]:

@@ -101,7 +101,7 @@ def test_compare_tabulates_and_draws_every_mode(saved, tmp_path, capsys, picture
     report = json.loads(capsys.readouterr().out)
     assert list(report["modes"]) == ["params", "flops", "memory", "peak"]
     for row in report["modes"].values():
-        plan = te.Trajectory.from_json(row["trajectory"]).plan
+        plan = te.PruningTrace.from_json(row["pruning_trace"]).plan
         assert row["left"].keys() == report["whole"].keys()
         assert row["left"]["macs"] == te.cost(net(), plan).macs <= report["limits"]["macs"]
     assert report["picture"] == str(tmp_path / picture)

@@ -103,7 +103,7 @@ def test_all_orders_take_as_many_blocks_and_the_last_search_meets_the_budget(rem
         name: te.BlockReport.from_json(each["search"]) for name, each in found["searches"].items()
     }
     last = reports.pop("budget")
-    assert last.steps[-1].spent["params"] <= 0.8 * last.whole["params"]
+    assert last.steps[-1].spent["params"] <= 0.8 * last.original_cost["params"]
     assert {len(each.steps) for each in reports.values()} == {1}
     baseline = keras.saving.load_model(removed / "baseline.keras")
     for name, order in (
@@ -225,7 +225,7 @@ def test_direct_training_starts_from_nothing_and_follows_the_plan(complexity: Pa
     metrics = _metrics(complexity)
     whole = keras.saving.load_model(complexity / "baseline.keras")
     for row in metrics["complexity"]["contests"][0]["rows"][:-1]:
-        plan = te.Trajectory.from_json(ways[f"macs0.6-{row['method']}"]).plan
+        plan = te.PruningTrace.from_json(ways[f"macs0.6-{row['method']}"]).plan
         net = keras.saving.load_model(complexity / f"pruned/macs0.6-{row['method']}.keras")
         assert net.count_params() == te.cost(whole, plan).params == row["params"]
     assert list(metrics["seconds"]).index("train_pruned") < list(metrics["seconds"]).index(

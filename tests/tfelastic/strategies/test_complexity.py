@@ -1,4 +1,4 @@
-"""Groups drawn by their share of the complexity: shares by hand, frequencies, seeds, budgets, the trajectory."""
+"""Groups drawn by their share of the complexity: shares by hand, frequencies, seeds, budgets, the pruning trace."""
 
 import json
 from itertools import pairwise
@@ -13,7 +13,7 @@ from keras import layers
 import tfelastic as te
 from tfelastic.errors import BudgetError, PlanError
 from tfelastic.plan import Selection
-from tfelastic.strategies.shares import shares
+from tfelastic.strategies import shares
 
 MODES = ("params", "flops", "memory", "peak")
 
@@ -38,7 +38,7 @@ def convolutions(*filters: int) -> keras.Model:
 
 
 @pytest.mark.parametrize(
-    ("mode", "whole", "held"),
+    ("mode", "total", "attribution"),
     [
         ("params", 476, {"a": 108, "b": 288, "logits": 80}),
         ("flops", 25_424, {"a": 6_912, "b": 18_432, "logits": 80}),
@@ -46,17 +46,17 @@ def convolutions(*filters: int) -> keras.Model:
         ("peak", 768, {"a": 256, "b": 512}),
     ],
 )
-def test_shares_worked_out_by_hand(mode, whole, held) -> None:
+def test_shares_worked_out_by_hand(mode, total, attribution) -> None:
     found = shares(Selection(te.trace(three_layers())), mode)
-    assert (found.whole, dict(found.held)) == (whole, held)
+    assert (found.total, dict(found.attribution)) == (total, attribution)
     told = te.Complexity.__doc__
-    for number in (whole, *held.values()):
+    for number in (total, *attribution.values()):
         assert f"{number:,}" in told
-    draw = te.Complexity(mode=mode, sampling="largest").trajectory(
+    pruning = te.Complexity(mode=mode, sampling="largest").pruning_trace(
         three_layers(), budget=te.Budget(params=0.9)
     )
-    assert draw.draws[0].group == "b"
-    assert draw.draws[0].share == held["b"] / whole
+    assert pruning.steps[0].group == "b"
+    assert pruning.steps[0].share == attribution["b"] / total
 
 
 def test_coupled_layers_hold_together_what_each_holds() -> None:
@@ -68,12 +68,12 @@ def test_coupled_layers_hold_together_what_each_holds() -> None:
     x = layers.Add()([stem, layers.Conv2D(4, 1, name="end")(x)])
     graph = te.trace(keras.Model(inputs, layers.Dense(3, name="logits")(layers.Flatten()(x))))
     found = shares(Selection(graph), "params")
-    assert found.held == {
+    assert found.attribution == {
         "stem": (2 * 4) + 4 * 4 + (6 * 4 + 4),
         "inside": 4 * 6 + 9 * 6,
         "logits": 64 * 3 + 3,
     }
-    assert found.whole == te.cost(graph).params
+    assert found.total == te.cost(graph).params
 
 
 def test_a_layer_of_several_groups_is_split_by_channels() -> None:
@@ -81,21 +81,21 @@ def test_a_layer_of_several_groups_is_split_by_channels() -> None:
     parts = [layers.Conv2D(n, 1, use_bias=False, name=f"c{n}")(inputs) for n in (1, 3)]
     x = layers.BatchNormalization()(layers.Concatenate()(parts))
     graph = te.trace(keras.Model(inputs, layers.Conv2D(2, 1, name="out")(x)))
-    held = shares(Selection(graph), "params").held
-    assert (held["c1"], held["c3"]) == (2 + 16 / 4, 6 + 16 * 3 / 4)
+    attribution = shares(Selection(graph), "params").attribution
+    assert (attribution["c1"], attribution["c3"]) == (2 + 16 / 4, 6 + 16 * 3 / 4)
 
 
 @pytest.mark.parametrize("name", every_recipe())
-def test_the_whole_is_what_cost_counts_and_nobody_holds_more(name) -> None:
+def test_the_total_is_what_cost_counts_and_no_more_is_attributed(name) -> None:
     graph = te.trace(generate(every_recipe()[name]))
     selection = Selection(graph)
     found = {mode: shares(selection, mode) for mode in MODES}
     cost = te.cost(graph)
-    assert found["params"].whole == cost.params
-    assert found["flops"].whole == cost.macs
-    assert found["peak"].whole <= cost.peak_bytes
+    assert found["params"].total == cost.params
+    assert found["flops"].total == cost.macs
+    assert found["peak"].total <= cost.peak_bytes
     for each in found.values():
-        assert sum(each.held.values()) <= each.whole * (1 + 1e-12)
+        assert sum(each.attribution.values()) <= each.total * (1 + 1e-12)
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -104,12 +104,12 @@ def test_a_layer_is_drawn_as_often_as_its_share_says(mode) -> None:
     graph = te.trace(convolutions(8, 16, 24))
     now = shares(Selection(graph), mode)
     names = [group.name for group in graph.prunable]
-    held = np.array([now.held.get(name, 0.0) for name in names])
+    attribution = np.array([now.attribution.get(name, 0.0) for name in names])
     rng = np.random.default_rng(11)
     drawn = [te.Complexity(mode=mode).draw(now, names, rng) for _ in range(3000)]
     counts = np.array([drawn.count(name) for name in names])
-    expected = 3000 * held / held.sum()
-    live = held > 0
+    expected = 3000 * attribution / attribution.sum()
+    live = attribution > 0
     assert not counts[~live].any()
     # 99.9 % of samples of the right distribution lie below 13.8 with two degrees of freedom.
     assert np.sum((counts - expected)[live] ** 2 / expected[live]) < 13.8
@@ -138,11 +138,11 @@ def test_seeds_reproduce_plans_to_the_last_channel() -> None:
 )
 def test_budgets_are_met_and_the_step_before_missed_them(mode, sampling, budget) -> None:
     graph = te.trace(convolutions(32, 64, 64))
-    way = te.Complexity(mode=mode, sampling=sampling).trajectory(graph, budget=budget)
-    assert te.spending(graph, way.plan, budget).fits
-    last = way.draws[-1]
-    earlier = [draw.keep for draw in way.draws[:-1] if draw.group == last.group]
-    keep = dict(way.plan.keep)
+    pruning = te.Complexity(mode=mode, sampling=sampling).pruning_trace(graph, budget=budget)
+    assert te.spending(graph, pruning.plan, budget).fits
+    last = pruning.steps[-1]
+    earlier = [step.keep for step in pruning.steps[:-1] if step.group == last.group]
+    keep = dict(pruning.plan.keep)
     size = graph.group(last.group).size
     keep[last.group] = tuple(range(earlier[-1] if earlier else size))
     assert not te.spending(graph, te.KeepPlan(graph.fingerprint, keep), budget).fits
@@ -150,23 +150,25 @@ def test_budgets_are_met_and_the_step_before_missed_them(mode, sampling, budget)
 
 def test_a_tighter_budget_goes_on_where_the_looser_one_ended() -> None:
     model, strategy = convolutions(32, 64, 64), te.Complexity(mode="flops", seed=2)
-    ways = [strategy.trajectory(model, budget=te.Budget(macs=m)) for m in (0.9, 0.5, 0.2)]
+    ways = [strategy.pruning_trace(model, budget=te.Budget(macs=m)) for m in (0.9, 0.5, 0.2)]
     for loose, tight in pairwise(ways):
-        assert tight.draws[: len(loose.draws)] == loose.draws
-        assert len(tight.draws) > len(loose.draws)
+        assert tight.steps[: len(loose.steps)] == loose.steps
+        assert len(tight.steps) > len(loose.steps)
 
 
 @pytest.mark.parametrize("mode", MODES)
 def test_the_largest_share_goes_first(mode) -> None:
     graph = te.trace(convolutions(32, 64, 64))
-    way = te.Complexity(mode=mode, sampling="largest").trajectory(graph, budget=te.Budget(macs=0.1))
+    pruning = te.Complexity(mode=mode, sampling="largest").pruning_trace(
+        graph, budget=te.Budget(macs=0.1)
+    )
     keep: dict[str, int] = {}
-    for draw in way.draws:
+    for step in pruning.steps:
         plan = te.KeepPlan(graph.fingerprint, {name: tuple(range(n)) for name, n in keep.items()})
         now = shares(Selection(graph, plan), mode, among=[g.name for g in graph.prunable])
-        assert draw.share == max(now.of(group.name) for group in graph.prunable)
-        keep[draw.group] = draw.keep
-    remaining = [draw.remaining for draw in way.draws]
+        assert step.share == max(now.of(group.name) for group in graph.prunable)
+        keep[step.group] = step.keep
+    remaining = [step.remaining for step in pruning.steps]
     assert remaining == sorted(remaining, reverse=True)
 
 
@@ -201,14 +203,14 @@ def test_each_mode_leaves_least_of_its_own_resource() -> None:
     for filters in (16, 32, 64):
         x = layers.MaxPooling2D()(layers.Conv2D(filters, 3, padding="same", activation="relu")(x))
     graph = te.trace(keras.Model(inputs, layers.Dense(10)(layers.GlobalAveragePooling2D()(x))))
-    wholes = {mode: shares(Selection(graph), mode).whole for mode in MODES}
+    totals = {mode: shares(Selection(graph), mode).total for mode in MODES}
     left = {}
     for mode in MODES:
         strategy = te.Complexity(mode=mode, sampling="largest")
         plan = te.plan(graph, strategy=strategy, budget=te.Budget(macs=0.6), round_to=1)
-        left[mode] = {m: shares(Selection(graph, plan), m).whole / wholes[m] for m in MODES}
+        left[mode] = {m: shares(Selection(graph, plan), m).total / totals[m] for m in MODES}
     assert left["peak"]["peak"] == min(each["peak"] for each in left.values())
-    del left["peak"]  # What lowers the peak lowers the whole memory too.
+    del left["peak"]  # What lowers the peak lowers the total memory too.
     for mode in ("params", "memory"):
         assert left[mode][mode] == min(each[mode] for each in left.values()), mode
 
@@ -217,9 +219,9 @@ def test_the_peak_gives_way_to_the_next_crowded_moment() -> None:
     """The image and the protected layer after it are the peak; what comes later can shrink all the same."""
     model = convolutions(32, 16, 16)
     strategy = te.Complexity(mode="peak", sampling="largest")
-    way = strategy.trajectory(model, budget=te.Budget(params=0.8), protect=("c0", "c1"))
-    assert {draw.group for draw in way.draws} == {"c2"}
-    assert all(draw.remaining == way.whole for draw in way.draws)
+    pruning = strategy.pruning_trace(model, budget=te.Budget(params=0.8), protect=("c0", "c1"))
+    assert {step.group for step in pruning.steps} == {"c2"}
+    assert all(step.remaining == pruning.total for step in pruning.steps)
 
 
 @pytest.mark.parametrize("name", NAMED)
@@ -234,23 +236,27 @@ def test_the_built_model_costs_what_the_plan_foretold(name) -> None:
     assert predicted.peak_bytes == counted.peak_bytes
 
 
-def test_the_trajectory_as_json_and_in_words() -> None:
+def test_the_pruning_trace_as_json_and_in_words() -> None:
     model, budget = convolutions(32, 64, 64), te.Budget(macs=0.5)
-    way = te.Complexity(mode="memory", seed=4).trajectory(model, budget=budget)
-    assert te.Trajectory.from_json(json.loads(json.dumps(way.to_json()))) == way
-    assert way.plan == te.plan(model, strategy=te.Complexity(mode="memory", seed=4), budget=budget)
-    assert {d.group: d.keep for d in way.draws} == {n: len(k) for n, k in way.plan.keep.items()}
-    assert way.remaining == way.draws[-1].remaining < way.whole
-    assert str(way).startswith(f"{len(way.draws)} steps by Complexity(mode='memory'")
-    untouched = te.Complexity().trajectory(model, budget=te.Budget(macs=1.0))
-    assert (untouched.draws, untouched.remaining) == ((), untouched.whole)
-    assert te.Trajectory.from_json(untouched.to_json()) == untouched
+    pruning = te.Complexity(mode="memory", seed=4).pruning_trace(model, budget=budget)
+    assert te.PruningTrace.from_json(json.loads(json.dumps(pruning.to_json()))) == pruning
+    assert pruning.plan == te.plan(
+        model, strategy=te.Complexity(mode="memory", seed=4), budget=budget
+    )
+    assert {d.group: d.keep for d in pruning.steps} == {
+        n: len(k) for n, k in pruning.plan.keep.items()
+    }
+    assert pruning.remaining == pruning.steps[-1].remaining < pruning.total
+    assert str(pruning).startswith(f"{len(pruning.steps)} steps by Complexity(mode='memory'")
+    untouched = te.Complexity().pruning_trace(model, budget=te.Budget(macs=1.0))
+    assert (untouched.steps, untouched.remaining) == ((), untouched.total)
+    assert te.PruningTrace.from_json(untouched.to_json()) == untouched
 
 
 @pytest.mark.parametrize("data", [{}, [], {"strategy": {"mod": 1}}, None])
-def test_what_is_no_trajectory_is_refused(data) -> None:
-    with pytest.raises(PlanError, match="not a trajectory"):
-        te.Trajectory.from_json(data)
+def test_what_is_no_pruning_trace_is_refused(data) -> None:
+    with pytest.raises(PlanError, match="not a pruning trace"):
+        te.PruningTrace.from_json(data)
 
 
 @pytest.mark.parametrize(
@@ -269,8 +275,8 @@ def test_a_strategy_of_ones_own() -> None:
     """Last group first: strategies are open to users."""
 
     class Backwards(te.Strategy):
-        def descend(self, staircase):
-            for group in reversed(staircase.groups):
+        def order_steps(self, schedule):
+            for group in reversed(schedule.groups):
                 yield from group
 
     plan = te.plan(convolutions(32, 64, 64), strategy=Backwards(), budget=te.Budget(params=0.6))

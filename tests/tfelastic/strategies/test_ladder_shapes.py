@@ -6,7 +6,7 @@ import pytest
 from keras import layers
 
 import tfelastic as te
-from tfelastic.errors import PlanError
+from tfelastic.errors import BudgetError, PlanError
 
 
 def chain(blocks: int = 4) -> keras.Model:
@@ -53,6 +53,27 @@ def test_global_gives_each_group_its_own_width_for_no_more_macs(iterative: bool)
         assert len(set(shares.values())) > 1
         assert te.cost(graph, one.plan).macs <= te.cost(graph, other.plan).macs
         assert all(count % 4 == 0 for count in sizes(one).values())
+
+
+@pytest.mark.parametrize("iterative", [False, True])
+def test_any_strategy_builds_a_ladder_within_the_macs_of_the_uniform_one(iterative: bool) -> None:
+    graph = te.trace(chain(1))
+    options = {"widths": (1.0, 0.75, 0.5, 0.25), "round_to": 4, "iterative": iterative}
+    by_share = te.Complexity(mode="flops", sampling="largest")
+    rungs = te.ladder(graph, strategy=by_share, **options).rungs
+    uniform = te.ladder(graph, **options).rungs
+    for rung, even in zip(rungs, uniform, strict=True):
+        assert te.cost(graph, rung.plan).macs <= te.cost(graph, even.plan).macs
+        # What comes first stays: the strategy's own criterion ranks by position.
+        assert all(units == tuple(range(len(units))) for units in rung.plan.keep.values())
+    plan = te.plan(
+        graph,
+        strategy=by_share,
+        budget=te.Budget(macs=te.cost(graph, uniform[1].plan).macs),
+        round_to=4,
+    )
+    counts = {group.name: group.size for group in graph.prunable}
+    assert sizes(rungs[1]) == counts | {name: len(units) for name, units in plan.keep.items()}
 
 
 def test_depth_drops_the_last_blocks_of_every_chain() -> None:
@@ -126,5 +147,5 @@ def test_shapes_that_do_not_fall_are_refused(
 
 
 def test_an_unknown_strategy_is_refused() -> None:
-    with pytest.raises(PlanError, match="'uniform' or 'global', received 'globl'"):
+    with pytest.raises(BudgetError, match=r"unknown strategy 'globl' \(did you mean 'global'"):
         te.ladder(chain(1), strategy="globl")

@@ -1,4 +1,4 @@
-"""`te.plan`: the largest plan under a budget on a strategy's staircase."""
+"""`te.plan`: the largest plan under a budget along a strategy's steps."""
 
 from itertools import pairwise
 
@@ -8,8 +8,8 @@ import pytest
 
 import tfelastic as te
 from tfelastic.plan import Selection
+from tfelastic.strategies import PruningSchedule
 from tfelastic.strategies.base import resolve
-from tfelastic.strategies.staircase import Staircase
 
 BUDGETS = [
     te.Budget(params=0.5),
@@ -44,9 +44,9 @@ def test_the_plan_fits_and_the_one_a_step_larger_does_not(
 
 
 def one_step_larger(graph: te.LayerGraph, plan: te.KeepPlan, strategy: str) -> te.KeepPlan:
-    staircase = Staircase.of(graph, te.criteria.Magnitude().score(graph), round_to=4)
-    stairs = list(resolve(strategy).descend(staircase))
-    plans = [staircase.plan(stairs[:count]) for count in range(len(stairs) + 1)]
+    schedule = PruningSchedule.of(graph, te.criteria.Magnitude().score(graph), round_to=4)
+    steps = list(resolve(strategy).order_steps(schedule))
+    plans = [schedule.plan(steps[:count]) for count in range(len(steps) + 1)]
     return plans[plans.index(plan) - 1]
 
 

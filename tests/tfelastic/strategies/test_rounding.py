@@ -6,7 +6,7 @@ from keras import layers
 
 import tfelastic as te
 from tfelastic.errors import BudgetError
-from tfelastic.strategies.rounding import kept_units
+from tfelastic.strategies import kept_units
 
 WIDTHS = (1.0, 0.75, 0.5, 0.25)
 

@@ -55,7 +55,7 @@ class BlockReport:
         candidates: The blocks that could be removed, in execution order.
         kept: The residual parts that are no blocks, each with the reason.
         accuracy: The accuracy of the original; `None` where a search failed before it was measured.
-        whole: What the original spends of each counted resource.
+        original_cost: What the original spends of each counted resource.
         limits: What the budget allows of it.
         steps: The removed blocks in order of removal.
         refused: The step that was tried last and taken back, since it fell below the floor.
@@ -66,7 +66,7 @@ class BlockReport:
     candidates: tuple[str, ...]
     kept: Mapping[str, str]
     accuracy: float | None
-    whole: Mapping[str, float]
+    original_cost: Mapping[str, float]
     limits: Mapping[str, float]
     steps: tuple[BlockStep, ...]
     refused: BlockStep | None
@@ -90,14 +90,16 @@ class BlockReport:
 
     def __str__(self) -> str:
         names = [step.removed for step in self.steps]
-        width = max(map(len, ("whole", *names)))
-        resources = "".join(f"{name:>14}" for name in self.whole)
+        width = max(map(len, ("original", *names)))
+        resources = "".join(f"{name:>14}" for name in self.original_cost)
         rows = [
             f"step  {'removed':{width}}  without it  afterwards{resources}",
-            _row(0, "whole", width, None, self.accuracy, dict.fromkeys(self.whole, 1.0)),
+            _row(0, "original", width, None, self.accuracy, dict.fromkeys(self.original_cost, 1.0)),
         ]
         for number, step in enumerate(self.steps, start=1):
-            shares = {name: step.spent[name] / self.whole[name] for name in self.whole}
+            shares = {
+                name: step.spent[name] / self.original_cost[name] for name in self.original_cost
+            }
             without = step.accuracies[step.removed]
             rows.append(_row(number, step.removed, width, without, step.accuracy, shares))
         rows.append(f"stopped: {self.stopped}")
@@ -111,7 +113,7 @@ class BlockReport:
             "candidates": list(self.candidates),
             "kept": dict(self.kept),
             "accuracy": self.accuracy,
-            "whole": dict(self.whole),
+            "original_cost": dict(self.original_cost),
             "limits": dict(self.limits),
             "steps": [step.to_json() for step in self.steps],
             "refused": self.refused.to_json() if self.refused else None,

@@ -1,4 +1,4 @@
-"""`remove_blocks`: takes residual blocks out one by one; the accuracy without a block is the only judge."""
+"""`remove_blocks`: removes residual blocks one by one, by the measured accuracy of the net without each."""
 
 import math
 import os
@@ -8,18 +8,18 @@ from typing import Any, Literal, TypeAlias
 import keras
 import numpy as np
 
+from tfelastic.block_search.evaluation import Accuracy
+from tfelastic.block_search.objective import SearchObjective
+from tfelastic.block_search.progress import SearchCheckpoint, SearchProgress, weights_hash
+from tfelastic.block_search.report import BlockReport, BlockStep
 from tfelastic.cost import Budget
 from tfelastic.errors import SearchError
 from tfelastic.graph import residuals_kept, trace
 from tfelastic.plan import KeepPlan
-from tfelastic.strategies.block_accuracy import Accuracy
-from tfelastic.strategies.block_checkpoint import Progress, SearchCheckpoint, weights_hash
-from tfelastic.strategies.block_goal import Goal
-from tfelastic.strategies.block_report import BlockReport, BlockStep
 from tfelastic.surgery import prune
 from tfelastic.training import recalibrate
 
-# Says how good a net is; more is better.
+# Returns how good a net is; more is better.
 Evaluate: TypeAlias = Callable[[keras.Model], Any]
 
 
@@ -45,7 +45,7 @@ def remove_blocks(
     Args:
         model: A functional model with residual parts whose input and output have the same shape.
         evaluate: A function of a model that returns its accuracy. `tfelastic.Accuracy` measures all candidates of
-            a step in one sweep, at about half the time.
+            a step together, in about half the time.
         budget: What the result may spend, or how many blocks to remove.
         floor: The search ends before the accuracy that a step leaves falls below this. Without a budget, blocks go
             until then; with one, the search ends at whichever comes first.
@@ -54,8 +54,8 @@ def remove_blocks(
             `tfelastic.random_blocks` and `tfelastic.smallest_blocks`).
         calibration: Images `[count, ...]` on which to measure BatchNorm statistics anew after each step.
         fine_tune: Trains the net that a step leaves, in place; see `tfelastic.FineTuning`.
-        checkpoint: A folder. A search that was cut short goes on where it was when called again with the same
-            arguments: after the last candidate, or with `tfelastic.Accuracy` the last part of the images.
+        checkpoint: A folder. An interrupted search resumes from it when called again with the same arguments: after
+            the last candidate, or with `tfelastic.Accuracy` after the last part of the images.
 
     Returns:
         The plan, every candidate's accuracy at every step, and the net that is left.
@@ -72,7 +72,7 @@ def remove_blocks(
         small = report.model                         # or te.prune(model, report.plan)
         ```
     """
-    search = _Search(model, evaluate, Goal(trace(model), budget, floor, per), order)
+    search = _Search(model, evaluate, SearchObjective(trace(model), budget, floor, per), order)
     return search.run(calibration, fine_tune, checkpoint)
 
 
@@ -80,18 +80,22 @@ class _Search:
     """One search: the net as it stands, and what has been found."""
 
     def __init__(
-        self, model: keras.Model, evaluate: Evaluate, goal: Goal, order: Sequence[str] | None
+        self,
+        model: keras.Model,
+        evaluate: Evaluate,
+        objective: SearchObjective,
+        order: Sequence[str] | None,
     ) -> None:
         self._model, self._net = model, model
         self._evaluate = evaluate
-        self._goal = goal
-        self._candidates = tuple(block.name for block in goal.graph.blocks)
+        self._objective = objective
+        self._candidates = tuple(block.name for block in objective.graph.blocks)
         if unknown := set(order or ()) - set(self._candidates):
             raise SearchError(
                 f"the order names {sorted(unknown)}; the blocks of model {model.name!r} are {self._candidates}"
             )
         self._order = None if order is None else tuple(order)
-        self._progress = Progress()
+        self._progress = SearchProgress()
         self._refused: BlockStep | None = None
 
     def run(
@@ -104,18 +108,18 @@ class _Search:
         self._resume()
         accuracy = self._progress.accuracy
         if accuracy is None:
-            accuracy = self._progress.accuracy = self._measure(self._model, "the whole model")
+            accuracy = self._progress.accuracy = self._measure(self._model, "the original model")
             self._checkpoint.save(self._progress)
-        self._goal.check_floor(accuracy)
-        while (reason := self._goal.reached(self._removed)) is None:
+        self._objective.check_floor(accuracy)
+        while (reason := self._objective.reached(self._removed)) is None:
             candidates = self._remaining()
             if not candidates:
-                if self._goal.binding:
-                    raise self._error(self._goal.shortfall(self._removed))
+                if self._objective.binding:
+                    raise self._error(self._objective.shortfall(self._removed))
                 reason = "no block is left to remove"
                 break
             measured = self._measure_each(candidates)
-            name = self._goal.choose(measured, self._accuracy, self._removed)
+            name = self._objective.choose(measured, self._accuracy, self._removed)
             if not self._take(name, measured, calibration, fine_tune):
                 reason = f"without {name} the accuracy falls below the floor"
                 break
@@ -134,11 +138,11 @@ class _Search:
     def _request(self) -> dict[str, Any]:
         seen = f"{len(self._evaluate)} images" if isinstance(self._evaluate, Accuracy) else None
         return {
-            "model": self._goal.graph.fingerprint,
+            "model": self._objective.graph.fingerprint,
             "weights": weights_hash(self._model),
             "evaluation": seen,
             "order": self._order,
-            **self._goal.to_json(),
+            **self._objective.to_json(),
         }
 
     def _resume(self) -> None:
@@ -158,12 +162,14 @@ class _Search:
         """Return the accuracy of the net without each candidate."""
         progress = self._progress
         if isinstance(self._evaluate, Accuracy) and len(candidates) > 1:
-            sweep = self._evaluate.without_each(trace(self._net), candidates, after=progress.tally)
-            for tally in sweep:
-                progress.tally = tally
+            parts = self._evaluate.without_each(
+                trace(self._net), candidates, after=progress.evaluation
+            )
+            for evaluation in parts:
+                progress.evaluation = evaluation
                 self._checkpoint.save(progress)
-            assert progress.tally is not None
-            return progress.tally.accuracies
+            assert progress.evaluation is not None
+            return progress.evaluation.accuracies
         for name in candidates:
             if name not in progress.measured:
                 net = _without(self._net, name)
@@ -186,14 +192,14 @@ class _Search:
             fine_tune(net)
         changed = calibration is not None or fine_tune is not None
         accuracy = self._measure(net, f"the net without {name}") if changed else measured[name]
-        spent = self._goal.spent((*self._removed, name))
+        spent = self._objective.spent((*self._removed, name))
         step = BlockStep(name, dict(measured), accuracy, spent)
-        if not self._goal.above_floor(accuracy):
+        if not self._objective.above_floor(accuracy):
             self._refused = step
             return False
         self._net = net
         steps = [*self._progress.steps, step]
-        self._progress = Progress(self._progress.accuracy, steps)
+        self._progress = SearchProgress(self._progress.accuracy, steps)
         self._checkpoint.save(self._progress, net)
         return True
 
@@ -214,12 +220,12 @@ class _Search:
 
     def _report(self, stopped: str) -> BlockReport:
         return BlockReport(
-            plan=self._goal.plan(self._removed),
+            plan=self._objective.plan(self._removed),
             candidates=self._candidates,
-            kept=residuals_kept(self._goal.graph),
+            kept=residuals_kept(self._objective.graph),
             accuracy=self._progress.accuracy,
-            whole=self._goal.whole,
-            limits=self._goal.limits,
+            original_cost=self._objective.original_cost,
+            limits=self._objective.limits,
             steps=tuple(self._progress.steps),
             refused=self._refused,
             stopped=stopped,

@@ -62,7 +62,7 @@ def test_each_step_drops_the_block_that_hurts_least(model: keras.Model) -> None:
 
 def test_a_resource_budget_ends_the_search_where_it_is_met(model: keras.Model) -> None:
     report = te.remove_blocks(model, evaluate=shift, budget=te.Budget(params=0.4))
-    shares = [step.spent["params"] / report.whole["params"] for step in report.steps]
+    shares = [step.spent["params"] / report.original_cost["params"] for step in report.steps]
     assert shares[-1] <= 0.4 < shares[-2]
     assert report.limits["params"] == 0.4 * model.count_params()
 
@@ -136,7 +136,7 @@ def test_the_report_survives_json_and_reads_as_a_table(model: keras.Model) -> No
     assert again.model is None
     rows = str(report).splitlines()
     assert len(rows) == 5
-    assert rows[1].split()[:3] == ["0", "whole", "4.2000"]
+    assert rows[1].split()[:3] == ["0", "original", "4.2000"]
     assert rows[2].split()[:4] == ["1", "d", "4.1000", "4.1000"]
     for wrong in ({}, {**report.to_json(), "steps": []}):
         with pytest.raises(te.errors.PlanError):

@@ -1,4 +1,4 @@
-"""What a block search aims at: when it ends, and which candidate it prefers."""
+"""`SearchObjective`: when a block search ends, and which candidate it prefers."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
@@ -11,7 +11,7 @@ from tfelastic.plan import KeepPlan, Selection
 _COUNTED = ("params", "macs")
 
 
-class Goal:
+class SearchObjective:
     """A budget, a floor under the accuracy, and what candidates are weighed by.
 
     Args:
@@ -43,8 +43,8 @@ class Goal:
         self._count = None if isinstance(budget, Budget) else budget
         self._floor = floor
         self._per = per
-        self.whole = self.spent(())
-        self.limits = self._budget.limits(self.whole) if self._budget else {}
+        self.original_cost = self.spent(())
+        self.limits = self._budget.limits(self.original_cost) if self._budget else {}
         every = tuple(block.name for block in graph.blocks)
         if self._count is not None and not 1 <= self._count <= len(every):
             raise BudgetError(
@@ -54,7 +54,7 @@ class Goal:
             raise BudgetError(f"even without all of its {len(every)} blocks, {over}; allow more")
 
     def to_json(self) -> dict[str, Any]:
-        """Return what is aimed at as plain data."""
+        """Return the objective as plain data."""
         return {
             "limits": self.limits,
             "count": self._count,
@@ -74,7 +74,7 @@ class Goal:
         return counted | (self._budget.spending(selection) if self._budget else {})
 
     def reached(self, removed: Sequence[str]) -> str | None:
-        """Return the sentence that says so when the goal is met, else `None`."""
+        """Return a sentence that says how the objective is met; `None` where it is not."""
         if self._count is not None and len(removed) >= self._count:
             return f"{len(removed)} blocks are removed, as asked for"
         if self._budget and not self._overspent(removed):
@@ -83,11 +83,11 @@ class Goal:
 
     @property
     def binding(self) -> bool:
-        """Whether the goal has to be reached; with a floor alone, any number of steps will do."""
+        """Whether the objective has to be met; with a floor alone, any number of steps will do."""
         return self._count is not None or self._budget is not None
 
     def shortfall(self, removed: Sequence[str]) -> str:
-        """Return how far the goal is when no candidate is left."""
+        """Return what is missing when no candidate is left."""
         if self._count is not None:
             return f"only {len(removed)} of {self._count} blocks could be removed"
         return f"no block is left to remove, and {self._overspent(removed)}"
@@ -96,7 +96,7 @@ class Goal:
         """Make sure that the original is above the floor."""
         if not self.above_floor(accuracy):
             raise BudgetError(
-                f"the whole model {self.graph.model.name!r} has an accuracy of {accuracy:.4f}, below the floor of "
+                f"the model {self.graph.model.name!r} has an accuracy of {accuracy:.4f}, below the floor of "
                 f"{self._floor}; lower the floor"
             )
 
@@ -117,9 +117,9 @@ class Goal:
 
         def rank(name: str) -> tuple[float, float]:
             loss = accuracy - measured[name]
-            saving = (before[resource] - self.spent((*removed, name))[resource]) / self.whole[
-                resource
-            ]
+            saving = (
+                before[resource] - self.spent((*removed, name))[resource]
+            ) / self.original_cost[resource]
             if self._per == "saving":  # A gain counts for more where it saves more, too.
                 loss = loss / max(saving, 1e-12) if loss > 0 else loss * saving
             return loss, -saving

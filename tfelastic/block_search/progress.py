@@ -1,4 +1,4 @@
-"""How far a block search is, kept in a folder so that it can go on after it was cut short."""
+"""`SearchProgress`: how far a block search has come, kept in a folder so that an interrupted search can resume."""
 
 import hashlib
 import os
@@ -9,27 +9,27 @@ from typing import Any
 
 import keras
 
+from tfelastic.block_search.evaluation import EvaluationProgress
+from tfelastic.block_search.report import BlockStep
 from tfelastic.checkpoint import Checkpoint
 from tfelastic.errors import CheckpointError
-from tfelastic.strategies.block_accuracy import Tally
-from tfelastic.strategies.block_report import BlockStep
 
 
 @dataclass
-class Progress:
+class SearchProgress:
     """What a search has found so far.
 
     Attributes:
         accuracy: The accuracy of the original; `None` until it is measured.
         steps: The finished steps.
         measured: The candidates of the present step that are measured.
-        tally: How far a sweep over the candidates of the present step is.
+        evaluation: How far the evaluation of all candidates of the present step has come.
     """
 
     accuracy: float | None = None
     steps: list[BlockStep] = field(default_factory=list)
     measured: dict[str, float] = field(default_factory=dict)
-    tally: Tally | None = None
+    evaluation: EvaluationProgress | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the progress as plain data."""
@@ -37,17 +37,17 @@ class Progress:
             "accuracy": self.accuracy,
             "steps": [step.to_json() for step in self.steps],
             "measured": dict(self.measured),
-            "tally": self.tally.to_json() if self.tally else None,
+            "evaluation": self.evaluation.to_json() if self.evaluation else None,
         }
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> "Progress":
+    def from_json(cls, data: Mapping[str, Any]) -> "SearchProgress":
         """Return the progress that `to_json` gave."""
         return cls(
             data["accuracy"],
             [BlockStep.from_json(step) for step in data["steps"]],
             dict(data["measured"]),
-            Tally.from_json(data["tally"]) if data["tally"] else None,
+            EvaluationProgress.from_json(data["evaluation"]) if data["evaluation"] else None,
         )
 
 
@@ -65,7 +65,7 @@ class SearchCheckpoint:
         self._folder = None if folder is None else Path(folder)
         self._request = request
 
-    def load(self) -> Progress:
+    def load(self) -> SearchProgress:
         """Return what was saved, or a fresh start.
 
         Raises:
@@ -73,9 +73,9 @@ class SearchCheckpoint:
         """
         record = None if self._folder is None else self._progress.restore()
         if record is None:
-            return Progress()
+            return SearchProgress()
         try:
-            return Progress.from_json(record)
+            return SearchProgress.from_json(record)
         except (KeyError, TypeError, ValueError) as cause:
             raise CheckpointError(
                 f"{self._progress.path} holds no search that can go on: {cause}; delete it to start anew"
@@ -93,7 +93,7 @@ class SearchCheckpoint:
                 f"{weights.path} is missing; delete {self._progress.path} to start the search anew"
             )
 
-    def save(self, progress: Progress, model: keras.Model | None = None) -> None:
+    def save(self, progress: SearchProgress, model: keras.Model | None = None) -> None:
         """Keep the progress, with the weights of the net that a finished step left."""
         if self._folder is None:
             return

@@ -1,4 +1,4 @@
-"""Orders of removal that measure nothing: what direct removal is compared with."""
+"""Orders of removal that take no measurement, for comparison with direct removal."""
 
 import keras
 import numpy as np

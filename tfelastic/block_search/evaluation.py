@@ -1,4 +1,4 @@
-"""`Accuracy`: judges nets by labelled images, and all nets without one block in one sweep."""
+"""`Accuracy`: evaluates nets on labelled images, and all nets without one block in one pass."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,41 +7,46 @@ from typing import Any
 import keras
 import numpy as np
 
+from tfelastic.block_search.leave_one_out import LeaveOneOutModel
 from tfelastic.errors import DataError
 from tfelastic.graph import LayerGraph
-from tfelastic.strategies.block_lanes import Lanes
 
-# After so many images a sweep says how far it is, so that a search that is cut short need not begin anew.
-_PART = 1024
+# After so many images an evaluation reports its progress, so that an interrupted search can resume from there.
+_PART_SIZE = 1024
 
 
 @dataclass(frozen=True)
-class Tally:
-    """How far a sweep is: of the first `seen` images, how many the net without each block gets right."""
+class EvaluationProgress:
+    """How far an evaluation of all nets without one block has come.
+
+    Attributes:
+        seen: How many images have been evaluated.
+        correct: For each block how many of them the net without it classifies correctly.
+    """
 
     seen: int
-    right: Mapping[str, int]
+    correct: Mapping[str, int]
 
     @property
     def accuracies(self) -> dict[str, float]:
-        """The share that each gets right."""
-        return {name: right / self.seen for name, right in self.right.items()}
+        """The share of the images seen that the net without each block classifies correctly."""
+        return {name: correct / self.seen for name, correct in self.correct.items()}
 
     def to_json(self) -> dict[str, Any]:
-        """Return the tally as plain data."""
-        return {"seen": self.seen, "right": dict(self.right)}
+        """Return the progress as plain data."""
+        return {"seen": self.seen, "correct": dict(self.correct)}
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> "Tally":
-        """Return the tally that `to_json` gave."""
-        return cls(int(data["seen"]), {str(name): int(n) for name, n in data["right"].items()})
+    def from_json(cls, data: Mapping[str, Any]) -> "EvaluationProgress":
+        """Return the progress that `to_json` gave."""
+        return cls(int(data["seen"]), {str(name): int(n) for name, n in data["correct"].items()})
 
 
 class Accuracy:
     """The share of images whose largest output is at their label.
 
     Called on a model it returns a number. A block search also asks it for all nets without one block at once,
-    which costs about half as much as one after the other (see `tfelastic.strategies.block_lanes`).
+    which costs about half as much as one after the other (see `tfelastic.block_search.leave_one_out`).
 
     Args:
         images: What the model takes, `[count, height, width, channels]`; read slice by slice, so a memory-mapped
@@ -82,52 +87,53 @@ class Accuracy:
         Raises:
             DataError: The model does not return one score for each class.
         """
-        right = 0
-        for start in range(0, len(self), _PART):
+        correct = 0
+        for start in range(0, len(self), _PART_SIZE):
             outputs = self._predict(model, start, self._batch_size)
             if not isinstance(outputs, np.ndarray) or outputs.ndim != 2:
-                raise DataError(_outputs_wanted(model))
-            right += int(self._right(outputs[:, np.newaxis], start)[0])
-        return right / len(self)
+                raise DataError(_expected_outputs(model))
+            correct += int(self._correct(outputs[:, np.newaxis], start)[0])
+        return correct / len(self)
 
     def without_each(
-        self, graph: LayerGraph, blocks: Sequence[str], *, after: Tally | None = None
-    ) -> Iterator[Tally]:
-        """Run through the images once and yield, part by part, how the net does without each of `blocks`.
+        self, graph: LayerGraph, blocks: Sequence[str], *, after: EvaluationProgress | None = None
+    ) -> Iterator[EvaluationProgress]:
+        """Go through the images once and yield, part by part, how many each net without a block classifies correctly.
 
         Args:
             graph: The net.
             blocks: Names of its blocks.
-            after: Go on from here.
+            after: The progress to resume from.
 
         Raises:
             DataError: The net does not return one score for each class.
         """
         if len(graph.outputs) != 1 or len(graph.outputs[0].shape) != 2:
-            raise DataError(_outputs_wanted(graph.model))
-        lanes = Lanes(graph, blocks)
-        tally = after or Tally(0, dict.fromkeys(blocks, 0))
-        # All lanes pass through a layer together.
+            raise DataError(_expected_outputs(graph.model))
+        nets = LeaveOneOutModel(graph, blocks)
+        progress = after or EvaluationProgress(0, dict.fromkeys(blocks, 0))
+        # A layer takes the images of all nets at once.
         batch_size = max(1, self._batch_size // (1 + len(blocks)))
-        for start in range(tally.seen, len(self), _PART):
-            right = self._right(self._predict(lanes, start, batch_size)[:, 1:], start)
+        for start in range(progress.seen, len(self), _PART_SIZE):
+            correct = self._correct(self._predict(nets, start, batch_size)[:, 1:], start)
             counts = {
-                name: tally.right[name] + int(n) for name, n in zip(blocks, right, strict=True)
+                name: progress.correct[name] + int(n)
+                for name, n in zip(blocks, correct, strict=True)
             }
-            tally = Tally(min(start + _PART, len(self)), counts)
-            yield tally
+            progress = EvaluationProgress(min(start + _PART_SIZE, len(self)), counts)
+            yield progress
 
     def _predict(self, model: keras.Model, start: int, batch_size: int) -> Any:
-        images = np.asarray(self._images[start : start + _PART])
+        images = np.asarray(self._images[start : start + _PART_SIZE])
         return model.predict(images, batch_size=batch_size, verbose=0)
 
-    def _right(self, outputs: np.ndarray, start: int) -> np.ndarray:
-        """Return how many images each net gets right, `[nets]`, from outputs `[images, nets, classes]`."""
-        labels = self._labels[start : start + _PART]
+    def _correct(self, outputs: np.ndarray, start: int) -> np.ndarray:
+        """Return how many images each net classifies correctly, `[nets]`; outputs are `[images, nets, classes]`."""
+        labels = self._labels[start : start + _PART_SIZE]
         return (outputs.argmax(axis=-1) == labels[:, np.newaxis]).sum(axis=0)
 
 
-def _outputs_wanted(model: keras.Model) -> str:
+def _expected_outputs(model: keras.Model) -> str:
     return (
         f"an accuracy needs one output [batch, classes]; model {model.name!r} returns {model.output_shape}; pass a "
         "function of the model instead"

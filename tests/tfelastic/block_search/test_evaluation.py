@@ -1,4 +1,4 @@
-"""One sweep over the images judges the net without each block exactly as one net after the other would be judged."""
+"""Evaluating all nets without one block together gives what evaluating one after the other gives."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,8 +9,7 @@ import pytest
 from keras import layers
 
 import tfelastic as te
-from tfelastic.strategies import block_accuracy
-from tfelastic.strategies.block_lanes import Lanes
+from tfelastic.block_search import EvaluationProgress, LeaveOneOutModel, evaluation
 
 
 def conv(x: keras.KerasTensor) -> keras.KerasTensor:
@@ -78,53 +77,53 @@ def without(graph: te.LayerGraph, name: str) -> keras.Model:
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_each_lane_is_the_net_without_that_block(part: str) -> None:
+def test_each_output_is_that_of_the_net_without_that_block(part: str) -> None:
     graph, images = graph_of(PARTS[part]), batch()
-    lanes = Lanes(graph, names(graph)).predict(images, verbose=0)
+    outputs = LeaveOneOutModel(graph, names(graph)).predict(images, verbose=0)
     nets = [graph.model, *(without(graph, name) for name in names(graph))]
     expected = np.stack([net.predict(images, verbose=0) for net in nets], axis=1)
-    np.testing.assert_allclose(lanes, expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(outputs, expected, rtol=1e-4, atol=1e-5)
     apart = np.abs(expected[:, 1:] - expected[:, :1]).max(axis=(0, 2))
     assert apart.min() > 1e-2, "a block that changes nothing would prove nothing"
 
 
-def test_some_lanes_in_another_order() -> None:
+def test_some_blocks_in_another_order() -> None:
     graph, images = graph_of(chain), batch()
     third, first = names(graph)[2], names(graph)[0]
-    lanes = Lanes(graph, [third, first]).predict(images, verbose=0)
-    for lane, name in enumerate([third, first], start=1):
+    outputs = LeaveOneOutModel(graph, [third, first]).predict(images, verbose=0)
+    for number, name in enumerate([third, first], start=1):
         expected = without(graph, name).predict(images, verbose=0)
-        np.testing.assert_allclose(lanes[:, lane], expected, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(outputs[:, number], expected, rtol=1e-4, atol=1e-5)
 
 
 def labelled(graph: te.LayerGraph, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return images with the whole net's answers as labels, every third one wrong."""
+    """Return images with the net's own answers as labels, every third one wrong."""
     images = batch(count)
     labels = graph.model.predict(images, verbose=0).argmax(axis=-1)
     labels[::3] = (labels[::3] + 1) % 4
     return images, labels
 
 
-def test_a_sweep_gives_the_accuracies_of_the_nets_part_by_part(
+def test_the_accuracies_of_all_nets_come_part_by_part(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(block_accuracy, "_PART", 16)
+    monkeypatch.setattr(evaluation, "_PART_SIZE", 16)
     graph = graph_of(chain)
     accuracy = te.Accuracy(*labelled(graph, 40), batch_size=8)
     assert accuracy(graph.model) == 26 / 40
-    tallies = list(accuracy.without_each(graph, names(graph)))
-    assert [tally.seen for tally in tallies] == [16, 32, 40]
+    parts = list(accuracy.without_each(graph, names(graph)))
+    assert [part.seen for part in parts] == [16, 32, 40]
     expected = {name: accuracy(without(graph, name)) for name in names(graph)}
-    assert tallies[-1].accuracies == expected
+    assert parts[-1].accuracies == expected
     assert len(set(expected.values())) > 1
-    again = block_accuracy.Tally.from_json(tallies[0].to_json())
-    assert list(accuracy.without_each(graph, names(graph), after=again)) == tallies[1:]
+    again = EvaluationProgress.from_json(parts[0].to_json())
+    assert list(accuracy.without_each(graph, names(graph), after=again)) == parts[1:]
 
 
 def test_a_search_finds_the_same_by_either_way(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(block_accuracy, "_PART", 16)
+    monkeypatch.setattr(evaluation, "_PART_SIZE", 16)
     graph = graph_of(chain)
     images, labels = labelled(graph, 40)
     accuracy = te.Accuracy(images, labels)
@@ -140,7 +139,7 @@ def test_a_search_finds_the_same_by_either_way(
     monkeypatch.setattr(accuracy, "_predict", interrupted)
     with pytest.raises(KeyboardInterrupt):
         te.remove_blocks(graph.model, evaluate=accuracy, budget=1, checkpoint=tmp_path)
-    assert parts == [0, 16, 32, 0, 16], "the whole net, then two of three parts of the first sweep"
+    assert parts == [0, 16, 32, 0, 16], "the original, then two of three parts of the first step"
     monkeypatch.setattr(accuracy, "_predict", predict)
     assert te.remove_blocks(graph.model, evaluate=accuracy, budget=1, checkpoint=tmp_path) == slow
 

@@ -1,0 +1,177 @@
+"""`PruningSchedule`: the steps in which groups can be cut, and the plans that a sequence of steps leads to."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Self
+
+import numpy as np
+
+from tfelastic.cost import Budget, spending
+from tfelastic.errors import BudgetError, PlanError
+from tfelastic.graph import Group, LayerGraph
+from tfelastic.plan import KeepPlan, Selection
+from tfelastic.strategies.rounding import step_of
+
+
+@dataclass(frozen=True)
+class PruningStep:
+    """One step: group `group` is cut to its `keep` best units.
+
+    Attributes:
+        group: The group's name.
+        keep: How many units stay.
+        share: `keep` and half of what the step drops, as a share of the group: the width at which rounding to the
+            nearest step takes this one.
+        score: The mean score of the dropped units.
+    """
+
+    group: str
+    keep: int
+    share: float
+    score: float
+
+
+@dataclass(frozen=True, eq=False)
+class PruningSchedule:
+    """Every step that a graph's groups can take.
+
+    Attributes:
+        graph: The graph.
+        groups: For each group that may shrink its steps, widest first.
+        order: For each group its units, best first.
+    """
+
+    graph: LayerGraph
+    groups: tuple[tuple[PruningStep, ...], ...]
+    order: Mapping[str, np.ndarray]
+
+    @classmethod
+    def of(
+        cls,
+        graph: LayerGraph,
+        scores: Mapping[str, np.ndarray],
+        *,
+        round_to: int = 8,
+        floor: float = 0.0,
+        protect: Sequence[str] = (),
+    ) -> Self:
+        """Return the steps from the unpruned graph down, worst units first within each group.
+
+        Args:
+            graph: The graph.
+            scores: A score per unit, `[units]`, for every prunable group.
+            round_to: What channel counts are multiples of (see `step_of`).
+            floor: The share of every group's units that stays at least.
+            protect: Names of layers whose channels all stay.
+
+        Raises:
+            BudgetError: `round_to` is less than 1.
+            PlanError: A protected layer does not exist.
+        """
+        groups = tuple(
+            group_steps(group, normalised(scores[group.name]), round_to=round_to, floor=floor)
+            for group in _unprotected(graph, protect)
+        )
+        return cls(graph, groups, {name: best_first(values) for name, values in scores.items()})
+
+    def plan(self, steps: Sequence[PruningStep]) -> KeepPlan:
+        """Return the plan after `steps`; the units left stay in their old order."""
+        return self.plan_of({step.group: step.keep for step in steps})
+
+    def plan_of(self, counts: Mapping[str, int]) -> KeepPlan:
+        """Return the plan that keeps so many units of each group, in their old order."""
+        return KeepPlan(
+            self.graph.fingerprint,
+            {
+                name: tuple(sorted(self.order[name][:count].tolist()))
+                for name, count in counts.items()
+            },
+        )
+
+    def steps_within(self, budget: Budget, steps: Iterable[PruningStep]) -> list[PruningStep]:
+        """Return the first of `steps`, as many as it takes to fit a budget.
+
+        Costs fall with every step, so bisection finds the place, between what did not fit and twice as many.
+
+        Raises:
+            BudgetError: All steps together spend more than the budget; the text says how much.
+        """
+        limits = budget.limits(budget.spending(Selection(self.graph)))
+
+        def fits(count: int) -> bool:
+            spent = budget.spending(Selection(self.graph, self.plan(taken[:count])))
+            return all(spent[name] <= limit for name, limit in limits.items())
+
+        ahead = iter(steps)
+        taken: list[PruningStep] = []
+        low = high = 0
+        while not fits(high):
+            taken += islice(ahead, len(taken) + 1)
+            if len(taken) == high:
+                raise BudgetError(_out_of_reach(self.graph, budget, self.plan(taken)))
+            low, high = high + 1, len(taken)
+        while low < high:
+            middle = (low + high) // 2
+            if fits(middle):
+                high = middle
+            else:
+                low = middle + 1
+        return taken[:high]
+
+
+def group_steps(
+    group: Group, scores: np.ndarray, *, round_to: int, floor: float = 0.0
+) -> tuple[PruningStep, ...]:
+    """Return the steps that `group` can take, widest first.
+
+    Args:
+        group: The group.
+        scores: A score per unit, `[units]`.
+        round_to: What channel counts are multiples of (see `step_of`).
+        floor: The share of the group's units that stays at least.
+    """
+    step = step_of(group, round_to)
+    ranked = np.sort(scores)[::-1]
+    least = max(step, int(np.ceil(floor * group.size / step)) * step)
+    steps, wide = [], group.size
+    while (keep := (wide - 1) // step * step) >= least:
+        share, score = (wide + keep) / 2 / group.size, float(ranked[keep:wide].mean())
+        steps.append(PruningStep(group.name, keep, share, score))
+        wide = keep
+    return tuple(steps)
+
+
+def best_first(scores: np.ndarray) -> np.ndarray:
+    """Return the numbers of a group's units by falling score, `[units]`; equal ones stay in their order."""
+    return np.argsort(-scores, kind="stable")
+
+
+def normalised(scores: np.ndarray) -> np.ndarray:
+    """Return one group's scores divided by their mean, so that groups compare; all zeros stay as they are."""
+    mean = float(scores.mean())
+    return scores / mean if mean > 0 else scores.astype(float)
+
+
+def _unprotected(graph: LayerGraph, protect: Sequence[str]) -> list[Group]:
+    layers = {step.path for step in graph.steps}
+    if unknown := set(protect) - layers:
+        raise PlanError(
+            f"cannot protect {sorted(unknown)}: model {graph.model.name!r} has no such layers"
+        )
+    return [g for g in graph.prunable if not any(member.layer in protect for member in g.members)]
+
+
+def _out_of_reach(graph: LayerGraph, budget: Budget, smallest: KeepPlan) -> str:
+    result = spending(graph, smallest, budget)
+    over = [
+        f"{name} of {result.spent[name]:,.0f} where {limit:,.0f} are allowed "
+        f"({result.spent[name] / limit - 1:.0%} too much)"
+        for name, limit in result.limits.items()
+        if result.spent[name] > limit
+    ]
+    frozen = sum(1 for group in graph.groups if group.frozen)
+    return (
+        f"the smallest plan for model {graph.model.name!r} still spends {' and '.join(over)}; allow more, lower "
+        f"`floor` or `round_to`, or protect fewer layers ({frozen} of {len(graph.groups)} groups are frozen)"
+    )
