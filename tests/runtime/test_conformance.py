@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tfelastic_runtime import Bundle, BundleError, Latency, Row, Slowdown, TensorSpec, choose
+from tfelastic_runtime import Bundle, BundleError, Latency, Policy, Row, TensorSpec
 from tfelastic_runtime.encoding import decode, encode
 from tfelastic_runtime.variant import VariantInfo
 
@@ -42,16 +42,16 @@ def edited(data: bytes, edit: dict[str, Any]) -> bytes:
 
 @pytest.mark.parametrize("case", named(load("policy.json")["cases"]))
 def test_policy(case: dict[str, Any]) -> None:
-    table = [Row(**row) for row in case["table"]]
-    slowdown = Slowdown()
+    policy = Policy([Row(**row) for row in case["table"]])
     for number, step in enumerate(case["steps"], start=1):
-        choice = choose(table, budget_us=step["budget_us"], slowdown=slowdown)
-        slowdown = slowdown.observe(table[choice.index], step["observed_us"])
+        choice = policy.choose(step["budget_us"])
+        policy.observe(step["observed_us"])
         found = {
             "index": choice.index,
             "predicted_us": choice.predicted_us,
             "feasible": choice.feasible,
-            "slowdown_q16": slowdown.q16,
+            "slowdown_q16": policy.slowdown.q16,
+            "spread_q16": policy.slowdown.spread_q16,
         }
         assert found == {key: step[key] for key in found}, f"step {number}"
 

@@ -76,8 +76,8 @@ def test_runs_what_the_budget_allows(bundle: Bundle, device: Device) -> None:
         assert chosen.run(IMAGE).variant == "w050"
         chosen.budget_us = 11
         result = chosen.run(IMAGE)
-        assert (result.variant, result.predicted_us, result.feasible) == ("w025", 12, False)
-        assert chosen.slowdown == 1.0
+        assert (result.variant, result.predicted_us, result.feasible) == ("w025", 13, False)
+        assert 1.0 < chosen.slowdown < 1.06
         assert chosen.budget_us == 11
 
 
@@ -95,14 +95,14 @@ def test_follows_a_device_that_slows_down_and_recovers(bundle: Bundle, device: D
         before = [chosen.run(IMAGE).variant for _ in range(20)]
         device.slowdown = 2.0
         slow = [chosen.run(IMAGE).variant for _ in range(20)]
-        assert 1.8 < chosen.slowdown < 2.0
+        assert 1.9 < chosen.slowdown < 2.1
         device.slowdown = 1.0
         after = [chosen.run(IMAGE).variant for _ in range(80)]
     assert set(before) == {"w100"}
     assert slow[:2] == ["w100", "w100"]
     assert set(slow[2:]) == {"w050"}
-    assert set(after[:8]) == {"w050"}
-    assert set(after[-20:]) == {"w100"}
+    assert after[0] == "w050"
+    assert set(after[1:]) == {"w100"}
 
 
 def test_measures_itself_in_turns_without_the_warm_up(bundle: Bundle, device: Device) -> None:

@@ -24,7 +24,7 @@ from tfelastic_runtime.errors import (
 )
 from tfelastic_runtime.latency import Latency, Profile, measure
 from tfelastic_runtime.manifest import Manifest
-from tfelastic_runtime.policy import Choice, Row, Slowdown, choose
+from tfelastic_runtime.policy import Choice, Current, Policy, Row, Slowdown, choose
 from tfelastic_runtime.runner import Runner, RunnerPool
 from tfelastic_runtime.selector import Result, Selector
 from tfelastic_runtime.variant import Stored, TensorSpec, VariantInfo, VariantPlan
@@ -35,9 +35,11 @@ __all__ = [
     "BundleError",
     "Choice",
     "ClosedError",
+    "Current",
     "InputError",
     "Latency",
     "Manifest",
+    "Policy",
     "Profile",
     "ProfileError",
     "Result",

@@ -1,22 +1,23 @@
 """The selection policy: which variant runs next, in integers alone (`runtime/SPEC.md`, section 4).
 
 A table holds what each variant took on this device when nothing disturbed it. One number, the
-slowdown, says how much slower the device is now; it is learnt from whichever variant runs and
-scales the whole table, so the variants that are not running are predicted too (ALERT: Wan et al.,
-USENIX ATC 2020). Here the estimator is made of comparisons, shifts and one division, so that C++
-and Kotlin reproduce it to the last bit.
+slowdown, says how much slower the device is now; it is learned from whichever variant runs and
+scales the table of all (ALERT: Wan et al., USENIX ATC 2020). Three facts decide how it is learned:
 
-An observed latency is consistent with a range of slowdowns: its 90 % latency in the table would have
-been reached at the low end, its median at the high end. The slowdown moves only when it leaves the
-range that the last eight observations agree on. One slow run in eight is an outlier and changes
-nothing, as a 90 % budget allows; from the second on, each slow run raises it, at most to twice as
-much. It falls by a 32nd of the way per run, so that probing a wider variant again costs few misses.
+* A run can be slow by accident, but not fast by accident. So one clearly fast run ends a load, and
+  one clearly slow run changes nothing until a second confirms it.
+* Where slow runs have proved lasting before, the next such run is believed at once.
+* Where the slowdown was lowered and the next runs are slow again, the table does not fit this
+  variant. Each time the number of fast runs that lowering takes doubles.
+
+Between such changes the slowdown is a running mean, predictions have a margin in proportion to the
+differences between successive runs, and a dead band keeps noise from switching variants.
 
 Example:
     >>> table = [Row(980_000, 4_000, 4_400), Row(950_000, 1_500, 1_700)]
     >>> choose(table, budget_us=5_000)
     Choice(index=0, predicted_us=4400, feasible=True)
-    >>> slow = Slowdown().observe(table[0], 8_800).observe(table[0], 8_800)
+    >>> slow = Slowdown().observe(table[0], 8_000).observe(table[0], 8_000)
     >>> choose(table, budget_us=5_000, slowdown=slow)
     Choice(index=1, predicted_us=3400, feasible=True)
 """
@@ -24,18 +25,29 @@ Example:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tfelastic_runtime.errors import BudgetError, ProfileError
 
 ONE_Q16 = 1 << 16
-"""The slowdown 1.0 in fixed point: 16 bits behind the point."""
+"""1.0 in fixed point: 16 bits behind the point."""
 SLOWDOWN_MIN_Q16 = ONE_Q16 >> 4
 SLOWDOWN_MAX_Q16 = ONE_Q16 << 6
-WINDOW = 8
-FALL_SHIFT = 5
+"""The slowdowns that one run can tell of."""
+DEVIATION_MIN_Q16 = ONE_Q16 >> 5
+"""The least deviation that the first run starts from."""
+TOLERANCE_MIN_Q16, TOLERANCE_MAX_Q16 = ONE_Q16 >> 3, ONE_Q16 >> 1
+RISE_RUNS, FALL_RUNS = 8, 16
+"""The runs that a mean remembers: fewer when it rises, for a slow run costs more than a narrow one."""
+DEVIATION_SHIFT = 6
+TRIAL_RUNS = 8
+PATIENCE_MAX = 64
+SWITCH_RUNS = 64
+"""Runs between two switches of which the second exceeds the budget."""
 MICROSECONDS_MAX = (1 << 31) - 1
 """The largest latency and budget, 35 minutes: their product with any slowdown fits in 64 bits."""
+SCORE_ORDER_MAX = (1 << 31) - 1
+UNUSED_MAX_US = 1 << 40
 
 
 @dataclass(frozen=True)
@@ -43,24 +55,32 @@ class Row:
     """What the policy knows of one variant.
 
     Attributes:
-        accuracy_ppm: Correct answers per million.
+        score_order: The variant's score as an integer of 32 bits; a better one is larger.
         p50_us: Median latency in microseconds, measured on this device.
         p90_us: Latency in microseconds that nine runs of ten kept.
+        switch_us: Time in microseconds to make the variant ready, on top of the run itself; 0 where
+            it is resident, or where that time is unknown.
     """
 
-    accuracy_ppm: int
+    score_order: int
     p50_us: int
     p90_us: int
+    switch_us: int = 0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.accuracy_ppm <= 1_000_000:
+        if not -SCORE_ORDER_MAX <= self.score_order <= SCORE_ORDER_MAX:
             raise ProfileError(
-                f"accuracy_ppm must lie in 0 .. 1000000, received {self.accuracy_ppm}"
+                f"score_order must lie in {-SCORE_ORDER_MAX} .. {SCORE_ORDER_MAX}, "
+                f"received {self.score_order}"
             )
         if not 1 <= self.p50_us <= self.p90_us <= MICROSECONDS_MAX:
             raise ProfileError(
                 f"latencies must satisfy 1 <= p50_us <= p90_us <= {MICROSECONDS_MAX}, "
                 f"received p50_us={self.p50_us}, p90_us={self.p90_us}"
+            )
+        if not 0 <= self.switch_us <= MICROSECONDS_MAX:
+            raise ProfileError(
+                f"switch_us must lie in 0 .. {MICROSECONDS_MAX}, received {self.switch_us}"
             )
 
 
@@ -68,55 +88,181 @@ class Row:
 class Slowdown:
     """How much slower the device is now than when its table was measured.
 
+    All `_q16` numbers are in fixed point: 65536 is 1.0.
+
     Attributes:
-        q16: The estimate in fixed point (65536 is 1.0).
-        lows_q16: For the last eight observations, oldest first, the smallest slowdown consistent
-            with each.
-        highs_q16: The largest slowdown consistent with each.
+        q16: The slowdown that predictions use.
+        spread_q16: The relative spread that predictions use; 0 before the first run.
+        mean_q16: Mean slowdown of the runs since the last change of level.
+        deviation_q16: Mean relative difference between successive runs.
+        runs: Runs in the mean, at most 16; 0 before the first run.
+        latest_q16: The latest run's slowdown, or 0.
+        latest_p50_us: The median latency of the variant that it was of.
+        slow_q16: A slow run that waits for confirmation, or 0.
+        before_q16: The slowdown before a slow run that was believed at once, or 0.
+        trusted_q16: Slow runs up to this factor of the mean are believed at once.
+        fast_runs: Clearly fast runs in succession.
+        patience: How many of them lower the slowdown.
+        trial: Runs for which a slow run would still refute the latest lowering.
     """
 
     q16: int = ONE_Q16
-    lows_q16: tuple[int, ...] = (ONE_Q16,) * WINDOW
-    highs_q16: tuple[int, ...] = (ONE_Q16,) * WINDOW
+    spread_q16: int = 0
+    mean_q16: int = ONE_Q16
+    deviation_q16: int = 0
+    runs: int = 0
+    latest_q16: int = 0
+    latest_p50_us: int = 0
+    slow_q16: int = 0
+    before_q16: int = 0
+    trusted_q16: int = 0
+    fast_runs: int = 0
+    patience: int = 1
+    trial: int = 0
 
     def observe(self, row: Row, observed_us: int) -> Slowdown:
-        """Return the estimate after the variant of `row` took `observed_us` microseconds."""
+        """Return the estimate after the variant of `row` took `observed_us` microseconds.
+
+        The time of switching to the variant is not part of `observed_us`.
+        """
         observed = min(max(observed_us, 1), MICROSECONDS_MAX)
-        lows = (*self.lows_q16[1:], _bounded((observed << 16) // row.p90_us))
-        highs = (*self.highs_q16[1:], _bounded((observed << 16) // row.p50_us))
-        low, high = min(lows[-1], sorted(lows)[-2]), sorted(highs)[-2]
-        q16 = self.q16
-        if low > q16:
-            q16 = min(low, 2 * q16)
-        elif high < q16:
-            q16 -= (q16 - high + (1 << FALL_SHIFT) - 1) >> FALL_SHIFT
-        return Slowdown(q16, lows, highs)
+        run = min(max((observed << 16) // row.p50_us, SLOWDOWN_MIN_Q16), SLOWDOWN_MAX_Q16)
+        state = self if self.runs else replace(self, runs=1, deviation_q16=_deviation_of(row))
+        if state.latest_p50_us != row.p50_us:
+            # The tables of two variants may err in different ways, which is no noise.
+            state = replace(state, latest_q16=0, latest_p50_us=row.p50_us)
+        tolerance = min(max(4 * state.deviation_q16, TOLERANCE_MIN_Q16), TOLERANCE_MAX_Q16)
+        band = state.mean_q16 * tolerance >> 16
+        if run > state.mean_q16 + band:
+            return state._after_slow(run, tolerance)
+        if run < state.mean_q16 - band:
+            return state._after_fast(run, tolerance)
+        return state._after_usual(run, tolerance)
 
     def predict_us(self, row: Row) -> int:
-        """Return the latency in microseconds that nine runs of ten will keep now, rounded up."""
-        return (row.p90_us * self.q16 + ONE_Q16 - 1) >> 16
+        """Return the latency in microseconds that the variant's next run will keep, rounded up.
+
+        Nine runs of ten keep it at least; where the table's spread is the present one, 97 of 100.
+        """
+        upper = self.q16 + (5 * self.q16 * self.spread_q16 >> 18)
+        return (max(row.p90_us * self.q16, row.p50_us * upper) + ONE_Q16 - 1) >> 16
+
+    def _after_slow(self, run: int, tolerance: int) -> Slowdown:
+        if self.trial:
+            patience = min(2 * self.patience, PATIENCE_MAX)
+            return self._learned(run, tolerance, patience=patience, trial=0)._at(run)
+        if self.before_q16:
+            return self._learned(run, tolerance)._at(run)
+        if self.slow_q16:
+            trusted = max(self.trusted_q16, (self.slow_q16 << 16) // self.mean_q16)
+            state = self._learned(run, tolerance, trusted_q16=trusted)
+            return state._at(min(run, self.slow_q16))
+        if run << 16 <= self.trusted_q16 * self.mean_q16:
+            return replace(self._learned(run, tolerance)._at(run), before_q16=self.mean_q16)
+        return replace(self, slow_q16=run, fast_runs=0)
+
+    def _after_fast(self, run: int, tolerance: int) -> Slowdown:
+        state = self._learned(run, tolerance)
+        if self.before_q16:
+            trusted = (self.mean_q16 << 16) // self.before_q16 - 1
+            return replace(state, trusted_q16=trusted)._at(self.before_q16)
+        if self.fast_runs + 1 >= state.patience:
+            return replace(state._at(run), trial=TRIAL_RUNS)
+        return replace(state, slow_q16=0, fast_runs=self.fast_runs + 1)
+
+    def _after_usual(self, run: int, tolerance: int) -> Slowdown:
+        runs = min(self.runs + 1, FALL_RUNS)
+        if run >= self.mean_q16:
+            mean = self.mean_q16 + (run - self.mean_q16) // min(runs, RISE_RUNS)
+        else:
+            mean = self.mean_q16 - (self.mean_q16 - run) // runs
+        state = self._learned(run, tolerance)
+        highest = mean + (3 * mean * state.spread_q16 >> 18)
+        q16 = min(max(self.q16, mean), highest)
+        return replace(
+            state, q16=q16, mean_q16=mean, runs=runs, slow_q16=0, before_q16=0, fast_runs=0
+        )
+
+    def _learned(self, run: int, tolerance: int, **changes: int) -> Slowdown:
+        """Return the state with the deviation updated, and one run less on trial."""
+        latest, deviation = self.latest_q16, self.deviation_q16
+        if latest:
+            difference = min((abs(run - latest) << 16) // max(run, latest), tolerance)
+            step = abs(difference - deviation) >> DEVIATION_SHIFT
+            deviation += step if difference >= deviation else -step
+        spread = max(self.spread_q16, deviation)
+        if 3 * spread > 4 * deviation:
+            spread = 4 * deviation // 3
+        changed = {
+            "latest_q16": run,
+            "deviation_q16": deviation,
+            "spread_q16": spread,
+            "trial": max(self.trial - 1, 0),
+            "patience": 1 if self.trial == 1 else self.patience,
+        }
+        return replace(self, **{**changed, **changes})
+
+    def _at(self, level_q16: int) -> Slowdown:
+        """Return the state at a new level."""
+        return replace(
+            self,
+            q16=level_q16,
+            mean_q16=level_q16,
+            runs=1,
+            slow_q16=0,
+            before_q16=0,
+            fast_runs=0,
+        )
+
+
+@dataclass(frozen=True)
+class Current:
+    """The variant that ran last.
+
+    Attributes:
+        index: Its row.
+        runs: Its runs since the switch to it, at most 64.
+        unused_us: What these runs left unused of their budgets, in microseconds.
+    """
+
+    index: int
+    runs: int = 0
+    unused_us: int = 0
 
 
 @dataclass(frozen=True)
 class Choice:
-    """The policy's answer: which row, what it will take, and whether that keeps the budget."""
+    """The policy's answer: which row, what the run will take, and whether that keeps the budget.
+
+    Attributes:
+        index: The row.
+        predicted_us: The predicted latency in microseconds, with the time of switching.
+        feasible: Whether `predicted_us` keeps the budget.
+    """
 
     index: int
     predicted_us: int
     feasible: bool
 
 
-def choose(table: Sequence[Row], *, budget_us: int, slowdown: Slowdown = Slowdown()) -> Choice:
-    """Return the most accurate variant that is predicted to keep the budget, else the fastest.
+def choose(
+    table: Sequence[Row],
+    *,
+    budget_us: int,
+    slowdown: Slowdown = Slowdown(),
+    current: Current | None = None,
+) -> Choice:
+    """Return the best variant that is predicted to keep the budget, else the fastest.
 
-    Equal accuracy is decided by the lower `p90_us`, then by the earlier row. So a variant that is
-    neither more accurate nor faster than another is never chosen, and a larger budget never gives a
-    less accurate one.
+    A switch counts in the prediction of the run that makes it. While the current variant keeps the
+    budget, a switch is made only when the runs since the last one have left as much time unused as it
+    takes; one that exceeds the budget by itself, only after 64 runs.
 
     Args:
         table: One row per variant, in the manifest's order.
-        budget_us: The latency in microseconds that nine runs of ten should keep.
+        budget_us: The latency in microseconds that at least nine runs of ten should keep.
         slowdown: The present estimate.
+        current: The variant that ran last; None before the first run.
 
     Raises:
         ProfileError: The table is empty.
@@ -125,13 +271,102 @@ def choose(table: Sequence[Row], *, budget_us: int, slowdown: Slowdown = Slowdow
     if not table:
         raise ProfileError("the latency table is empty: expected one row per variant")
     check_budget_us(budget_us)
-    predictions = [slowdown.predict_us(row) for row in table]
-    within = [index for index, predicted in enumerate(predictions) if predicted <= budget_us]
-    if within:
-        best = min(within, key=lambda i: (-table[i].accuracy_ppm, table[i].p90_us, i))
-    else:
-        best = min(range(len(table)), key=lambda i: (table[i].p90_us, -table[i].accuracy_ppm, i))
-    return Choice(best, predictions[best], bool(within))
+    predicted = [slowdown.predict_us(row) for row in table]
+    fastest = min(
+        range(len(table)),
+        key=lambda i: (predicted[i], -table[i].score_order, table[i].p90_us, table[i].p50_us, i),
+    )
+    # A variant that is slower and worse than the fastest one is left without conditions.
+    if current and table[current.index].score_order < table[fastest].score_order:
+        current = None
+    allowed = [
+        index
+        for index in range(len(table))
+        if table[index].score_order >= table[fastest].score_order
+        and _allowed(table, predicted, index, budget_us, current)
+    ]
+    costs = [
+        predicted[index] + (0 if current and index == current.index else row.switch_us)
+        for index, row in enumerate(table)
+    ]
+    best = min(
+        allowed,
+        default=fastest,
+        key=lambda i: (-table[i].score_order, costs[i], table[i].p90_us, table[i].p50_us, i),
+    )
+    return Choice(best, costs[best], costs[best] <= budget_us)
+
+
+def _allowed(
+    table: Sequence[Row],
+    predicted: Sequence[int],
+    index: int,
+    budget_us: int,
+    current: Current | None,
+) -> bool:
+    """Return whether a row may run next: it keeps the budget, and a switch to it pays."""
+    if current is None or index == current.index:
+        return predicted[index] <= budget_us
+    cost = predicted[index] + table[index].switch_us
+    limit = predicted[current.index]
+    if limit > budget_us or cost <= limit:
+        return cost <= budget_us
+    return (
+        predicted[index] <= budget_us
+        and (cost <= budget_us or current.runs >= SWITCH_RUNS)
+        and current.unused_us >= table[index].switch_us
+    )
+
+
+class Policy:
+    """The policy with its state: `choose`, run that variant, `observe`, and again.
+
+    Args:
+        table: One row per variant, in the manifest's order.
+
+    Example:
+        >>> policy = Policy([Row(980_000, 4_000, 4_400), Row(950_000, 1_500, 1_700)])
+        >>> policy.choose(2_000).index
+        1
+        >>> policy.observe(1_600)
+        >>> policy.slowdown.q16 / 65536
+        1.033...
+    """
+
+    def __init__(self, table: Sequence[Row]) -> None:
+        self.table = tuple(table)
+        self.slowdown = Slowdown()
+        self.current: Current | None = None
+        self._budget_us = 1
+
+    def choose(self, budget_us: int, table: Sequence[Row] | None = None) -> Choice:
+        """Return the next choice, which the next `observe` is of.
+
+        Args:
+            budget_us: The latency in microseconds that at least nine runs of ten should keep.
+            table: The rows as they are now, where it has changed which variants are resident.
+        """
+        choice = choose(
+            self.table if table is None else table,
+            budget_us=budget_us,
+            slowdown=self.slowdown,
+            current=self.current,
+        )
+        if self.current is None or self.current.index != choice.index:
+            self.current = Current(choice.index)
+        self._budget_us = budget_us
+        return choice
+
+    def observe(self, observed_us: int) -> None:
+        """Learn what the chosen variant took, in microseconds, without the time of switching."""
+        if self.current is None:
+            raise ProfileError("observe: no variant was chosen yet; call choose first")
+        last = self.current
+        unused_us = last.unused_us + max(self._budget_us - max(observed_us, 1), 0)
+        self.current = Current(
+            last.index, min(last.runs + 1, SWITCH_RUNS), min(unused_us, UNUSED_MAX_US)
+        )
+        self.slowdown = self.slowdown.observe(self.table[last.index], observed_us)
 
 
 def check_budget_us(budget_us: int) -> int:
@@ -145,5 +380,7 @@ def check_budget_us(budget_us: int) -> int:
     return budget_us
 
 
-def _bounded(slowdown_q16: int) -> int:
-    return min(max(slowdown_q16, SLOWDOWN_MIN_Q16), SLOWDOWN_MAX_Q16)
+def _deviation_of(row: Row) -> int:
+    """Return the deviation that a row's percentiles imply, for latencies of a normal distribution."""
+    implied = (7 * (row.p90_us - row.p50_us) << 16) // (8 * row.p50_us)
+    return min(max(implied, DEVIATION_MIN_Q16), TOLERANCE_MAX_Q16)

@@ -14,7 +14,7 @@ import numpy as np
 from tfelastic_runtime.bundle import Bundle
 from tfelastic_runtime.errors import BudgetError, ClosedError, ProfileError
 from tfelastic_runtime.latency import Latency, Profile, measure
-from tfelastic_runtime.policy import ONE_Q16, Row, Slowdown, check_budget_us, choose
+from tfelastic_runtime.policy import ONE_Q16, Policy, Row, check_budget_us
 from tfelastic_runtime.runner import RunnerPool
 
 ProfileSource = Profile | Mapping[str, Latency] | str | os.PathLike[str]
@@ -71,14 +71,17 @@ class Selector:
         self._clock = clock
         self._lock = threading.Lock()
         self._closed = False
-        self._slowdown = Slowdown()
         latencies = self._measured() if profile is None else _latencies(profile, pool)
         self._latencies = MappingProxyType(latencies)
-        self._rows = tuple(
-            Row(
-                variant.accuracy_ppm, latencies[variant.name].p50_us, latencies[variant.name].p90_us
-            )
-            for variant in pool.bundle.variants
+        self._policy = Policy(
+            [
+                Row(
+                    variant.accuracy_ppm,
+                    latencies[variant.name].p50_us,
+                    latencies[variant.name].p90_us,
+                )
+                for variant in pool.bundle.variants
+            ]
         )
 
     @classmethod
@@ -129,10 +132,10 @@ class Selector:
         """
         with self._lock:
             self._check_open()
-            choice = choose(self._rows, budget_us=self._budget_us, slowdown=self._slowdown)
+            choice = self._policy.choose(self._budget_us)
             name = self._pool.bundle.variants[choice.index].name
             outputs, latency_us = self._timed(name, image)
-            self._slowdown = self._slowdown.observe(self._rows[choice.index], latency_us)
+            self._policy.observe(latency_us)
         labels = self._pool.bundle.manifest.labels
         label = None if labels is None else labels[int(np.argmax(outputs))]
         return Result(outputs, label, name, latency_us, choice.predicted_us, choice.feasible)
@@ -149,7 +152,7 @@ class Selector:
     @property
     def slowdown(self) -> float:
         """How much slower the device is now than when its latencies were measured."""
-        return self._slowdown.q16 / ONE_Q16
+        return self._policy.slowdown.q16 / ONE_Q16
 
     @property
     def latencies(self) -> Mapping[str, Latency]:

@@ -132,20 +132,23 @@ std::int64_t Number(const Buffer& numbers, std::size_t index) {
 }
 
 // A table of rows, and steps of a budget and what the run took: the choice before each step, and the
-// slowdown behind it.
+// slowdown and the spread behind it.
 void AnswerPolicy(const Buffer& table, const Buffer& steps) {
-  constexpr std::size_t kRowsMax = 16;
+  constexpr std::size_t kRowsMax = 16, kNumbers = 4;
   tfelastic::Row rows[kRowsMax];
-  const std::size_t count = table.size / 24;
+  const std::size_t count = table.size / (8 * kNumbers);
   for (std::size_t i = 0; i < count && i < kRowsMax; ++i) {
-    rows[i] = {Number(table, 3 * i), Number(table, 3 * i + 1), Number(table, 3 * i + 2)};
+    rows[i] = {Number(table, kNumbers * i), Number(table, kNumbers * i + 1),
+               Number(table, kNumbers * i + 2), Number(table, kNumbers * i + 3)};
   }
-  tfelastic::Slowdown slowdown;
+  tfelastic::Policy policy;
   for (std::size_t i = 0; i < steps.size / 16; ++i) {
-    const tfelastic::Choice choice = tfelastic::Choose(rows, count, Number(steps, 2 * i), slowdown);
-    slowdown.Observe(rows[choice.index], Number(steps, 2 * i + 1));
-    std::printf("%zu %lld %d %lld\t", choice.index, static_cast<long long>(choice.predicted_us),
-                choice.feasible, static_cast<long long>(slowdown.q16()));
+    const tfelastic::Choice choice = policy.Choose(rows, count, Number(steps, 2 * i));
+    policy.Observe(rows, Number(steps, 2 * i + 1));
+    std::printf("%zu %lld %d %lld %lld\t", choice.index,
+                static_cast<long long>(choice.predicted_us), choice.feasible,
+                static_cast<long long>(policy.slowdown().q16()),
+                static_cast<long long>(policy.slowdown().spread_q16()));
   }
   std::puts("");
 }

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from tfelastic_runtime import Bundle, BundleError
+from tfelastic_runtime import Bundle, BundleError, Policy, Row
 from tfelastic_runtime.delta import expand
 
 from tflite_export.bundle.delta import number
@@ -327,16 +327,66 @@ def integers(values: Iterable[int]) -> bytes:
     return b"".join(value.to_bytes(8, "little", signed=True) for value in values)
 
 
+def asked_of_policy(table: list[Row], steps: list[tuple[int, int]]) -> tuple[int, bytes, bytes]:
+    rows = (
+        number
+        for row in table
+        for number in (row.score_order, row.p50_us, row.p90_us, row.switch_us)
+    )
+    return CHOICES, integers(rows), integers(number for step in steps for number in step)
+
+
+def answered_by_policy(answer: str) -> list[list[int]]:
+    return [[int(word) for word in step.split()] for step in answer.split("\t")[:-1]]
+
+
 def test_policy(ask_sanitized: Ask) -> None:
-    keys = ("index", "predicted_us", "feasible", "slowdown_q16")
-    questions = []
-    for case in POLICY["cases"]:
-        rows = (row[key] for row in case["table"] for key in ("accuracy_ppm", "p50_us", "p90_us"))
-        steps = (step[key] for step in case["steps"] for key in ("budget_us", "observed_us"))
-        questions.append((CHOICES, integers(rows), integers(steps)))
+    keys = ("index", "predicted_us", "feasible", "slowdown_q16", "spread_q16")
+    questions = [
+        asked_of_policy(
+            [Row(**row) for row in case["table"]],
+            [(step["budget_us"], step["observed_us"]) for step in case["steps"]],
+        )
+        for case in POLICY["cases"]
+    ]
     for case, answer in zip(POLICY["cases"], ask_sanitized(questions), strict=True):
-        told = [[int(word) for word in step.split()] for step in answer.split("\t")[:-1]]
-        assert told == [[int(step[key]) for key in keys] for step in case["steps"]], case["name"]
+        expected = [[int(step[key]) for key in keys] for step in case["steps"]]
+        assert answered_by_policy(answer) == expected, case["name"]
+
+
+def random_policy(rng: random.Random) -> tuple[list[Row], list[tuple[int, int]]]:
+    """Draw a table, budgets near its latencies, and runs with loads and stalls."""
+    scale = rng.choice((20, 5_000, 1 << 26))
+    table = []
+    for _ in range(rng.randrange(1, 6)):
+        p50_us = rng.randrange(1, scale)
+        p90_us = p50_us + rng.randrange(1 + p50_us // rng.choice((2, 10, 100)))
+        table.append(
+            Row(rng.randrange(8), p50_us, p90_us, rng.choice((0, 0, rng.randrange(scale))))
+        )
+    steps, slowdown = [], 1.0
+    for _ in range(400):
+        if rng.random() < 0.03:
+            slowdown = rng.choice((0.5, 1.0, 1.0, 1.7, 3.0, 70.0))
+        stall = rng.choice((2, 9)) if rng.random() < 0.03 else 1
+        took = slowdown * stall * rng.lognormvariate(0, 0.06) * rng.choice(table).p50_us
+        steps.append((rng.randrange(1, 3 * scale), round(took)))
+    return table, steps
+
+
+def test_policy_agrees_with_python_to_the_last_bit(ask_sanitized: Ask) -> None:
+    rng = random.Random(5)
+    drawn = [random_policy(rng) for _ in range(60)]
+    answers = ask_sanitized(asked_of_policy(table, steps) for table, steps in drawn)
+    for (table, steps), answer in zip(drawn, answers, strict=True):
+        policy, expected = Policy(table), []
+        for budget_us, observed_us in steps:
+            choice = policy.choose(budget_us)
+            policy.observe(observed_us)
+            state = policy.slowdown
+            expected.append([choice.index, choice.predicted_us, choice.feasible])
+            expected[-1] += [state.q16, state.spread_q16]
+        assert answered_by_policy(answer) == expected
 
 
 def test_encoding_decoding_and_percentiles(ask_sanitized: Ask) -> None:

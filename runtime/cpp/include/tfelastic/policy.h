@@ -10,93 +10,256 @@ namespace tfelastic {
 
 constexpr std::int64_t kMicrosecondsMax = 2147483647;
 
-// A variant's accuracy, and its latencies on this very device: 1 <= p50_us <= p90_us <= 2^31 - 1.
+// A variant's score, the higher the better, its latencies on this very device, 1 <= p50_us <= p90_us
+// <= 2^31 - 1, and the time to make it ready: 0 where it is resident, or where that is unknown.
 struct Row {
-  std::int64_t accuracy_ppm;
+  std::int64_t score_order;
   std::int64_t p50_us;
   std::int64_t p90_us;
+  std::int64_t switch_us = 0;
 };
 
 struct Choice {
   std::size_t index;
-  std::int64_t predicted_us;
-  bool feasible;  // Whether any row was predicted to keep the budget.
+  std::int64_t predicted_us;  // With the time of switching.
+  bool feasible;              // Whether the prediction keeps the budget.
 };
+
+namespace internal {
+
+constexpr std::int64_t kOne = 65536;  // 1.0, with 16 bits behind the point.
+
+inline std::int64_t Least(std::int64_t a, std::int64_t b) { return a < b ? a : b; }
+
+inline std::int64_t Greatest(std::int64_t a, std::int64_t b) { return a > b ? a : b; }
+
+inline std::int64_t Clamped(std::int64_t value, std::int64_t low, std::int64_t high) {
+  return Least(Greatest(value, low), high);
+}
+
+}  // namespace internal
 
 // How much slower the device is than when it was measured: one factor for all variants, learned from
 // each run.
 class Slowdown {
  public:
   // With 16 bits behind the point: 65536 is 1.0.
-  std::int64_t q16() const { return q16_; }
+  std::int64_t q16() const { return level_; }
 
-  std::int64_t Predicted(const Row& row) const { return Ceil(row.p90_us * q16_, kOne); }
+  // The relative spread that predictions use, likewise.
+  std::int64_t spread_q16() const { return spread_; }
 
-  // Learns from a run of a row that took so long.
+  std::int64_t Predicted(const Row& row) const {
+    const std::int64_t upper = level_ + 5 * level_ * spread_ / (4 * kOne);
+    return (internal::Greatest(row.p90_us * level_, row.p50_us * upper) + kOne - 1) / kOne;
+  }
+
+  // Learns from a run of a row that took so long, without the time of switching to it.
   void Observe(const Row& row, std::int64_t observed_us) {
-    const std::int64_t took = Clamped(observed_us, 1, kMicrosecondsMax);
-    lows_[next_] = Clamped(took * kOne / row.p90_us, kOne / 16, kOne * 64);
-    highs_[next_] = Clamped(took * kOne / row.p50_us, kOne / 16, kOne * 64);
-    const std::int64_t newest = lows_[next_], second = SecondLargest(lows_);
-    const std::int64_t low = newest < second ? newest : second, high = SecondLargest(highs_);
-    next_ = (next_ + 1) % kRuns;
-    if (low > q16_) {
-      q16_ = low < 2 * q16_ ? low : 2 * q16_;
-    } else if (high < q16_) {
-      q16_ -= Ceil(q16_ - high, 32);
+    const std::int64_t took = internal::Clamped(observed_us, 1, kMicrosecondsMax);
+    const std::int64_t run = internal::Clamped(took * kOne / row.p50_us, kOne / 16, kOne * 64);
+    if (runs_ == 0) {
+      runs_ = 1;
+      deviation_ = internal::Clamped(7 * (row.p90_us - row.p50_us) * kOne / (8 * row.p50_us),
+                                     kOne / 32, kOne / 2);
+    }
+    if (latest_p50_us_ != row.p50_us) {
+      latest_ = 0;  // The tables of two variants may err in different ways, which is no noise.
+      latest_p50_us_ = row.p50_us;
+    }
+    const std::int64_t tolerance = internal::Clamped(4 * deviation_, kOne / 8, kOne / 2);
+    const std::int64_t band = mean_ * tolerance / kOne;
+    if (run > mean_ + band) {
+      ObserveSlow(run, tolerance);
+    } else if (run < mean_ - band) {
+      ObserveFast(run, tolerance);
+    } else {
+      ObserveUsual(run, tolerance);
     }
   }
 
  private:
-  static constexpr std::int64_t kOne = 65536;
-  static constexpr std::size_t kRuns = 8;
+  static constexpr std::int64_t kOne = internal::kOne;
+  static constexpr std::int64_t kRiseRuns = 8, kFallRuns = 16, kTrialRuns = 8, kPatienceMax = 64;
 
-  static std::int64_t Ceil(std::int64_t of, std::int64_t by) { return (of + by - 1) / by; }
-
-  static std::int64_t Clamped(std::int64_t value, std::int64_t low, std::int64_t high) {
-    return value < low ? low : value > high ? high : value;
+  void ObserveSlow(std::int64_t run, std::int64_t tolerance) {
+    if (trial_ > 0) {
+      const std::int64_t patience = internal::Least(2 * patience_, kPatienceMax);
+      Learn(run, tolerance);
+      patience_ = patience;
+      trial_ = 0;
+      MoveTo(run);
+    } else if (before_ != 0) {
+      Learn(run, tolerance);
+      MoveTo(run);
+    } else if (slow_ != 0) {
+      trusted_ = internal::Greatest(trusted_, slow_ * kOne / mean_);
+      Learn(run, tolerance);
+      MoveTo(internal::Least(run, slow_));
+    } else if (run * kOne <= trusted_ * mean_) {
+      const std::int64_t before = mean_;
+      Learn(run, tolerance);
+      MoveTo(run);
+      before_ = before;
+    } else {
+      slow_ = run;
+      fast_runs_ = 0;
+    }
   }
 
-  static std::int64_t SecondLargest(const std::int64_t (&values)[kRuns]) {
-    std::int64_t largest = 0, second = 0;
-    for (const std::int64_t value : values) {
-      if (value > largest) {
-        second = largest;
-        largest = value;
-      } else if (value > second) {
-        second = value;
+  void ObserveFast(std::int64_t run, std::int64_t tolerance) {
+    Learn(run, tolerance);
+    if (before_ != 0) {
+      trusted_ = mean_ * kOne / before_ - 1;
+      MoveTo(before_);
+    } else if (fast_runs_ + 1 >= patience_) {
+      MoveTo(run);
+      trial_ = kTrialRuns;
+    } else {
+      slow_ = 0;
+      ++fast_runs_;
+    }
+  }
+
+  void ObserveUsual(std::int64_t run, std::int64_t tolerance) {
+    runs_ = internal::Least(runs_ + 1, kFallRuns);
+    if (run >= mean_) {
+      mean_ += (run - mean_) / internal::Least(runs_, kRiseRuns);
+    } else {
+      mean_ -= (mean_ - run) / runs_;
+    }
+    Learn(run, tolerance);
+    const std::int64_t highest = mean_ + 3 * mean_ * spread_ / (4 * kOne);
+    level_ = internal::Least(internal::Greatest(level_, mean_), highest);
+    slow_ = before_ = fast_runs_ = 0;
+  }
+
+  // Learns how much successive runs of one variant differ.
+  void Learn(std::int64_t run, std::int64_t tolerance) {
+    if (latest_ != 0) {
+      const std::int64_t larger = internal::Greatest(run, latest_);
+      const std::int64_t smaller = internal::Least(run, latest_);
+      const std::int64_t difference =
+          internal::Least((larger - smaller) * kOne / larger, tolerance);
+      if (difference >= deviation_) {
+        deviation_ += (difference - deviation_) / 64;
+      } else {
+        deviation_ -= (deviation_ - difference) / 64;
       }
     }
-    return second;
+    latest_ = run;
+    spread_ = internal::Clamped(spread_, deviation_, 4 * deviation_ / 3);
+    if (trial_ > 0 && --trial_ == 0) patience_ = 1;
   }
 
-  std::int64_t q16_ = kOne;
-  std::size_t next_ = 0;
-  std::int64_t lows_[kRuns] = {kOne, kOne, kOne, kOne, kOne, kOne, kOne, kOne};
-  std::int64_t highs_[kRuns] = {kOne, kOne, kOne, kOne, kOne, kOne, kOne, kOne};
+  void MoveTo(std::int64_t level) {
+    level_ = mean_ = level;
+    runs_ = 1;
+    slow_ = before_ = fast_runs_ = 0;
+  }
+
+  std::int64_t level_ = kOne;
+  std::int64_t spread_ = 0;         // 0 before the first run.
+  std::int64_t mean_ = kOne;        // Of the runs since the last change of level.
+  std::int64_t deviation_ = 0;      // Mean relative difference between successive runs.
+  std::int64_t runs_ = 0;           // In the mean, at most 16.
+  std::int64_t latest_ = 0;         // The latest run's slowdown, or 0.
+  std::int64_t latest_p50_us_ = 0;  // The median latency of the variant that it was of.
+  std::int64_t slow_ = 0;           // A slow run that waits for confirmation, or 0.
+  std::int64_t before_ = 0;         // The mean before a slow run that was believed at once, or 0.
+  std::int64_t trusted_ = 0;        // Slow runs up to this factor of the mean are believed at once.
+  std::int64_t fast_runs_ = 0;      // Clearly fast runs in succession,
+  std::int64_t patience_ = 1;       // and how many of them lower the slowdown.
+  std::int64_t trial_ = 0;          // Runs for which a slow one still refutes the last lowering.
 };
 
-// Chooses among `count` rows, at least one: the most accurate that is predicted to keep the budget;
-// where none is, the fastest.
+// The variant that ran last.
+struct Current {
+  static constexpr std::size_t kNone = static_cast<std::size_t>(-1);
+
+  std::size_t index = kNone;
+  std::int64_t runs = 0;       // Since the switch to it, at most 64.
+  std::int64_t unused_us = 0;  // What these runs left of their budgets.
+};
+
+// Chooses among `count` rows, at least one: the best that is predicted to keep the budget, and to
+// which a switch pays; where there is none, the fastest.
 inline Choice Choose(const Row* rows, std::size_t count, std::int64_t budget_us,
-                     const Slowdown& slowdown) {
-  std::size_t best = count, fastest = 0;
-  for (std::size_t i = 0; i < count; ++i) {
+                     const Slowdown& slowdown, const Current& current = Current()) {
+  std::size_t fastest = 0;
+  for (std::size_t i = 1; i < count; ++i) {
     const Row &row = rows[i], &least = rows[fastest];
-    if (row.p90_us < least.p90_us ||
-        (row.p90_us == least.p90_us && row.accuracy_ppm > least.accuracy_ppm)) {
+    const std::int64_t mine = slowdown.Predicted(row), other = slowdown.Predicted(least);
+    if (mine != other ? mine < other
+        : row.score_order != least.score_order ? row.score_order > least.score_order
+        : row.p90_us != least.p90_us           ? row.p90_us < least.p90_us
+                                               : row.p50_us < least.p50_us) {
       fastest = i;
     }
-    if (slowdown.Predicted(row) > budget_us) continue;
-    if (best == count || row.accuracy_ppm > rows[best].accuracy_ppm ||
-        (row.accuracy_ppm == rows[best].accuracy_ppm && row.p90_us < rows[best].p90_us)) {
+  }
+  const bool unconditional =
+      current.index == Current::kNone ||
+      // A variant that is slower and worse than the fastest one is left without conditions.
+      rows[current.index].score_order < rows[fastest].score_order;
+  const std::int64_t limit = unconditional ? 0 : slowdown.Predicted(rows[current.index]);
+  const auto cost = [&](std::size_t i) {
+    return slowdown.Predicted(rows[i]) + (i == current.index ? 0 : rows[i].switch_us);
+  };
+  const auto allowed = [&](std::size_t i) {
+    const std::int64_t predicted = slowdown.Predicted(rows[i]), total = cost(i);
+    if (unconditional || i == current.index) return predicted <= budget_us;
+    if (limit > budget_us || total <= limit) return total <= budget_us;
+    return predicted <= budget_us && (total <= budget_us || current.runs >= 64) &&
+           current.unused_us >= rows[i].switch_us;
+  };
+  std::size_t best = count;
+  for (std::size_t i = 0; i < count; ++i) {
+    const Row& row = rows[i];
+    if (row.score_order < rows[fastest].score_order || !allowed(i)) continue;
+    if (best == count) {
+      best = i;
+      continue;
+    }
+    const Row& other = rows[best];
+    if (row.score_order != other.score_order ? row.score_order > other.score_order
+        : cost(i) != cost(best)              ? cost(i) < cost(best)
+        : row.p90_us != other.p90_us         ? row.p90_us < other.p90_us
+                                             : row.p50_us < other.p50_us) {
       best = i;
     }
   }
-  const bool feasible = best != count;
-  const std::size_t index = feasible ? best : fastest;
-  return {index, slowdown.Predicted(rows[index]), feasible};
+  if (best == count) best = fastest;
+  return {best, cost(best), cost(best) <= budget_us};
 }
+
+// The policy with its state: Choose, run that variant, Observe, and again.
+class Policy {
+ public:
+  Choice Choose(const Row* rows, std::size_t count, std::int64_t budget_us) {
+    const Choice choice = tfelastic::Choose(rows, count, budget_us, slowdown_, current_);
+    if (current_.index != choice.index) current_ = {choice.index, 0, 0};
+    budget_us_ = budget_us;
+    return choice;
+  }
+
+  // Learns what the chosen row took, without the time of switching.
+  void Observe(const Row* rows, std::int64_t observed_us) {
+    const std::int64_t took = internal::Greatest(observed_us, 1);
+    const std::int64_t left = internal::Greatest(budget_us_ - took, 0);
+    current_.runs = internal::Least(current_.runs + 1, 64);
+    current_.unused_us =
+        internal::Least(current_.unused_us + left, std::int64_t{1} << 40);
+    slowdown_.Observe(rows[current_.index], observed_us);
+  }
+
+  const Slowdown& slowdown() const { return slowdown_; }
+  const Current& current() const { return current_; }
+
+ private:
+  Slowdown slowdown_;
+  Current current_;
+  std::int64_t budget_us_ = 1;
+};
 
 }  // namespace tfelastic
 
