@@ -8,9 +8,9 @@ import pytest
 from generated import NAMED, ModelSpec, build, random_inputs
 
 import tfelastic as te
-from tfelastic.elastic import strands
+from tfelastic.elastic import weight_source
 from tfelastic.elastic.growing_rung import GrowingRung
-from tfelastic.elastic.strands import Shared
+from tfelastic.elastic.weight_source import PartlyFrozenWeight
 
 OPTIMIZERS = {
     # Momentum with coupled decay, and decoupled decay: both move a weight whose gradient is zero.
@@ -148,8 +148,8 @@ def test_one_trained_weight_of_the_block_is_seen(monkeypatch: pytest.MonkeyPatch
             options["trainable"] = True
         return variable(*given, ending=ending, **options)
 
-    variable = strands._variable
-    monkeypatch.setattr(strands, "_variable", leaky)
+    variable = weight_source.add_variable
+    monkeypatch.setattr(weight_source, "add_variable", leaky)
     net, watch, _ = grown(NAMED["residual"], "decoupled_decay")
     assert set(watch.differences(net)) >= {("w060", "w030"), ("w100", "w060")}
 
@@ -157,17 +157,17 @@ def test_one_trained_weight_of_the_block_is_seen(monkeypatch: pytest.MonkeyPatch
 def test_one_channel_out_of_place_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     """A mutation: a kernel is written back one channel too far along its last axis."""
 
-    def shifted(self: Shared) -> object:
+    def shifted(self: PartlyFrozenWeight) -> object:
         return np.roll(np.asarray(value(self)), 1, axis=-1)
 
-    value = Shared.value
-    settle = GrowingRung.settle
+    value = PartlyFrozenWeight.value
+    write = GrowingRung.write
 
     def wrong(self: GrowingRung) -> None:
         with monkeypatch.context() as patch:
-            patch.setattr(Shared, "value", shifted)
-            settle(self)
+            patch.setattr(PartlyFrozenWeight, "value", shifted)
+            write(self)
 
-    monkeypatch.setattr(GrowingRung, "settle", wrong)
+    monkeypatch.setattr(GrowingRung, "write", wrong)
     net, watch, _ = grown(NAMED["plain"], "decoupled_decay")
     assert watch.differences(net)

@@ -16,7 +16,7 @@ def as_arguments(data: Any) -> dict[str, Any]:
 
 
 def start_at(data: Any, epoch: int) -> None:
-    """Tell a data set that can be told with which epoch the next pass begins."""
+    """Set a data set that has a `start_at` to the epoch with which its next pass begins."""
     if hasattr(data, "start_at"):
         data.start_at(epoch)
 

@@ -6,17 +6,24 @@ import keras
 import numpy as np
 from keras import ops
 
-from tfelastic.elastic.idle import build_idle
+from tfelastic.elastic.abstract import build_abstract
 from tfelastic.elastic.model import ElasticModel
-from tfelastic.elastic.strands import Own, Shared, positions_in_piece
-from tfelastic.elastic.teaching import Learner, Lesson
-from tfelastic.elastic.view import RungView, owned
+from tfelastic.elastic.structure import RungStructure
+from tfelastic.elastic.untracked import Untracked
+from tfelastic.elastic.view import RungView
+from tfelastic.elastic.weight_source import (
+    PartlyFrozenWeight,
+    WeightSource,
+    has_own,
+    own_weight,
+    positions_in_slice,
+)
 from tfelastic.plan import Selection
 from tfelastic.surgery import Slice
-from tfelastic.training import Distillation, recalibrate
+from tfelastic.training import Distillation, DistillationLoss, DistilledModel, recalibrate
 
 
-class GrowingRung(Learner):
+class GrowingRung(DistilledModel):
     """One rung of an elastic network, trained while everything that narrower rungs use of it stays as it is.
 
     A kernel of the rung is put together from the narrower rung's block, which is no variable of the optimizer, and
@@ -24,12 +31,12 @@ class GrowingRung(Learner):
     decoupled, can move the block, and no optimizer keeps state for it. Biases, BatchNorm shifts, the sizes of
     BatchNorm scales and running statistics are the rung's own and start from the narrower rung's.
 
-    The network itself does not change until `settle` writes the outcome into it.
+    The network itself does not change until `write` carries the outcome over into it.
 
     Args:
         net: The network; its narrower rungs are trained.
         name: The rung to train.
-        teacher: The original model, frozen; not asked where there is no distillation.
+        teacher: The original model, frozen; not run where there is no distillation.
         distillation: How much is learned from the teacher's outputs; `None` learns from the labels alone.
     """
 
@@ -43,30 +50,33 @@ class GrowingRung(Learner):
     ) -> None:
         super().__init__(name=name, autocast=False)
         self.teacher = teacher
+        self._net = Untracked(net)
         number = net.names.index(name)
         plans = [rung.plan for rung in net.ladder.rungs]
-        template, slices = build_idle(Selection(net.graph, plans[number]))
-        self._bench = _Bench(net, template)
+        model, slices = build_abstract(Selection(net.graph, plans[number]))
         narrower: dict[int, Slice] = {}
+        below: dict[int, WeightSource] = {}
         if number + 1 < len(plans):
-            _, below = build_idle(Selection(net.graph, plans[number + 1]))
-            narrower = {id(piece.source): piece for piece in below}
-            self._bench.below = net.narrow[number].own
-        self._bench.strands = [
-            self._strand(piece, narrower.get(id(piece.source))) for piece in slices
+            _, narrower_slices = build_abstract(Selection(net.graph, plans[number + 1]))
+            narrower = {id(piece.source): piece for piece in narrower_slices}
+            below = net.narrow[number].own
+        sources = [
+            self._source(piece, narrower.get(id(piece.source)), below.get(id(piece.source)))
+            for piece in slices
         ]
-        self._lesson = Lesson(net.graph, distillation)
+        self._structure = Untracked(RungStructure(model, sources))
+        self._distillation_loss = DistillationLoss(net.graph, distillation)
         self.built = True
 
     @property
     def net(self) -> ElasticModel:
         """The network that grows."""
-        return self._bench.net
+        return self._net.value
 
     @property
-    def output_names(self) -> list[str]:
-        """The names of the outputs, as losses and metrics for several outputs refer to them."""
-        return self.net.output_names
+    def structure(self) -> RungStructure:
+        """The rung's layers, and where their weights come from."""
+        return self._structure.value
 
     @property
     def state(self) -> list[keras.Variable]:
@@ -87,71 +97,38 @@ class GrowingRung(Learner):
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """Return what the rung returns for `inputs`."""
-        template = self._bench.template
-        values = {id(strand.piece.variable): strand.value() for strand in self._bench.strands}
-        outputs, updates, losses = template.stateless_call(
-            [values[id(variable)] for variable in template.trainable_variables],
-            [values[id(variable)] for variable in template.non_trainable_variables],
-            inputs,
-            training=bool(training),
-            return_losses=True,
-        )
-        for loss in losses:
+        run = self.structure.run(inputs, training=bool(training))
+        for loss in run.losses:
             self.add_loss(loss)
         if training:
-            after = dict(zip(map(id, template.non_trainable_variables), updates, strict=True))
-            for strand in self._bench.strands:
-                if isinstance(strand, Own) and strand.moves:
-                    strand.variable.assign(after[id(strand.piece.variable)])
-        return outputs
-
-    def compute_loss(
-        self,
-        x: Any = None,
-        y: Any = None,
-        y_pred: Any = None,
-        sample_weight: Any = None,
-        training: bool = True,
-    ) -> Any:
-        """Return the labels' loss or, in training, the labels' and the teacher's, and what layers add."""
-        self._lesson.rehearse(y, y_pred, sample_weight)
-        if not training or self._lesson.distillation is None:
-            return super().compute_loss(x, y, y_pred, sample_weight, training)
-        taught = self.teacher(x, training=False)
-        return sum(self.losses, self._lesson.loss(x, y, y_pred, taught, sample_weight))
+            for variable, value in zip(self.structure.updated, run.updates, strict=True):
+                variable.assign(value)
+        return run.outputs
 
     def recalibrate(self, images: np.ndarray, *, batch_size: int = 128) -> None:
         """Measure the rung's own BatchNorm statistics anew on `images`, `[count, height, width, channels]`."""
-        statistics = [
-            strand.variable
-            for strand in self._bench.strands
-            if isinstance(strand, Own) and strand.piece.role == "statistic"
-        ]
-        recalibrate(self, images, batch_size=batch_size, statistics=statistics)
+        recalibrate(self, images, batch_size=batch_size, statistics=self.structure.statistics)
 
-    def settle(self) -> None:
+    def write(self) -> None:
         """Write the rung's weights into the network; what narrower rungs use of them is equal to the last bit."""
-        for strand in self._bench.strands:
-            strand.settle()
-
-    def _strand(self, piece: Slice, narrower: Slice | None) -> Shared | Own:
-        block = positions_in_piece(piece, narrower) if narrower else None
-        if not owned(piece):
-            return Shared(self, piece, block)
-        start, key = piece.value(), id(piece.source)
-        if block is not None:
-            start = np.array(start)
-            start[np.ix_(*block)] = ops.convert_to_numpy(self._bench.below[key])
         rung = self.net.rung(self.name)
-        target = rung.own[key] if isinstance(rung, RungView) else piece.source
-        return Own(self, piece, target, start)
+        for source in self.structure.sources:
+            if isinstance(source, PartlyFrozenWeight):
+                source.write()
+            elif isinstance(rung, RungView):
+                rung.own[id(source.slice.source)].own.assign(source.own)
+            else:
+                source.slice.source.assign(source.value())
 
-
-class _Bench:
-    """Holds what a rung in training works with where Keras does not look for layers and variables."""
-
-    def __init__(self, net: ElasticModel, template: keras.Model) -> None:
-        self.net = net
-        self.template = template
-        self.below: dict[int, keras.Variable] = {}
-        self.strands: list[Shared | Own] = []
+    def _source(
+        self, piece: Slice, narrower: Slice | None, below: WeightSource | None
+    ) -> WeightSource:
+        block = positions_in_slice(piece, narrower) if narrower else None
+        if not has_own(piece):
+            return PartlyFrozenWeight(self, piece, block)
+        start = np.array(piece.value())
+        if block is not None and below is not None:
+            start[np.ix_(*block)] = ops.convert_to_numpy(below.own)
+        if piece.role == "scale":
+            start = np.abs(start)
+        return own_weight(self, piece, start, scales="own")

@@ -50,7 +50,7 @@ class Growth:
     """What prune-and-grow did; prints as a table.
 
     Attributes:
-        levels: The levels in the order in which they were trained: the core first, the whole network last.
+        levels: The levels in the order in which they were trained: the core first, the full network last.
 
     Example:
         >>> print(Growth((GrownLevel("w050", 0.5, 1_000, 20_000, 1_000, 2.0, ({"loss": 0.5},), {"loss": 0.6}),)))

@@ -1,4 +1,4 @@
-"""`ElasticModel`: a whole ladder of widths in one set of weights."""
+"""`ElasticModel`: every width of a ladder in one set of weights."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -7,23 +7,24 @@ from typing import Any
 import keras
 import numpy as np
 
-from tfelastic.elastic.between import Place, interpolate, refined
 from tfelastic.elastic.growth import Growth
-from tfelastic.elastic.joint import Sandwich
-from tfelastic.elastic.teaching import Learner, Lesson, output_names
-from tfelastic.elastic.view import RungView, Scales
+from tfelastic.elastic.interpolation import Neighbours, interpolate, refine_ladder
+from tfelastic.elastic.sandwich_rule import SandwichRule
+from tfelastic.elastic.untracked import Untracked
+from tfelastic.elastic.view import RungView
+from tfelastic.elastic.weight_source import Scales
 from tfelastic.graph import LayerGraph, trace
 from tfelastic.plan import Ladder, Selection
 from tfelastic.surgery import build, prune
-from tfelastic.training import Distillation, recalibrate
+from tfelastic.training import Distillation, DistillationLoss, DistilledModel, recalibrate
 
 
 @keras.saving.register_keras_serializable("tfelastic")
-class ElasticModel(Learner):
+class ElasticModel(DistilledModel):
     """One network that holds every rung of a ladder and can be run at any of them.
 
     The model is re-ordered by the ladder's ranking, so that each rung's kernels are the leading slices of the
-    widest rung's; a rung may also lack whole blocks. It trains with the ordinary `compile` and `fit`: each step
+    widest rung's; a rung may also lack blocks. It trains with the ordinary `compile` and `fit`: each step
     trains the widest rung on the labels and the narrowest and up to two others on the widest one's outputs (the
     sandwich rule with in-place distillation). Called as a model it is its widest rung.
 
@@ -69,33 +70,28 @@ class ElasticModel(Learner):
         super().__init__(name=name or f"elastic_{model.name}", autocast=False)
         self.base = prune(model, ladder.rungs[0].plan)
         graph = trace(self.base)
-        self._graph = _Aside(graph)
-        self._ladder = _Aside(ladder.within(graph.fingerprint))
+        self._graph = Untracked(graph)
+        self._ladder = Untracked(ladder.within(graph.fingerprint))
         self._options: dict[str, Any] = {"scales": scales, "seed": seed}
-        self._lesson = Lesson(graph, distillation)
+        self._distillation_loss = DistillationLoss(graph, distillation)
         self.narrow = [
             RungView(self.base, Selection(graph, rung.plan), scales=scales, name=rung.name)
             for rung in self.ladder.rungs[1:]
         ]
-        self._sandwich = Sandwich(self.narrow, seed=seed)
-        self._draws = self._sandwich.draws
+        self._sandwich_rule = SandwichRule(self.narrow, seed=seed)
+        self._draws = self._sandwich_rule.draws
         self.growth: Growth | None = None
         self.built = True
 
     @property
     def distillation(self) -> Distillation | None:
         """How narrower rungs learn from the widest."""
-        return self._lesson.distillation
+        return self._distillation_loss.distillation
 
     @property
     def graph(self) -> LayerGraph:
         """The widest rung's graph."""
         return self._graph.value
-
-    @property
-    def output_names(self) -> list[str]:
-        """The names of the outputs, as losses and metrics for several outputs refer to them."""
-        return output_names(self.graph)
 
     @property
     def ladder(self) -> Ladder:
@@ -128,9 +124,11 @@ class ElasticModel(Learner):
         What layers add to the loss (regularizers of the shared weights) counts once, with the widest rung.
         """
         loss = super().compute_loss(x, y, y_pred, sample_weight, training)
-        self._lesson.rehearse(y, y_pred, sample_weight)
         if training:
-            for part in self._sandwich.loss(self._lesson, x, y, y_pred, sample_weight):
+            losses = self._sandwich_rule.losses(
+                self._distillation_loss, x, y, y_pred, sample_weight
+            )
+            for part in losses:
                 loss += part
         return loss
 
@@ -196,7 +194,7 @@ class ElasticModel(Learner):
             >>> net.with_widths([0.5], np.zeros((4, 8, 8, 3))).names
             ('w100', 'w050', 'w025')
         """
-        ladder = refined(self.graph, self.ladder, widths, round_to=round_to)
+        ladder = refine_ladder(self.graph, self.ladder, widths, round_to=round_to)
         net = ElasticModel(
             self.base, ladder, distillation=self.distillation, name=self.name, **self._options
         )
@@ -205,9 +203,9 @@ class ElasticModel(Learner):
             net.rung(name).set_weights(self.rung(name).get_weights())
         for rung, view in zip(ladder.rungs[1:], net.narrow, strict=True):
             if rung.name not in self.names:
-                place = Place.of(rung.width, self.ladder)
-                wider, narrower = (net.rung(n.name) for n in (place.wider, place.narrower))
-                interpolate(view, wider, narrower, share=place.share)
+                near = Neighbours.of(rung.width, self.ladder)
+                wider, narrower = (net.rung(n.name) for n in (near.wider, near.narrower))
+                interpolate(view, wider, narrower, share=near.share)
                 if images is not None:
                     view.recalibrate(images)
         return net
@@ -239,10 +237,3 @@ class ElasticModel(Learner):
         )
         net.growth = Growth.from_json(growth) if growth else None
         return net
-
-
-class _Aside:
-    """Holds a value where Keras does not look for layers and variables."""
-
-    def __init__(self, value: Any) -> None:
-        self.value = value

@@ -25,7 +25,7 @@ from tfelastic.training import Distillation, frozen_copy
 #: A fifth of the current channels goes, three times: the ladder of the paper.
 PAPER_WIDTHS = (1.0, 0.8, 0.64, 0.512)
 
-# BatchNorm statistics settle on a few batches; more images would not move them.
+# BatchNorm statistics converge on a few batches; more images would not move them.
 _CALIBRATION_IMAGES = 2048
 
 
@@ -41,7 +41,7 @@ def prune_and_grow(
     checkpoint_dir: str | Path | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> ElasticModel:
-    """Train a ladder's narrowest rung, then grow it level by level to the whole model.
+    """Train a ladder's narrowest rung, then grow it level by level to the full model.
 
     On growing, the dropped slices of every kernel return with the original's weights, those between old and new
     channels too. What the narrower levels use of the kernels is frozen to the last bit and only the re-grown slices
@@ -54,7 +54,8 @@ def prune_and_grow(
     Args:
         model: The original, trained model; it is not changed.
         train: What `fit` takes: `(images, labels)`, optionally with sample weights, or a data set. A data set with
-            a method `start_at(epoch)`, such as `tfelastic.data.Batches`, is told where each level begins or goes on.
+            a method `start_at(epoch)`, such as `tfelastic.data.Batches`, is set to the epoch with which each level
+            begins or goes on.
         validation: As `train`; every level is evaluated on it. `None` leaves that out.
         ladder: The levels. By default a fifth of the channels is pruned three times, ranked anew by magnitude each
             time.
@@ -62,8 +63,8 @@ def prune_and_grow(
         compile: Compiles a level; by default each is compiled as `model` is, with a fresh optimizer.
         distillation: How much each level learns from the original's outputs, the rest from the labels; `None`
             learns from the labels alone, as the paper does.
-        checkpoint_dir: Where the state is put aside after every epoch, a file per level; the same call then goes on
-            where it was stopped. `None` keeps nothing.
+        checkpoint_dir: Where the state is saved after every epoch, a file per level; the same call then goes on
+            where it was stopped. `None` saves nothing.
         callbacks: Keras callbacks for every level's `fit`; their `model` has the level's name, and the network that
             grows as `net`.
 
@@ -177,7 +178,7 @@ class _Grower:
                 progress.validation = {key: float(value) for key, value in figures.items()}
             progress.finished = True
             progress.save(checkpoint, rung)
-        rung.settle()
+        rung.write()
         return self._report(rung, progress)
 
     def _report(self, rung: GrowingRung, progress: _Progress) -> GrownLevel:
@@ -219,7 +220,7 @@ def _train(
 
 
 class _AfterEachEpoch(keras.callbacks.Callback):
-    """Keeps the history and puts the state aside."""
+    """Keeps the history and saves the state."""
 
     def __init__(self, checkpoint: Checkpoint | None, progress: _Progress) -> None:
         super().__init__()

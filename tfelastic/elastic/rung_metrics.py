@@ -1,4 +1,4 @@
-"""`RungMetrics`: a callback that says after every epoch how well each rung does."""
+"""`RungMetrics`: a callback that evaluates each rung after every epoch."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -2,12 +2,15 @@
 
 from tfelastic.training.calibration import recalibrate
 from tfelastic.training.distillation import Distillation, Ending, endings_of
+from tfelastic.training.distillation_loss import DistillationLoss, DistilledModel
 from tfelastic.training.fine_tuning import FineTuning
 from tfelastic.training.reinitialization import reinitialize
 from tfelastic.training.student import Student, frozen_copy
 
 __all__ = [
     "Distillation",
+    "DistillationLoss",
+    "DistilledModel",
     "Ending",
     "FineTuning",
     "Student",

@@ -21,7 +21,7 @@ def recalibrate(
 
     Source: Yu and Huang, Universally Slimmable Networks, arXiv 1903.05134, section 3.3.
 
-    A model with a `recalibrate` of its own, such as an `ElasticModel`, is asked to do it for all of its parts.
+    A model with a `recalibrate` of its own, such as an `ElasticModel`, does it for all of its parts.
 
     Args:
         model: The model; its statistics are changed, nothing else.

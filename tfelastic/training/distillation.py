@@ -60,7 +60,7 @@ class Distillation:
 
 
 def endings_of(graph: LayerGraph) -> tuple[Ending, ...]:
-    """Return what the values of each of a model's outputs are, judged by the layer that makes them.
+    """Return what the values of each of a model's outputs are, inferred from the layer that makes them.
 
     A softmax makes probabilities, a dense layer of several units without activation makes logits, and all else are
     plain values.

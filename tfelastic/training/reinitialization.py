@@ -27,7 +27,7 @@ def reinitialize(model: keras.Model, *, seed: int) -> keras.Model:
 
     Raises:
         GraphError: The model cannot be traced.
-        TrainingError: A layer cannot be made anew from its config.
+        TrainingError: A layer cannot be rebuilt from its config.
 
     Example:
         >>> import keras, tfelastic as te
@@ -61,19 +61,19 @@ def _statistics(graph: LayerGraph) -> set[int]:
 
 
 def _twin(layer: keras.Layer, path: str, rng: random.Random) -> keras.Layer:
-    """Return an untrained layer like `layer`, its random numbers settled by `rng`."""
+    """Return an untrained layer like `layer`, its random numbers drawn from `rng`."""
     config = _reseeded(layer.get_config(), rng)
     functions = {each.__name__: each for each in vars(layer).values() if inspect.isfunction(each)}
-    with _settled(rng.getrandbits(32)), keras.saving.custom_object_scope(functions):
+    with _seeded(rng.getrandbits(32)), keras.saving.custom_object_scope(functions):
         twin = type(layer).from_config(config)
         if build := layer.get_build_config():
             twin.build_from_config(build)
     shapes = [[tuple(variable.shape) for variable in each.variables] for each in (layer, twin)]
     if shapes[0] != shapes[1]:
         raise TrainingError(
-            f"layer {path!r} cannot be made anew: it has variables of shapes {shapes[0]}, and what "
+            f"layer {path!r} cannot be rebuilt: it has variables of shapes {shapes[0]}, and what "
             f"{type(layer).__name__}.from_config and build_from_config make has {shapes[1]}; give the class a "
-            "get_config and a get_build_config that tell all"
+            "get_config and a get_build_config that describe it completely"
         )
     return twin
 
@@ -91,8 +91,8 @@ def _reseeded(config: Any, rng: random.Random) -> Any:
 
 
 @contextmanager
-def _settled(seed: int) -> Iterator[None]:
-    """Settle the seeds that Keras draws, from Python's generator, for initializers that were given none."""
+def _seeded(seed: int) -> Iterator[None]:
+    """Fix the seeds that Keras draws from Python's generator, for initializers that were given none."""
     state = random.getstate()
     random.seed(seed)
     try:

@@ -7,9 +7,10 @@ import keras
 from tfelastic.errors import TrainingError
 from tfelastic.graph import trace
 from tfelastic.training.distillation import Distillation, endings_of
+from tfelastic.training.distillation_loss import DistillationLoss, DistilledModel
 
 
-class Student(keras.Model):
+class Student(DistilledModel):
     """A net whose loss mixes what the labels and what a teacher say; compile and fit it, and the net is trained.
 
     Args:
@@ -30,7 +31,8 @@ class Student(keras.Model):
         distillation: Distillation = Distillation(weight=0.5),  # noqa: B008 - frozen, so safe to share.
     ) -> None:
         super().__init__(name=f"student_{net.name}")
-        endings = endings_of(trace(net))
+        graph = trace(net)
+        endings = endings_of(graph)
         if len(endings) > 1 or endings[0] == "values":
             raise TrainingError(
                 f"model {net.name!r} does not return class scores alone, so labels give no loss; train it "
@@ -38,29 +40,11 @@ class Student(keras.Model):
             )
         self.ending = endings[0]
         self.net, self.teacher = net, teacher and frozen_copy(teacher)
-        self._distillation = distillation
+        self._distillation_loss = DistillationLoss(graph, distillation)
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """Return what the net returns."""
         return self.net(inputs, training=training)
-
-    def compute_loss(
-        self,
-        x: Any = None,
-        y: Any = None,
-        y_pred: Any = None,
-        sample_weight: Any = None,
-        training: bool = True,
-    ) -> Any:
-        """Return the labels' loss and the teacher's, weighed."""
-        loss = super().compute_loss(x, y, y_pred, sample_weight, training)
-        if self.teacher is None:
-            return loss
-        weight = self._distillation.weight
-        lesson = self._distillation.loss(
-            self.teacher(x, training=False), y_pred, ending=self.ending
-        )
-        return (1 - weight) * loss + weight * lesson
 
 
 def frozen_copy(teacher: keras.Model) -> keras.Model:

@@ -42,7 +42,7 @@ def test_a_rung_holds_its_own_weights_and_nothing_else() -> None:
     layers.Dense(2)(images[0, 0])
     with keras.StatelessScope():
         pass
-    structures = [view._plumbing.template for view in net.narrow]
+    structures = [view.structure.model for view in net.narrow]
     assert all(v._value is None for each in structures for v in each.variables)
 
 

@@ -113,10 +113,10 @@ def test_a_level_starts_from_the_one_below_and_the_original() -> None:
     net = te.ElasticModel(model, ladder(model), scales="own")
     core = rung_of(net, model, "w050")
     core.fit(*DATA, verbose=0)
-    core.settle()
+    core.write()
     whole = te.prune(model, te.ladder(model, widths=(1.0, 0.75, 0.5), round_to=2).rungs[0].plan)
     rung = rung_of(net, model, "w075")
-    rung.settle()
+    rung.write()
     grown, small = net.cut("w075"), net.cut("w050")
     kernel = grown.get_layer("branch").kernel.numpy()
     restored = whole.get_layer("branch").kernel.numpy()[:, :, :6, :6]

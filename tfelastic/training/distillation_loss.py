@@ -1,4 +1,4 @@
-"""`Lesson`: what a network's outputs are compared with, output by output: the labels and a teacher."""
+"""`DistillationLoss`: what a network's outputs are compared with, output by output: the labels and a teacher."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,7 +8,7 @@ from keras import ops
 
 from tfelastic.errors import TrainingError
 from tfelastic.graph import LayerGraph
-from tfelastic.training import Distillation, endings_of
+from tfelastic.training.distillation import Distillation, endings_of
 
 # Losses whose targets are plain values: a teacher's outputs are then compared as values too.
 _REGRESSIONS = frozenset(
@@ -19,7 +19,7 @@ _REGRESSIONS = frozenset(
 )
 
 
-class Lesson:
+class DistillationLoss:
     """The loss of a network that learns from labels, from a teacher's outputs, or from both.
 
     Several outputs are compared one by one and added up under the compiled `loss_weights`. Class scores and
@@ -28,18 +28,18 @@ class Lesson:
     themselves (regularizers) are no part of it.
 
     Args:
-        graph: The network's graph; it says what the outputs are.
+        graph: The network's graph; what the outputs are follows from it.
         distillation: How much is learned from the teacher; `None` leaves the labels alone.
     """
 
     def __init__(self, graph: LayerGraph, distillation: Distillation | None) -> None:
         self.distillation = distillation
-        self._names = output_names(graph)
+        self.output_names = output_names(graph)
         self._endings = endings_of(graph)
         self._weights: tuple[float, ...] = ()
         self._labels: keras.Model | None = None
         self._kinds = self._endings
-        self._rehearsed = False
+        self._built = False
 
     def compile(self, loss: Any, loss_weights: Any) -> None:
         """Take over the losses that the network was compiled with.
@@ -54,31 +54,31 @@ class Lesson:
             "values" if _is_regression(one) else ending
             for one, ending in zip(losses, self._endings, strict=True)
         )
-        # A model without layers: its `compute_loss` is the labels' part alone, however often it is asked.
-        self._labels = _Labels(self._names)
+        # A model without layers: its `compute_loss` is the labels' part alone, however often it is called.
+        self._labels = _LabelsLoss(self.output_names)
         self._labels.compile(loss=loss, loss_weights=loss_weights)
-        self._rehearsed = False
+        self._built = False
 
-    def rehearse(self, y: Any, outputs: Any, sample_weight: Any) -> None:
-        """Let Keras make the losses' own counters, which it does at their first use, outside of any branch."""
-        if self._labels is not None and not self._rehearsed:
+    def build_losses(self, y: Any, outputs: Any, sample_weight: Any) -> None:
+        """Let Keras make the losses' own metrics, which it does at their first use, outside of any branch."""
+        if self._labels is not None and not self._built:
             self._labels.compute_loss(None, y, outputs, sample_weight, True)
-            self._rehearsed = True
+            self._built = True
 
-    def loss(self, x: Any, y: Any, outputs: Any, teacher: Any, sample_weight: Any) -> Any:
+    def compute(self, x: Any, y: Any, outputs: Any, teacher: Any, sample_weight: Any) -> Any:
         """Return the loss of `outputs`, a scalar.
 
         Args:
             x: What went into the network.
             y: The labels.
             outputs: What came out of the network.
-            teacher: What the teacher says; not looked at where there is no distillation.
+            teacher: The teacher's outputs; not used where there is no distillation.
             sample_weight: The labels' weights, if any.
         """
         share = self.distillation.weight if self.distillation else 0.0
         parts = []
         if share > 0:
-            parts.append(share * self._taught(outputs, teacher))
+            parts.append(share * self._teacher_part(outputs, teacher))
         if share < 1:
             assert self._labels is not None
             parts.append(
@@ -86,7 +86,7 @@ class Lesson:
             )
         return sum(parts[1:], parts[0])
 
-    def _taught(self, outputs: Any, teacher: Any) -> Any:
+    def _teacher_part(self, outputs: Any, teacher: Any) -> Any:
         assert self.distillation is not None
         parts = [
             weight * self.distillation.loss(wanted, given, ending=kind)
@@ -104,11 +104,11 @@ class Lesson:
         """Return what was given for each output, in order, `None` where nothing was."""
         count = len(self._endings)
         if isinstance(given, dict):
-            if unknown := set(given) - set(self._names):
+            if unknown := set(given) - set(self.output_names):
                 raise TrainingError(
-                    f"{what} for {sorted(unknown)} were given, but the model's outputs are {self._names}"
+                    f"{what} for {sorted(unknown)} were given, but the model's outputs are {self.output_names}"
                 )
-            return [given.get(name) for name in self._names]
+            return [given.get(name) for name in self.output_names]
         if isinstance(given, list | tuple):
             if len(given) != count:
                 raise TrainingError(
@@ -118,10 +118,20 @@ class Lesson:
         return [given] * count
 
 
-class Learner(keras.Model):
-    """A model whose lesson has the losses that the model is compiled with."""
+class DistilledModel(keras.Model):
+    """A model that is trained by a `DistillationLoss`, which takes over the losses that the model is compiled with.
 
-    _lesson: Lesson
+    A subclass sets `_distillation_loss` and, where another network teaches it, `teacher`. An evaluation reports the
+    labels' loss alone.
+    """
+
+    _distillation_loss: DistillationLoss
+    teacher: Any = None
+
+    @property
+    def output_names(self) -> list[str]:
+        """The names of the outputs, as losses and metrics for several outputs refer to them."""
+        return self._distillation_loss.output_names
 
     def compile(
         self,
@@ -132,7 +142,7 @@ class Learner(keras.Model):
     ) -> None:
         """Compile as every Keras model is."""
         super().compile(optimizer, loss, loss_weights, **options)
-        self._lesson.compile(loss, loss_weights)
+        self._distillation_loss.compile(loss, loss_weights)
 
     def compile_from_config(self, config: Any) -> None:
         """Compile as a saved model was."""
@@ -140,8 +150,24 @@ class Learner(keras.Model):
         if self.optimizer is not None:
             self.optimizer.build(self.trainable_variables)
 
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> Any:
+        """Return the labels' loss, in training mixed with the teacher's, and what layers add."""
+        loss = self._distillation_loss
+        loss.build_losses(y, y_pred, sample_weight)
+        if not training or self.teacher is None or loss.distillation is None:
+            return super().compute_loss(x, y, y_pred, sample_weight, training)
+        taught = self.teacher(x, training=False)
+        return sum(self.losses, loss.compute(x, y, y_pred, taught, sample_weight))
 
-class _Labels(keras.Model):
+
+class _LabelsLoss(keras.Model):
     """Has losses and nothing else."""
 
     def __init__(self, output_names: list[str]) -> None:

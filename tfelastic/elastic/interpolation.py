@@ -1,4 +1,4 @@
-"""Widths between the trained ones: what such a rung keeps, and where its own weights come from."""
+"""Interpolation: rungs between the trained ones, what they keep and where their own weights come from."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -8,8 +8,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from tfelastic.elastic.strands import positions_in_piece
 from tfelastic.elastic.view import RungView
+from tfelastic.elastic.weight_source import positions_in_slice
 from tfelastic.errors import PlanError
 from tfelastic.graph import LayerGraph
 from tfelastic.plan import KeepPlan, Ladder, Rung
@@ -18,8 +18,8 @@ from tfelastic.surgery import Slice
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a width lies between two rungs.
+class Neighbours:
+    """The two rungs that a width lies between.
 
     Attributes:
         wider: The next wider rung.
@@ -32,8 +32,8 @@ class Place:
     share: float
 
     @classmethod
-    def of(cls, width: float, ladder: Ladder) -> "Place":
-        """Return the place of `width` on `ladder`.
+    def of(cls, width: float, ladder: Ladder) -> "Neighbours":
+        """Return the neighbours of `width` on `ladder`.
 
         Raises:
             PlanError: It does not lie between two rungs.
@@ -48,7 +48,9 @@ class Place:
         )
 
 
-def refined(graph: LayerGraph, ladder: Ladder, widths: Sequence[float], *, round_to: int) -> Ladder:
+def refine_ladder(
+    graph: LayerGraph, ladder: Ladder, widths: Sequence[float], *, round_to: int
+) -> Ladder:
     """Return `ladder` with further rungs, each group as wide as its widths in the neighbours suggest.
 
     A rung keeps its wider neighbour's blocks.
@@ -62,7 +64,7 @@ def refined(graph: LayerGraph, ladder: Ladder, widths: Sequence[float], *, round
     Raises:
         PlanError: A width does not lie between two rungs, or two rungs would keep the same.
     """
-    new = [_rung(graph, width, Place.of(width, ladder), round_to) for width in widths]
+    new = [_rung(graph, width, Neighbours.of(width, ladder), round_to) for width in widths]
     rungs = sorted([*ladder.rungs, *new], key=lambda rung: -rung.width)
     for wide, narrow in pairwise(rungs):
         if wide.plan == narrow.plan:
@@ -82,33 +84,35 @@ def interpolate(view: RungView, wider: keras.Model, narrower: keras.Model, *, sh
         narrower: The narrower neighbour.
         share: How far up from the narrower to the wider one, the weight of the wider one's.
     """
-    assert isinstance(narrower, RungView)
-    above, below = _pieces(wider, view), narrower.pieces
-    for key, piece in view.pieces.items():
-        around, value = above[key]
-        value = value[np.ix_(*positions_in_piece(around, piece))]
+    above, below = _own_weights(wider, view), _own_weights(narrower, view)
+    for key, source in view.own.items():
+        piece, (around, value) = source.slice, above[key]
+        value = value[np.ix_(*positions_in_slice(around, piece))]
         # A mean makes sense only where a rule knows what a weight is: a bias, a scale, a statistic.
         if key in below and piece.role is not None:
-            block = np.ix_(*positions_in_piece(piece, below[key]))
-            value[block] += (1 - share) * (ops.convert_to_numpy(narrower.own[key]) - value[block])
-        view.own[key].assign(value)
+            within, lower = below[key]
+            block = np.ix_(*positions_in_slice(piece, within))
+            value[block] += (1 - share) * (lower - value[block])
+        source.own.assign(value)
 
 
-def _pieces(wider: keras.Model, view: RungView) -> dict[int, tuple[Slice, np.ndarray]]:
-    """Return where a rung's own weights lie in the widest model's, and their values; whole where it is that model."""
-    if isinstance(wider, RungView):
-        own = wider.own
-        return {k: (piece, ops.convert_to_numpy(own[k])) for k, piece in wider.pieces.items()}
-    whole = [replace(piece, takes={}) for piece in view.pieces.values()]
-    return {id(piece.source): (piece, view.as_own(piece)) for piece in whole}
+def _own_weights(rung: keras.Model, view: RungView) -> dict[int, tuple[Slice, np.ndarray]]:
+    """Return where a rung's own weights lie in the widest model's, and their values; all where it is that model."""
+    if isinstance(rung, RungView):
+        return {
+            key: (source.slice, np.array(ops.convert_to_numpy(source.own)))
+            for key, source in rung.own.items()
+        }
+    complete = [replace(source.slice, takes={}) for source in view.own.values()]
+    return {id(piece.source): (piece, view.own_start(piece)) for piece in complete}
 
 
-def _rung(graph: LayerGraph, width: float, place: Place, round_to: int) -> Rung:
+def _rung(graph: LayerGraph, width: float, neighbours: Neighbours, round_to: int) -> Rung:
     keep = {}
-    for name, units in place.wider.plan.keep.items():
-        most, least = len(units), len(place.narrower.plan.keep[name])
+    for name, units in neighbours.wider.plan.keep.items():
+        most, least = len(units), len(neighbours.narrower.plan.keep[name])
         step = step_of(graph.group(name), round_to)
-        count = int((least + place.share * (most - least)) / step + 0.5) * step
+        count = int((least + neighbours.share * (most - least)) / step + 0.5) * step
         keep[name] = tuple(range(min(most, max(least, count))))
-    plan = KeepPlan(graph.fingerprint, keep, place.wider.plan.removed)
+    plan = KeepPlan(graph.fingerprint, keep, neighbours.wider.plan.removed)
     return Rung(f"w{round(width * 100):03d}", width, plan)

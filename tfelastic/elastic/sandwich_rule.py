@@ -1,4 +1,4 @@
-"""The sandwich: which of the narrower rungs a step trains, and what they learn."""
+"""The sandwich rule: which of the narrower rungs a step trains, and what they learn."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,14 +6,14 @@ from typing import Any
 import keras
 from keras import ops
 
-from tfelastic.elastic.teaching import Lesson
 from tfelastic.elastic.view import RungView
+from tfelastic.training import DistillationLoss
 
 #: How many rungs between the widest and the narrowest a step trains; a ladder with more draws that many of them.
 MIDDLE_RUNGS = 2
 
 
-class Sandwich:
+class SandwichRule:
     """Trains the narrowest rung and up to two in between, drawn anew at every step where there are more.
 
     The draw is part of the compiled step: the rung's number comes from a `SeedGenerator`, whose state is a variable,
@@ -37,11 +37,13 @@ class Sandwich:
             else None
         )
 
-    def loss(self, lesson: Lesson, x: Any, y: Any, teacher: Any, sample_weight: Any) -> list[Any]:
+    def losses(
+        self, loss: DistillationLoss, x: Any, y: Any, teacher: Any, sample_weight: Any
+    ) -> list[Any]:
         """Run the step's narrower rungs on `x` in training and return the loss of each, scalars.
 
         Args:
-            lesson: What they learn.
+            loss: What they are trained by.
             x: What goes into the network.
             y: The labels.
             teacher: The widest rung's outputs.
@@ -50,9 +52,9 @@ class Sandwich:
         if self.draws is None:
             outputs = [view(x, training=True) for view in (*self._middle, *self._narrowest)]
         else:
-            outputs = [self._drawn(index, x, teacher) for index in self._draw()]
+            outputs = [self._run_drawn(index, x, teacher) for index in self._draw()]
             outputs += [view(x, training=True) for view in self._narrowest]
-        return [lesson.loss(x, y, each, teacher, sample_weight) for each in outputs]
+        return [loss.compute(x, y, each, teacher, sample_weight) for each in outputs]
 
     def _draw(self) -> list[Any]:
         """Return the numbers of two different middle rungs."""
@@ -61,18 +63,18 @@ class Sandwich:
         further = keras.random.randint((), 1, count, seed=self.draws)
         return [first, (first + further) % count]
 
-    def _drawn(self, index: Any, x: Any, like: Any) -> Any:
+    def _run_drawn(self, index: Any, x: Any, like: Any) -> Any:
         """Run the middle rung of that number in training; its outputs are structured as `like`."""
         state = [variable for view in self._middle for variable in view.updated]
 
         def branch(view: RungView) -> Any:
-            def run() -> list[Any]:
-                outputs, updates = view.run(x, training=True)
-                after = dict(zip(map(id, view.updated), updates, strict=True))
+            def run_view() -> list[Any]:
+                run = view.run(x, training=True)
+                after = dict(zip(map(id, view.updated), run.updates, strict=True))
                 kept = [ops.convert_to_tensor(after.get(id(v), v.value)) for v in state]
-                return [*keras.tree.flatten(outputs), *kept]
+                return [*keras.tree.flatten(run.outputs), *kept]
 
-            return run
+            return run_view
 
         returned = ops.switch(index, [branch(view) for view in self._middle])
         count = len(returned) - len(state)
