@@ -19,7 +19,7 @@ import keras
 import numpy as np
 
 import tfelastic as te
-from tfelastic.cost.file_size import Anatomy, anatomy, tflite_bytes
+from tfelastic.cost import Anatomy, anatomy, tflite_bytes
 from tfelastic.files import write_atomically
 from tfelastic.plan import Selection
 from tflite_export import convert

@@ -2,17 +2,41 @@
 
 from tfelastic.cost.budget import Budget, LatencyModel, Spending, spending
 from tfelastic.cost.cost import Cost, LayerCost, cost, cost_of
-from tfelastic.cost.latency import LatencyTable, MeasuredOperation
+from tfelastic.cost.file_size import Anatomy, anatomy, tflite_bytes
+from tfelastic.cost.latency import (
+    Geometry,
+    LatencyTable,
+    MeasuredOperation,
+    channel_axis,
+    channels_of,
+    geometry_of,
+    makes_channels,
+    timed_steps,
+)
+from tfelastic.cost.lowering import Lowered, lower
+from tfelastic.cost.memory import lifetimes
 
 __all__ = [
+    "Anatomy",
     "Budget",
     "Cost",
+    "Geometry",
     "LatencyModel",
     "LatencyTable",
     "LayerCost",
+    "Lowered",
     "MeasuredOperation",
     "Spending",
+    "anatomy",
+    "channel_axis",
+    "channels_of",
     "cost",
     "cost_of",
+    "geometry_of",
+    "lifetimes",
+    "lower",
+    "makes_channels",
     "spending",
+    "tflite_bytes",
+    "timed_steps",
 ]

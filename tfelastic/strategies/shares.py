@@ -15,8 +15,7 @@ from typing import Literal, get_args
 import keras
 import numpy as np
 
-from tfelastic.cost.lowering import Lowered, lower
-from tfelastic.cost.memory import lifetimes
+from tfelastic.cost import Lowered, lifetimes, lower
 from tfelastic.errors import BudgetError
 from tfelastic.graph import Step
 from tfelastic.plan import Selection

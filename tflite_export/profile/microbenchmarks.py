@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
-from tfelastic.cost.latency import (
+from tfelastic.cost import (
     Geometry,
     channel_axis,
     channels_of,

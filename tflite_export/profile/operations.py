@@ -22,7 +22,7 @@ from tflite_export.stderr import capture_stderr
 if TYPE_CHECKING:
     import keras
 
-    from tfelastic.cost.latency import LatencyTable
+    from tfelastic.cost import LatencyTable
     from tflite_export.profile.microbenchmarks import BenchmarkPoint
 
 SHARES = (1.0, 0.75, 0.5, 0.25)
@@ -116,7 +116,7 @@ def table_of(
     p50_us: "Mapping[BenchmarkPoint, float]", *, scheme: str, threads: int
 ) -> "LatencyTable":
     """Return the table of what `measure_files` found for the files of `microbenchmarks`."""
-    from tfelastic.cost.latency import Geometry, LatencyTable, MeasuredOperation
+    from tfelastic.cost import Geometry, LatencyTable, MeasuredOperation
     from tflite_export.profile.microbenchmarks import OVERHEAD
 
     measured: dict[Geometry, dict[tuple[int, ...], float]] = defaultdict(dict)

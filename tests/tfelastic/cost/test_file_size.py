@@ -4,7 +4,7 @@ import keras
 from keras import layers
 
 import tfelastic as te
-from tfelastic.cost.file_size import anatomy, tflite_bytes
+from tfelastic.cost import anatomy, tflite_bytes
 from tfelastic.plan import Selection
 
 

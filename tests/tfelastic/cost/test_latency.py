@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from keras import layers
 
 import tfelastic as te
-from tfelastic.cost.latency import (
+from tfelastic.cost import (
     Geometry,
     LatencyTable,
     MeasuredOperation,

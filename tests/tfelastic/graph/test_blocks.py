@@ -13,7 +13,7 @@ from keras.src.applications.inception_resnet_v2 import CustomScaleLayer
 from proof import difference, images, outputs_of, randomize
 
 import tfelastic as te
-from tfelastic.graph.blocks import residuals_kept
+from tfelastic.graph import residuals_kept
 
 APPS = keras.applications
 

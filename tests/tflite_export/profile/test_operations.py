@@ -7,7 +7,7 @@ from keras import layers
 
 import tfelastic as te
 import tflite_export as tx
-from tfelastic.cost.latency import LatencyTable
+from tfelastic.cost import LatencyTable
 from tfelastic.plan import Selection
 from tflite_export.profile.microbenchmarks import OVERHEAD, microbenchmarks
 from tflite_export.profile.operations import measure_files, profile_ops, table_of

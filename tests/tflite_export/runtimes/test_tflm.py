@@ -4,7 +4,7 @@ import pytest
 
 import tfelastic as te
 import tflite_export as tx
-from tfelastic.cost.file_size import tflite_bytes
+from tfelastic.cost import tflite_bytes
 from tfelastic.plan import Selection
 from tflite_export.runtimes import ArenaReport, measure_arena
 
