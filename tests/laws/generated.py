@@ -303,6 +303,31 @@ def sliced(net: Net, x: Image) -> Image:
 
 
 @part
+def indexed(net: Net, x: Image) -> Image:
+    """Rows, columns and new axes by index; a loaded model holds lists where these tuples were."""
+    row = x[:, -1, :] if net.pick(True, False) else x[:, ..., 0, :]
+    return net.conv(x[:, ::-1, ...] + row[:, None], 4)
+
+
+@part
+def adapted(net: Net, x: Image) -> Image:
+    """Statistics that were adapted to data, with which the layer computes as constants."""
+    layer = layers.Normalization(axis=net.pick(-1, None))
+    layer.adapt(net.rng.normal(1, 3, (8, *x.shape[1:])))
+    return net.conv(layer(x))
+
+
+@part
+def augmented(net: Net, x: Image) -> Image:
+    """Layers with a random state; they do nothing at inference."""
+    x = layers.RandomFlip("horizontal", seed=int(net.rng.integers(99)))(x)
+    x = layers.RandomTranslation(0.2, 0.2, seed=int(net.rng.integers(99)))(x)
+    return layers.GaussianNoise(0.3, seed=int(net.rng.integers(99)))(
+        net.conv(layers.Dropout(0.5)(x))
+    )
+
+
+@part
 def reshaped(net: Net, x: Image) -> Image:
     height, width, channels = x.shape[1:]
     flat = ops.relu(ops.reshape(x, (-1, height * width, channels)))
@@ -383,7 +408,9 @@ def randomize(model: keras.Model, seed: int) -> None:
     rng = np.random.default_rng(seed)
     for variable in model.weights:
         shape = variable.shape
-        if variable.name == "moving_variance":
+        if "float" not in variable.dtype:
+            continue
+        if variable.name in ("moving_variance", "variance"):
             value = rng.uniform(0.5, 2.0, shape)
         elif variable.name in ("gamma", "depthwise_kernel"):
             value = rng.uniform(0.5, 1.5, shape) * rng.choice([-1.0, 1.0], shape)
@@ -392,6 +419,9 @@ def randomize(model: keras.Model, seed: int) -> None:
                 1 / sqrt(prod(shape[:-1])) if len(shape) > 1 else 0.5
             )
         variable.assign(value)
+    for layer in model.layers:
+        if isinstance(layer, layers.Normalization):
+            layer.finalize_state()
 
 
 def model_specs(max_parts: int = 4) -> st.SearchStrategy[ModelSpec]:

@@ -1,5 +1,6 @@
 """What the laws are judged by, written without surgery: the original layers, run call by call."""
 
+import inspect
 from collections.abc import Sequence
 from math import prod
 from typing import Any
@@ -43,9 +44,16 @@ def masked(
             return leaf * ops.cast(kept(graph, plan, step.inputs[number].labels), leaf.dtype)
 
         args, kwargs = keras.tree.map_structure(mask, (args, kwargs))
-        return step.op(*args, **kwargs)
+        return call_at_inference(step.op, args, kwargs)
 
     return interpret(graph, inputs, apply)
+
+
+def call_at_inference(op: keras.Operation, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Call a layer with `training=False` where it takes that: the augmentation layers augment by default."""
+    if isinstance(op, keras.Layer) and "training" in inspect.signature(op.call).parameters:
+        kwargs = {**kwargs, "training": False}
+    return op(*args, **kwargs)
 
 
 def kept(graph: te.LayerGraph, plan: te.KeepPlan, labels: np.ndarray) -> np.ndarray:
@@ -64,7 +72,7 @@ def counted_macs(model: keras.Model) -> int:
 
     def apply(step: Step, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         nonlocal total
-        result = step.op(*args, **kwargs)
+        result = call_at_inference(step.op, args, kwargs)
         name = type(step.op).__name__
         axis = len(result.shape) - 1 if ops.is_tensor(result) else None
         if name.endswith("Transpose") and "Conv" in name:

@@ -13,7 +13,7 @@ import tfelastic as te
 pytestmark = pytest.mark.usefixtures("float64")
 
 # Parts after which nothing can be pruned inside, or around them.
-UNPRUNABLE = {"channel_mean", "layer_norm", "spatial_gate"}
+UNPRUNABLE = {"augmented", "channel_mean", "layer_norm", "spatial_gate"}
 
 
 def law(it: Case, pruned: keras.Model | None = None) -> float:

@@ -117,13 +117,20 @@ class _Builder:
         return model
 
     def carry_state(self) -> None:
-        """Carry over what layers that were adapted to data (Normalization) derive from their variables."""
+        """Carry over what layers hold beside weights and config, by the methods with which Keras saves it."""
         for key, original in self._originals.items():
             clone = self._clones[key]
-            if hasattr(clone, "finalize_state"):
+            if original.variables and hasattr(clone, "finalize_state"):
+                # An adapted Normalization computes with constants that it derives from its variables.
                 for variable, source in zip(clone.variables, original.variables, strict=True):
                     variable.assign(source)
                 clone.finalize_state()
+            elif _saves_state_of_its_own(original) and _shapes(clone) == _shapes(original):
+                store: dict[str, Any] = {}
+                original.save_own_variables(store)
+                clone.load_own_variables(
+                    {name: keras.ops.convert_to_numpy(value) for name, value in store.items()}
+                )
 
     def slices(self, model: keras.Model) -> list[Slice]:
         """Return the origin of every variable of the built model, once each."""
@@ -203,3 +210,13 @@ def _input_shapes(structure: Structure, tensors: Sequence[keras.KerasTensor]) ->
         tuple(None if old is None else new for old, new in zip(shape, tensor.shape, strict=True))
         for shape, tensor in zip(before, tensors, strict=True)
     ]
+
+
+def _saves_state_of_its_own(layer: keras.Layer) -> bool:
+    """Whether a class outside of Keras says how the layer's state is loaded."""
+    loader = inspect.unwrap(type(layer).load_own_variables)
+    return not loader.__module__.startswith("keras.")
+
+
+def _shapes(layer: keras.Layer) -> list[Shape]:
+    return [tuple(variable.shape) for variable in layer.variables]

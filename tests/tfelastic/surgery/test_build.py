@@ -94,3 +94,32 @@ def test_inputs_and_outputs_keep_their_nesting() -> None:
     outputs = pruned({"left": np.zeros((1, 4)), "right": np.zeros((1, 4))})
     assert outputs["out"].shape == (1, 2)
     assert outputs["other"][0].shape == (1, 3)
+
+
+@keras.saving.register_keras_serializable("tests")
+class Offset(layers.Layer):
+    """Adds a number that is neither a weight nor in the config, and says itself how it is saved."""
+
+    offset = 0.0
+
+    def call(self, inputs):
+        return inputs + self.offset
+
+    def save_own_variables(self, store):
+        store["offset"] = np.asarray(self.offset)
+
+    def load_own_variables(self, store):
+        self.offset = float(store["offset"])
+
+
+def test_state_that_is_neither_weight_nor_config_is_carried_over() -> None:
+    bins = layers.Discretization(num_bins=4)
+    bins.adapt(np.random.default_rng(0).normal(3, 5, (50, 6)))
+    offset = Offset()
+    offset.offset = 2.5
+    x = inputs = keras.Input((6,))
+    x = layers.Dense(3)(offset(layers.Rescaling(0.5)(bins(x))))
+    model = keras.Model(inputs, x)
+    batch = np.random.default_rng(1).normal(3, 5, (8, 6))
+    kept = te.prune(model, te.KeepPlan(te.trace(model).fingerprint))
+    np.testing.assert_allclose(kept(batch), model(batch), rtol=1e-6)

@@ -154,15 +154,12 @@ def reduce(call: LayerCall) -> np.ndarray:
 def get_item(call: LayerCall) -> np.ndarray:
     """Slicing; a slice of the channel axis names positions, so it freezes the channels."""
     x = call.inputs[0]
-    key = call.args[1] if len(call.args) > 1 else call.kwargs["key"]
-    key = key if isinstance(key, tuple) else (key,)
-    if Ellipsis in key or None in key or len(key) > len(x.shape):
-        raise NoRule(f"it is indexed with {key}; index axis by axis")
-    key += (slice(None),) * (len(x.shape) - len(key))
-    if key[0] != slice(None):
-        raise NoRule("it slices the batch")
     index: list[Any] = []
-    for axis, item in enumerate(key[1:]):
+    axis = 0
+    for item in _index_by_axis(call, len(x.shape)):
+        if item is None:
+            index.append(None)
+            continue
         if item == slice(None):
             index.append(item)
         elif not isinstance(item, int | slice):
@@ -172,7 +169,25 @@ def get_item(call: LayerCall) -> np.ndarray:
         else:
             call.freeze(x.labels, "slices them by position")
             index.append(item)
+        axis += 1
     return x.labels[tuple(index)]
+
+
+def _index_by_axis(call: LayerCall, rank: int) -> list[Any]:
+    """Return the items of an index behind the batch: one for each axis, `None` for each new axis."""
+    key = call.args[1] if len(call.args) > 1 else call.kwargs["key"]
+    # A loaded model holds a list where the tuple was that Keras saved; Keras takes both alike.
+    items = list(key) if isinstance(key, tuple | list) else [key]
+    given = [item for item in items if item is not None and item is not Ellipsis]
+    missing = [slice(None)] * (rank - len(given))
+    if any(item is Ellipsis for item in items):
+        place = next(i for i, item in enumerate(items) if item is Ellipsis)
+        items[place : place + 1] = missing
+    else:
+        items += missing
+    if items[0] != slice(None):
+        raise NoRule("it slices the batch")
+    return items[1:]
 
 
 @rule("numpy.Split")

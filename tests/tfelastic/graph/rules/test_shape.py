@@ -28,6 +28,10 @@ MOVES = {
     "max_keeping_axes": lambda x: ops.max(x, (1, 2), keepdims=True),
     "slice_of_positions": lambda x: x[:, 1:-1, ::2],
     "one_row": lambda x: x[:, 0],
+    "ellipsis_at_the_end": lambda x: x[:, 1:, ...],
+    "ellipsis_in_the_middle": lambda x: x[:, ..., 2, :],
+    "new_axis": lambda x: layers.Reshape((SIZE, SIZE, CHANNELS))(x[:, None]),
+    "new_axis_and_row": lambda x: x[:, None, -1, ::-1],
     "pad_positions": lambda x: ops.pad(x, ((0, 0), (1, 1), (0, 2), (0, 0)), mode="reflect"),
     "pad_channels": lambda x: ops.pad(x, ((0, 0), (0, 0), (0, 0), (2, 3))),
     "repeat_vector": lambda x: layers.RepeatVector(4)(layers.GlobalMaxPooling2D()(x)),
@@ -58,8 +62,9 @@ def test_dense_reshaped_to_images_drops_whole_images() -> None:
 
 
 FREEZING = {
-    "slice_of_channels": (lambda x: x[..., :4], "index axis by axis"),
+    "slice_of_channels": (lambda x: x[..., :4], "slices them by position"),
     "slice_of_channels_by_axis": (lambda x: x[:, :, :, :4], "slices them by position"),
+    "slice_of_samples": (lambda x: x[:1, :], "it slices the batch"),
     "mean_over_channels": (lambda x: ops.mean(x, -1, keepdims=True), "reduces over the channels"),
     "reflected_channels": (
         lambda x: ops.pad(x, ((0, 0), (0, 0), (0, 0), (2, 2)), mode="reflect"),

@@ -1,0 +1,57 @@
+"""The laws hold for a model that was saved and loaded as well, and its plans are those of the original.
+
+Keras loads some things in another form than they were built in: tuples come back as lists, adapted layers derive
+their constants anew, random layers get their states back.
+"""
+
+from pathlib import Path
+
+import keras
+import pytest
+from cases import case
+from generated import LAWS, SEEDS, ModelSpec, build, every_recipe, model_specs, run
+from hypothesis import HealthCheck, given, settings
+from oracles import difference, masked
+
+import tfelastic as te
+
+pytestmark = pytest.mark.usefixtures("float64")
+FILES = settings(LAWS, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def loaded(model: keras.Model, folder: Path) -> keras.Model:
+    model.save(folder / "model.keras")
+    return keras.saving.load_model(folder / "model.keras")
+
+
+def check(spec: ModelSpec, seed: int, folder: Path) -> None:
+    it = case(spec, seed, blocks=True)
+    again = loaded(it.model, folder)
+    graph = te.trace(again)
+    assert str(graph) == str(it.graph)
+    assert graph.fingerprint == it.graph.fingerprint
+    assert te.cost(graph, it.plan) == te.cost(it.pruned)
+    everything = te.prune(graph, te.KeepPlan(graph.fingerprint))
+    assert difference(run(it.model, it.inputs), run(everything, it.inputs)) < 1e-9
+    pruned = te.prune(graph, it.plan)
+    assert difference(masked(it.graph, it.plan, it.inputs), run(pruned, it.inputs)) < 1e-9
+    twice = loaded(pruned, folder)
+    assert difference(run(pruned, it.inputs), run(twice, it.inputs)) < 1e-9
+    assert str(te.trace(twice)) == str(te.trace(it.pruned))
+
+
+@pytest.mark.parametrize("name", every_recipe())
+def test_every_part_alone(name: str, tmp_path: Path) -> None:
+    check(every_recipe()[name], 1, tmp_path)
+
+
+@FILES
+@given(spec=model_specs(), seed=SEEDS)
+def test_random_models(tmp_path: Path, spec: ModelSpec, seed: int) -> None:
+    check(spec, seed, tmp_path)
+
+
+def test_a_net_in_another_form_is_seen(tmp_path: Path) -> None:
+    model = build(ModelSpec(("indexed",), seed=1))
+    other = build(ModelSpec(("indexed",), seed=2))
+    assert te.trace(loaded(other, tmp_path)).fingerprint != te.trace(model).fingerprint
