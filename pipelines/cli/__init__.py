@@ -6,12 +6,12 @@ Exit codes: 0 success, 1 failure, 2 wrong usage, 130 stopped with Ctrl-C.
 import os
 import sys
 
-from pipelines.cli.entry import STOPPED, execute
+from pipelines.cli.supervisor import STOPPED, supervise
 
 
 def main() -> None:
     """Run the command line of this process; the entry point of `tfelastic`."""
-    code = execute(sys.argv[1:])
+    code = supervise(_execute)
     if code == STOPPED:
         # TensorFlow's threads may still call into Python, and Python's shutdown under them can end in an abort.
         sys.stdout.flush()
@@ -20,4 +20,11 @@ def main() -> None:
     sys.exit(code)
 
 
-__all__ = ["execute", "main"]
+def _execute() -> int:
+    # Imported behind the supervisor, so that Ctrl-C finds its handler whenever it comes.
+    from pipelines.cli.entry import execute
+
+    return execute(sys.argv[1:])
+
+
+__all__ = ["main"]

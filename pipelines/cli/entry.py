@@ -1,5 +1,6 @@
 """The group of commands, and the one place where errors become messages and exit codes."""
 
+import errno
 import importlib
 import traceback
 from collections.abc import Sequence
@@ -7,8 +8,8 @@ from importlib import metadata
 
 import click
 
-#: The exit code of a command that was stopped with Ctrl-C.
-STOPPED = 130
+from pipelines.cli import supervisor
+from pipelines.cli.supervisor import STOPPED
 
 #: Command name: what its module's `command` does. The module has the command's name.
 COMMANDS = {
@@ -51,7 +52,14 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(metadata.version("tfelastic"), prog_name="tfelastic")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-def tfelastic(debug: bool) -> None:
+@click.option(
+    "--import",
+    "imports",
+    multiple=True,
+    metavar="FILE.py|MODULE",
+    help="Run Python code that registers layers, losses or metrics of your own, before a model is loaded.",
+)
+def tfelastic(debug: bool, imports: tuple[str, ...]) -> None:
     """Turn a Keras CNN into one elastic network that runs within a device's latency budget."""
 
 
@@ -72,18 +80,31 @@ def execute(arguments: Sequence[str]) -> int:
         click.echo("stopped", err=True)
         return STOPPED
     except Exception as error:  # noqa: BLE001 (the last resort: no traceback for a user)
+        if supervisor.stopping():  # What Ctrl-C interrupted may fail in any way.
+            click.echo("stopped", err=True)
+            return STOPPED
         if debug:
             traceback.print_exc()
         else:
-            click.echo(_told(error), err=True)
+            click.echo(_message(error), err=True)
         return 1
     return 0
 
 
-def _told(error: Exception) -> str:
+def _message(error: Exception) -> str:
     kind = type(error)
     if kind.__module__.partition(".")[0] in _OWN:
         return f"error: {error}"
+    if isinstance(error, OSError) and error.strerror:
+        named = f"{error.filename}: " if error.filename is not None else ""
+        mend = (
+            "; free some space, and run the same command again"
+            if error.errno == errno.ENOSPC
+            else ""
+        )
+        return f"error: {named}{error.strerror}{mend}"
+    if isinstance(error, MemoryError):
+        return "error: out of memory; give it fewer or smaller examples, or a smaller batch"
     return (
         f"error: unexpected {kind.__name__}: {error}\n"
         "'tfelastic --debug ...' shows where it happened; please report it"

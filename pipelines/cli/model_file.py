@@ -1,5 +1,11 @@
 """Reading and writing Keras model files for the commands that work on one."""
 
+import importlib
+import importlib.util
+import os
+import re
+import sys
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,6 +14,8 @@ import click
 if TYPE_CHECKING:
     import keras
 
+_LONGEST_REASON = 400
+
 
 def load(path: str) -> "keras.Model":
     """Return the model in a .keras file.
@@ -15,6 +23,10 @@ def load(path: str) -> "keras.Model":
     Raises:
         click.UsageError: The file is missing or holds no Keras model.
     """
+    if Path(path).is_dir():
+        raise click.UsageError(
+            f"{path} is a folder; expected a file, written by model.save(NAME.keras)"
+        )
     if not Path(path).is_file():
         raise click.UsageError(
             f"there is no file {path}; save your model with model.save({path!r})"
@@ -26,14 +38,55 @@ def load(path: str) -> "keras.Model":
 
     import tfelastic  # noqa: F401 - registers ElasticModel for loading.
 
+    for code in click.get_current_context().find_root().params.get("imports", ()):
+        _import(code)
     try:
         return keras.saving.load_model(path)
-    except (ValueError, TypeError, OSError) as cause:
+    except MemoryError:
+        raise
+    # Every other one, since Keras lets those of zip, HDF5, JSON and its own objects through.
+    except Exception as cause:
+        raise click.ClickException(_not_loaded(path, cause)) from cause
+
+
+def _import(code: str) -> None:
+    """Run the user's own code, which registers what the model file names."""
+    try:
+        if not code.endswith(".py"):
+            # The console script's folder stands first on the path, not the user's.
+            sys.path.insert(0, os.getcwd())
+            importlib.import_module(code)
+            return
+        spec = importlib.util.spec_from_file_location(Path(code).stem, code)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[Path(code).stem] = module
+        spec.loader.exec_module(module)
+    except Exception as cause:
         raise click.ClickException(
-            f"{path} cannot be loaded as a Keras model: {str(cause).splitlines()[0]}\n"
-            "It should be a .keras file; layers of your own must be registered with "
-            "keras.saving.register_keras_serializable"
+            f"--import {code} failed: {type(cause).__name__}: {cause}"
         ) from cause
+
+
+def _not_loaded(path: str, cause: Exception) -> str:
+    if not zipfile.is_zipfile(path) and not path.endswith((".h5", ".hdf5")):
+        size = Path(path).stat().st_size
+        return (
+            f"{path} is no .keras file, which is a zip archive, or only a part of one ({size:,} bytes); save the model "
+            "again by model.save(NAME.keras)"
+        )
+    # Keras' first line says what failed, its last one why.
+    lines = [line.strip() for line in str(cause).splitlines() if line.strip()] or [""]
+    reasons = " ".join(dict.fromkeys(line[:_LONGEST_REASON] for line in (lines[0], lines[-1])))
+    text = f"{path} cannot be loaded as a Keras model: {type(cause).__name__}: {reasons}"
+    if missing := re.search(r"Could not locate (?:class|function) '([^']+)'", str(cause)):
+        return (
+            f"{text}\nThe model needs your own {missing[1]!r}: register it with "
+            "keras.saving.register_keras_serializable, and name the code that does, as in "
+            "tfelastic --import my_layers.py ..."
+        )
+    return text
 
 
 def check_output(path: str) -> None:

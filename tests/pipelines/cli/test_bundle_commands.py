@@ -9,7 +9,7 @@ import pytest
 from tfelastic_runtime import Bundle
 
 import tfelastic as te
-from pipelines.cli import execute
+from pipelines.cli.entry import execute
 
 CONFORMANCE = Path(__file__).parents[3] / "runtime" / "conformance"
 SHARED = str(CONFORMANCE / "shared.elastic")

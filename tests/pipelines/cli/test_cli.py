@@ -1,3 +1,4 @@
+import errno
 import json
 import resource
 import subprocess
@@ -5,8 +6,8 @@ import sys
 
 import pytest
 
-from pipelines.cli import doctor, execute
-from pipelines.cli.entry import COMMANDS
+from pipelines.cli import doctor
+from pipelines.cli.entry import COMMANDS, execute
 
 _START = "import sys; from pipelines.cli import main; main()"
 
@@ -24,8 +25,8 @@ def test_help_comes_at_once(arguments):
 
 def test_ctrl_c_leaves_without_a_shutdown_that_threads_could_disturb():
     program = (
-        "import atexit, os; from pipelines import cli\n"
-        "atexit.register(os.abort); cli.execute = lambda _: (print('kept'), 130)[1]; cli.main()"
+        "import atexit, os; from pipelines import cli; from pipelines.cli import entry\n"
+        "atexit.register(os.abort); entry.execute = lambda _: (print('kept'), 130)[1]; cli.main()"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=False
@@ -35,7 +36,7 @@ def test_ctrl_c_leaves_without_a_shutdown_that_threads_could_disturb():
 
 def test_help_imports_nothing_heavy():
     program = (
-        "import sys; from pipelines.cli import execute\n"
+        "import sys; from pipelines.cli.entry import execute\n"
         f"for name in {list(COMMANDS)!r}: assert execute([name, '--help']) == 0\n"
         "heavy = {'keras', 'tensorflow', 'numpy', 'matplotlib', 'jinja2', 'sklearn'}\n"
         "print(sorted(heavy & set(sys.modules)), file=sys.stderr)"
@@ -142,3 +143,28 @@ def test_a_broken_package_is_a_finding_and_no_crash(monkeypatch):
     found = doctor.examine("base", "numpy", "no_such_module_of_numpy")
     assert found.problem is not None
     assert found.blocks_demo
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (
+            OSError(errno.ENOSPC, "No space left on device", "runs/x"),
+            "runs/x: No space left on device; free",
+        ),
+        (
+            PermissionError(errno.EACCES, "Permission denied", "out.keras"),
+            "out.keras: Permission denied",
+        ),
+        (MemoryError(), "out of memory"),
+    ],
+)
+def test_what_the_system_refuses_is_told_with_the_file(error, message, capsys, monkeypatch):
+    def fail(*arguments: object, **options: object) -> None:
+        raise error
+
+    monkeypatch.setattr("pipelines.cli.doctor.examine", fail)
+    assert execute(["doctor"]) == 1
+    told = capsys.readouterr().err
+    assert message in told
+    assert "unexpected" not in told

@@ -9,7 +9,7 @@ import keras
 import pytest
 
 import tfelastic as te
-from pipelines.cli import execute
+from pipelines.cli.entry import execute
 
 layers = keras.layers
 

@@ -15,7 +15,7 @@ import pytest
 from tfelastic_runtime import Bundle
 from tfelastic_runtime.delta import expand
 
-from pipelines.cli import execute
+from pipelines.cli.entry import execute
 from tflite_export import Variant, VerificationError, write_bundle
 from tflite_export.convert import convert
 from tflite_export.embed import embed, layout, writing
