@@ -20,6 +20,7 @@ from tfelastic.elastic.model import ElasticModel
 from tfelastic.errors import TrainingError
 from tfelastic.plan import Ladder
 from tfelastic.strategies import ladder as ladder_of
+from tfelastic.surgery import copy_compile_state
 from tfelastic.training import Distillation, frozen_copy
 
 #: A fifth of the current channels goes, three times: the ladder of the paper.
@@ -149,9 +150,7 @@ class _Grower:
                 "first, or pass `compile`"
             )
         self._net = net
-        self._compile = compile or (
-            lambda level: level.compile_from_config(model.get_compile_config())
-        )
+        self._compile = compile or (lambda level: copy_compile_state(model, level))
         self._teacher = frozen_copy(model)
         self._distillation = distillation
 

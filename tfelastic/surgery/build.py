@@ -11,6 +11,7 @@ import numpy as np
 from tfelastic.errors import GraphError
 from tfelastic.graph import LayerFacts, LayerGraph, Node, Role, Structure, trace
 from tfelastic.plan import KeepPlan, Selection
+from tfelastic.surgery.compile_state import copy_compile_state
 
 Shape: TypeAlias = tuple[int | None, ...]
 
@@ -68,8 +69,7 @@ def prune(model: keras.Model | LayerGraph, plan: KeepPlan) -> keras.Model:
     pruned, slices = build(selection)
     for piece in slices:
         piece.variable.assign(piece.value())
-    if getattr(model, "compiled", False) and model.get_compile_config():
-        pruned.compile_from_config(model.get_compile_config())
+    copy_compile_state(model, pruned)
     return pruned
 
 
