@@ -87,7 +87,7 @@ def measured(net: str, ladder: str, scheme: str) -> Found:
     grown = elastic(net, ladder)
     files = converted(grown, scheme)
     variants = [
-        Variant(name=name, width=1.0, params=0, macs=0, accuracy=0.0, scheme=scheme, tflite=tflite)
+        Variant(name=name, width=1.0, params=0, macs=0, score=0.0, scheme=scheme, tflite=tflite)
         for name, tflite in files.items()
     ]
     with TemporaryDirectory() as folder:

@@ -25,9 +25,7 @@ def main() -> None:
     for ladder in reversed(LADDERS):
         files = converted(elastic(net, ladder), "int8")
         variants = [
-            Variant(
-                name=name, width=1.0, params=0, macs=0, accuracy=0.0, scheme="int8", tflite=data
-            )
+            Variant(name=name, width=1.0, params=0, macs=0, score=0.0, scheme="int8", tflite=data)
             for name, data in files.items()
         ]
         with TemporaryDirectory() as folder:

@@ -14,7 +14,7 @@ Importing this package imports neither TensorFlow nor Keras; converting does.
 
 from typing import TYPE_CHECKING, Any
 
-from tflite_export.bundle import BundleReport, Variant, write_bundle
+from tflite_export.bundle import BundleReport, Interface, Variant, write_bundle
 from tflite_export.convert import convert
 from tflite_export.embed import EmbedReport, embed
 from tflite_export.errors import (
@@ -66,6 +66,7 @@ __all__ = [
     "DeviceError",
     "EmbedReport",
     "ExportReport",
+    "Interface",
     "MeasuredLatency",
     "MeasuredProfile",
     "PackError",

@@ -113,13 +113,13 @@ class VariantReport:
             width=self.width,
             params=self.params,
             macs=self.macs,
-            accuracy=self.verification.accuracy_tflite,
+            score=self.verification.accuracy_tflite,
             scheme=self.scheme,
             tflite=tflite,
             plan=self.plan,
             peak_bytes=self.peak_bytes,
             arena_bytes=self.arena_bytes,
-            accuracies={"keras": self.verification.accuracy_keras},
+            metrics={"accuracy_keras": self.verification.accuracy_keras},
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -51,9 +51,9 @@ def contents(bundle: "Bundle", path: str) -> dict[str, Any]:
         "bundle": path,
         "name": manifest.name,
         "producer": manifest.producer,
-        "input_shape": list(manifest.input_shape),
-        "classes": manifest.classes,
-        "labels": None if manifest.labels is None else list(manifest.labels),
+        "inputs": [spec.to_json() for spec in manifest.inputs],
+        "outputs": [spec.to_json() for spec in manifest.outputs],
+        "score": manifest.score.to_json(),
         "bytes": {
             "file": file_bytes,
             "manifest_and_checksum": file_bytes - manifest.payload_bytes,
@@ -78,18 +78,19 @@ def print_contents(found: dict[str, Any]) -> None:
 
     # Figures are for reading across: a narrow terminal wraps lines, but nothing is cut off.
     console = Console(highlight=False, soft_wrap=True, width=max(Console().width, _WIDTH))
-    shape = " x ".join(map(str, found["input_shape"]))
-    console.print(
-        f"[bold]{escape(found['name'])}[/]: {shape} pixels to {found['classes']} classes, "
-        f"by {escape(found['producer'])}\n"
-    )
+    console.print(f"[bold]{escape(found['name'])}[/], by {escape(found['producer'])}")
+    for side in ("inputs", "outputs"):
+        for spec in found[side]:
+            shape = " x ".join(map(str, spec["shape"][1:])) or "1"
+            console.print(f"  {side[:-1]} {escape(spec['name'])}: {shape} {spec['kind']}")
+    console.print()
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
     headings = (
         "scheme",
         "width",
         "params",
         "MACs",
-        "accuracy",
+        escape(found["score"]["metric"]),
         ".tflite, B",
         "stored, B",
         *_COLUMNS,
@@ -106,7 +107,7 @@ def print_contents(found: dict[str, Any]) -> None:
             f"{variant['width']:.3g}",
             f"{variant['params']:,}",
             f"{variant['macs']:,}",
-            f"{variant['accuracy']:.2%}",
+            f"{variant['score']:.4g}",
             f"{size:,}",
             f"{variant['stored']['bytes']:,}",
             *(f"{share:.1%}" if share else "" for share in shares),

@@ -53,22 +53,22 @@ def command(bundle: str, data: str | None, model: str | None, as_json: bool) -> 
 
 def _finding(bundle: "Bundle", name: str) -> dict[str, Any]:
     """Expand a variant, compare its SHA-256, open it, and run it once."""
-    import numpy as np
     from tfelastic_runtime import BundleError, Runner
+    from tfelastic_runtime.runner import blank_inputs
 
     from tflite_export import capture_stderr
 
     variant, problem = bundle.variant(name), None
     try:
         with capture_stderr():
-            Runner(bundle, name).run(np.zeros(bundle.manifest.input_shape, np.uint8))
+            Runner(bundle, name).run(blank_inputs(bundle.manifest.inputs))
     except BundleError as cause:
         problem = str(cause)
     return {
         "variant": name,
         "bytes": variant.bytes,
         "stored": variant.stored.form,
-        "accuracy": variant.accuracy,
+        "score": variant.score,
         "problem": problem,
     }
 
@@ -76,7 +76,10 @@ def _finding(bundle: "Bundle", name: str) -> dict[str, Any]:
 def _images(bundle: "Bundle", source: str) -> "Dataset":
     from tfelastic import data
 
-    height, width, _ = bundle.manifest.input_shape
+    shape = bundle.manifest.inputs[0].shape
+    if [spec.kind for spec in bundle.manifest.inputs] != ["image"]:
+        raise click.UsageError("--data feeds images, the bundle's network takes something else")
+    _, height, width, _ = shape
     if height != width:
         raise click.UsageError(f"--data feeds square images, the bundle takes {height} x {width}")
     return data.load(source, image_size=height)
@@ -120,7 +123,7 @@ def _print(bundle: str, findings: list[dict[str, Any]]) -> None:
     for each in findings:
         told = f"{each['variant']:<12}{each['bytes']:>12,} B  {each['stored']:<8}"
         if "accuracy_here" in each:
-            told += f" accuracy {each['accuracy_here']:.2%}, when packed {each['accuracy']:.2%} "
+            told += f" accuracy {each['accuracy_here']:.2%}, when packed {each['score']:.2%} "
         if "comparison" in each:
             told += f" same class as Keras {each['comparison']['top1_agreement']:.2%} "
         click.echo(f"{told} {each['problem'] or 'sound'}")

@@ -59,7 +59,7 @@ def _under(run: Run, budget_us: int) -> dict[str, Any]:
             result = selector.run(image)
             variants[result.variant] += 1
             taken_us.append(result.latency_us)
-            hits += int(np.argmax(result.outputs) == label)
+            hits += int(np.argmax(result.output) == label)
     return {
         "budget_us": budget_us,
         "requests": requests,

@@ -17,5 +17,11 @@ def golden(conformance: Path) -> bytes:
 
 
 @pytest.fixture(scope="session")
+def interfaces(conformance: Path) -> Bundle:
+    """Three inputs, four outputs, and variants of every dtype; lower scores are better."""
+    return Bundle.open(conformance / "interfaces.elastic")
+
+
+@pytest.fixture(scope="session")
 def bundle(conformance: Path) -> Bundle:
     return Bundle.open(conformance / "golden.elastic")

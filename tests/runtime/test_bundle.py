@@ -123,17 +123,17 @@ def test_hostile_length_allocates_nothing(field: tuple[int, str, int], tmp_path:
 
 def test_newer_versions_are_named() -> None:
     newer = resealed(GOLDEN[:8] + struct.pack("<I", 7) + GOLDEN[12:])
-    with pytest.raises(BundleError, match=r"container version 7.*knows version 2.*update"):
+    with pytest.raises(BundleError, match=r"container version 7.*knows version 3.*update"):
         Bundle.from_bytes(newer)
-    newer = resealed(GOLDEN.replace(b'"format":2', b'"format":7'))
-    with pytest.raises(BundleError, match=r"format 7.*knows format 2.*update"):
+    newer = resealed(GOLDEN.replace(b'"format":3', b'"format":7'))
+    with pytest.raises(BundleError, match=r"format 7.*knows format 3.*update"):
         Bundle.from_bytes(newer)
 
 
-@pytest.mark.parametrize("version", [0, 1])
+@pytest.mark.parametrize("version", [0, 1, 2])
 def test_older_versions_are_named(version: int) -> None:
     older = resealed(GOLDEN[:8] + struct.pack("<I", version) + GOLDEN[12:])
-    with pytest.raises(BundleError, match=rf"container version {version}.*knows version 2.*again"):
+    with pytest.raises(BundleError, match=rf"container version {version}.*knows version 3.*again"):
         Bundle.from_bytes(older)
 
 

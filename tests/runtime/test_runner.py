@@ -6,7 +6,15 @@ from typing import Any
 import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
-from tfelastic_runtime import Bundle, BundleError, InputError, Runner, RunnerPool
+from tfelastic_runtime import (
+    Bundle,
+    BundleError,
+    InputError,
+    InputSpec,
+    OutputSpec,
+    Runner,
+    RunnerPool,
+)
 from tfelastic_runtime import bundle as container
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (4, 6, 3), np.uint8)
@@ -34,15 +42,15 @@ def reference(model: bytes, image: np.ndarray) -> np.ndarray:
 def test_runs_as_litert_does(bundle: Bundle, name: str) -> None:
     runner = Runner(bundle, name)
     for image in (IMAGE, np.zeros_like(IMAGE), np.full_like(IMAGE, 255), IMAGE[:, ::-1]):
-        outputs = runner.run(image)
-        assert outputs.dtype == np.float32
-        assert outputs.shape == (3,)
-        np.testing.assert_allclose(outputs, reference(bundle.model(name), image), rtol=1e-6)
+        (output,) = runner.run(image).values()
+        assert output.dtype == np.float32
+        assert output.shape == (3,)
+        np.testing.assert_allclose(output, reference(bundle.model(name), image), rtol=1e-6)
 
 
 def test_outputs_are_a_copy(bundle: Bundle) -> None:
     runner = Runner(bundle, "w025")
-    first = runner.run(IMAGE)
+    (first,) = runner.run(IMAGE).values()
     kept = first.copy()
     runner.run(255 - IMAGE)
     assert np.array_equal(first, kept)
@@ -65,28 +73,39 @@ def test_the_image_is_not_changed(bundle: Bundle) -> None:
     ],
 )
 def test_wrong_image_is_told(bundle: Bundle, image: Any, received: str) -> None:
-    expected = rf"uint8 array of shape \[4, 6, 3\] \[height, width, channels\].*received {received}"
+    expected = rf"input 'image': expected a uint8 array of shape \[4, 6, 3\].*received {received}"
     with pytest.raises(InputError, match=expected):
         Runner(bundle, "w100").run(image)
 
 
 @pytest.mark.parametrize(
     "change",
-    [{"classes": 4, "labels": None}, {"input_shape": (6, 4, 3)}, {"input_shape": (4, 6, 1)}],
+    [
+        {"outputs": (OutputSpec("output_0", (1, 4), "logits"),)},
+        {"inputs": (InputSpec("image", (1, 6, 4, 3), "image"),)},
+        {"inputs": (InputSpec("image", (1, 4, 6, 1), "image"),)},
+    ],
 )
 def test_manifest_that_lies_about_shapes_is_refused(bundle: Bundle, change: dict[str, Any]) -> None:
-    payload = bundle._payload
     manifest = dataclasses.replace(bundle.manifest, **change)
     with pytest.raises(BundleError, match="as the manifest says"):
-        Runner(Bundle(manifest, payload, source="a lie"), "w100")
-
-
-def test_manifest_that_lies_about_quantization_is_refused(bundle: Bundle) -> None:
-    lie = dataclasses.replace(bundle.variants[0].output, zero_point=0)
-    variants = (dataclasses.replace(bundle.variants[0], output=lie), *bundle.variants[1:])
-    manifest = dataclasses.replace(bundle.manifest, variants=variants)
-    with pytest.raises(BundleError, match="variant 'w100': output: expected"):
         Runner(Bundle(manifest, bundle._payload, source="a lie"), "w100")
+
+
+def lying(bundle: Bundle, **change: Any) -> Bundle:
+    """Change the record of the widest variant's output."""
+    lie = dataclasses.replace(bundle.variants[0].outputs[0], **change)
+    variants = (dataclasses.replace(bundle.variants[0], outputs=(lie,)), *bundle.variants[1:])
+    manifest = dataclasses.replace(bundle.manifest, variants=variants)
+    return Bundle(manifest, bundle._payload, source="a lie")
+
+
+@pytest.mark.parametrize("change", [{"zero_point": 0}, {"scale": 0.5}, {"dtype": "uint8"}])
+def test_manifest_that_lies_about_quantization_is_refused(
+    bundle: Bundle, change: dict[str, Any]
+) -> None:
+    with pytest.raises(BundleError, match="variant 'w100': output 'output_0': expected"):
+        Runner(lying(bundle, **change), "w100")
 
 
 def test_payload_that_is_no_tflite_is_refused(
@@ -106,9 +125,9 @@ class Fake:
         self.name, self.runs = name, 0
         Fake.alive.append(name)
 
-    def run(self, image: np.ndarray) -> np.ndarray:
+    def run(self, inputs: Any) -> dict[str, np.ndarray]:
         self.runs += 1
-        return np.zeros(3, np.float32)
+        return {"output_0": np.zeros(3, np.float32)}
 
     def __del__(self) -> None:
         Fake.alive.remove(self.name)

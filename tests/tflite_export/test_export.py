@@ -59,7 +59,7 @@ def test_the_bundle_holds_every_rung_as_it_was_converted(exported):
     for variant in exported.report.variants:
         file = exported.folder / "variants" / f"{variant.name}.tflite"
         assert bundle.model(variant.name) == file.read_bytes()
-        assert bundle.variant(variant.name).accuracy == variant.verification.accuracy_tflite
+        assert bundle.variant(variant.name).score == variant.verification.accuracy_tflite
     assert sorted(path.name for path in exported.folder.rglob("*")) == sorted(
         ["model.elastic", "variants", *(f"{name}.tflite" for name in NAMES)]
     )
@@ -101,7 +101,7 @@ def test_the_selector_answers_raw_pixels_as_keras_does(exported, net, images):
         results = [selector.run(image) for image in images[:50]]
     best = max(exported.report.variants, key=lambda variant: variant.verification.accuracy_tflite)
     assert {result.variant for result in results} == {best.name} == {"w100"}
-    choices = [int(result.outputs.argmax()) for result in results]
+    choices = [int(result.output.argmax()) for result in results]
     assert np.mean(np.array(choices) == keras_choice[:50]) >= 0.9
 
 
@@ -145,8 +145,9 @@ def test_public_names_are_exactly_these():
         [
             "SCHEMES", "TARGETS", "ArenaReport", "BackendError", "BundleReport", "CalibrationError",
             "ConversionError", "ConversionOptions", "DeviceError", "EmbedReport", "ExportReport",
-            "MeasuredLatency", "MeasuredProfile", "PackError", "ProfileError", "QuantizationAware", "Scheme",
-            "SchemeError", "SharedKernel", "Sharing", "Target", "TfliteExportError", "TflmComparison",
+            "Interface", "MeasuredLatency", "MeasuredProfile", "PackError", "ProfileError",
+            "QuantizationAware", "Scheme", "SchemeError", "SharedKernel", "Sharing", "Target",
+            "TfliteExportError", "TflmComparison",
             "Tolerance", "Tuning", "Variant", "VariantReport", "Verification", "VerificationError",
             "capture_stderr", "convert", "describe_host", "embed", "export", "export_variant", "get_scheme",
             "measure_arena", "measure_files", "predict", "profile", "profile_host", "profile_ops",

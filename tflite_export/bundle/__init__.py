@@ -1,6 +1,7 @@
 """The bundle, `model.elastic`: every variant of one network in one checked file (`FORMAT.md`)."""
 
+from tflite_export.bundle.interface import Interface
 from tflite_export.bundle.manifest import Variant
 from tflite_export.bundle.writer import BundleReport, write_bundle
 
-__all__ = ["BundleReport", "Variant", "write_bundle"]
+__all__ = ["BundleReport", "Interface", "Variant", "write_bundle"]

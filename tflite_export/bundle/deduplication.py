@@ -114,7 +114,7 @@ class _Pool:
             if len(delta) + len(draft.factors) <= (1 - LEAST_SAVING) * len(model):
                 self.payload += draft.factors
                 self._add(delta, draft.added)
-                return Stored("program", len(self.payload) - len(delta), len(delta))
+                return Stored("delta", len(self.payload) - len(delta), len(delta))
         self.payload += bytes(padded(len(self.payload)) - len(self.payload))
         self._add(model, constants)
         return Stored("whole", len(self.payload) - len(model), len(model))

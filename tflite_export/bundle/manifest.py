@@ -18,14 +18,13 @@ from tfelastic_runtime import (
     Manifest,
     Profile,
     Stored,
-    TensorSpec,
     VariantInfo,
     VariantPlan,
 )
 
 from tflite_export.bundle.deduplication import Payload, deduplicate
+from tflite_export.bundle.interface import Interface, read_tensors, tensor_specs
 from tflite_export.errors import PackError
-from tflite_export.stderr import capture_stderr
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,45 +36,51 @@ class Variant:
         width: The share of the widest variant's channels that it keeps, in (0, 1].
         params: Parameters.
         macs: Multiply-accumulate operations of one inference.
-        accuracy: The share of correct answers of this very .tflite on the test data, in 0 .. 1.
+        score: The interface's metric, measured on this very .tflite; it decides between variants.
         scheme: The quantization scheme it was converted by.
         tflite: The converted file.
         plan: What of the network it keeps, if that is to be told.
         peak_bytes: Predicted bytes of activations alive at once, if known.
         arena_bytes: Measured bytes of a microcontroller's arena, if known.
-        accuracies: Further accuracies by what was measured, such as `keras`.
+        metrics: Further metrics by name, such as `keras_accuracy`.
+        input_names: The interface's names of the file's inputs, in the file's order; without them
+            they are matched by the file's own names, else by their shapes.
+        output_names: The same of the outputs.
     """
 
     name: str
     width: float
     params: int
     macs: int
-    accuracy: float
+    score: float
     scheme: str
     tflite: bytes = field(repr=False)
     plan: VariantPlan | None = None
     peak_bytes: int | None = None
     arena_bytes: int | None = None
-    accuracies: Mapping[str, float] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    input_names: tuple[str, ...] | None = None
+    output_names: tuple[str, ...] | None = None
 
 
 def describe(
     variants: Sequence[Variant],
     *,
     name: str,
+    interface: Interface | None = None,
     labels: Sequence[str] | None = None,
-    output_kind: str = "logits",
     profiles: Sequence[Profile] = (),
 ) -> tuple[Manifest, Payload]:
     """Return the manifest of a bundle of these variants, and its payload.
 
-    Shapes and quantization are read from the .tflite files themselves, not believed.
+    Quantization is read from the .tflite files themselves, and their shapes are compared.
 
     Args:
         variants: Widest first.
         name: The network's name.
-        labels: One text per class.
-        output_kind: `logits` or `probabilities`.
+        interface: The network's inputs, outputs and score; by default those of an image classifier,
+            from the first file.
+        labels: One text per class, where no interface tells them.
         profiles: Latency tables that travel with the bundle.
 
     Raises:
@@ -83,19 +88,20 @@ def describe(
     """
     if not variants:
         raise PackError("expected at least one variant, received none")
-    specs = [_specs(variant) for variant in variants]
-    input_shape, output_shape = _shapes(variants, specs)
-    payload = deduplicate([variant.tflite for variant in variants])
+    if interface is not None and labels is not None:
+        raise PackError("give labels= or interface=, whose outputs have labels of their own")
     try:
+        interface = interface or _default_interface(variants[0], labels)
+        tensors = [_tensors(variant, interface) for variant in variants]
+        payload = deduplicate([variant.tflite for variant in variants])
         manifest = Manifest(
             name=name,
             producer=f"tfelastic {importlib.metadata.version('tfelastic')}",
-            labels=None if labels is None else tuple(labels),
-            input_shape=input_shape,
-            classes=output_shape[0],
-            output_kind=output_kind,
+            inputs=interface.inputs,
+            outputs=interface.outputs,
+            score=interface.score,
             payload_bytes=len(payload.data),
-            variants=tuple(map(_info, variants, payload.stored, specs)),
+            variants=tuple(map(_info, variants, payload.stored, tensors)),
             # Statistics that no device reads, and the classes that carry them, stay behind.
             profiles=tuple(Profile.from_json(profile.to_json()) for profile in profiles),
         )
@@ -116,60 +122,37 @@ def canonical(manifest: Manifest) -> bytes:
     return text.encode()
 
 
-def _info(variant: Variant, stored: Stored, specs: dict[str, Any]) -> VariantInfo:
+def _info(variant: Variant, stored: Stored, tensors: dict[str, Any]) -> VariantInfo:
     same = {field.name: getattr(variant, field.name) for field in fields(variant)}
-    del same["tflite"]
+    for apart in ("tflite", "input_names", "output_names"):
+        del same[apart]
     try:
         return VariantInfo(
             **same,
+            **tensors,
             bytes=len(variant.tflite),
             sha256=hashlib.sha256(variant.tflite).hexdigest(),
             stored=stored,
-            input=TensorSpec(*specs["input"]),
-            output=TensorSpec(*specs["output"]),
         )
     except BundleError as cause:
         raise PackError(f"variant {variant.name!r}: {cause}") from cause
 
 
-def _shapes(
-    variants: Sequence[Variant], specs: Sequence[dict[str, Any]]
-) -> tuple[tuple[int, int, int], tuple[int]]:
-    """Return the shapes, without the batch, that all variants take and give."""
-    widest, *others = ((spec["input_shape"], spec["output_shape"]) for spec in specs)
-    for variant, found in zip(variants[1:], others, strict=True):
-        if found != widest:
-            raise PackError(
-                f"variant {variant.name!r} maps {found[0]} to {found[1]}, variant "
-                f"{variants[0].name!r} maps {widest[0]} to {widest[1]}: one bundle holds variants "
-                "of one network"
-            )
-    return widest
-
-
-def _specs(variant: Variant) -> dict[str, Any]:
-    """Read shapes, dtypes and quantization out of a .tflite."""
-    from ai_edge_litert.interpreter import Interpreter
-
+def _default_interface(variant: Variant, labels: Sequence[str] | None) -> Interface:
     try:
-        with capture_stderr():
-            interpreter = Interpreter(model_content=variant.tflite)
-        sides = {
-            "input": interpreter.get_input_details(),
-            "output": interpreter.get_output_details(),
+        return Interface.of_tflite(variant.tflite, labels=labels)
+    except PackError as cause:
+        raise PackError(f"variant {variant.name!r}: {cause}") from cause
+
+
+def _tensors(variant: Variant, interface: Interface) -> dict[str, Any]:
+    try:
+        file = read_tensors(variant.tflite)
+        return {
+            "inputs": tensor_specs(file.inputs, interface.inputs, variant.input_names, "input"),
+            "outputs": tensor_specs(
+                file.outputs, interface.outputs, variant.output_names, "output"
+            ),
         }
-    except (ValueError, RuntimeError, TypeError) as cause:
-        raise PackError(f"variant {variant.name!r}: LiteRT cannot read it: {cause}") from cause
-    specs: dict[str, Any] = {}
-    for (side, found), rank in zip(sides.items(), (4, 2), strict=True):
-        shape = tuple(int(size) for size in found[0]["shape"])
-        if len(found) != 1 or len(shape) != rank or shape[0] != 1:
-            raise PackError(
-                f"variant {variant.name!r}: expected one {side} with {rank} axes and a batch of 1, "
-                f"received {[list(map(int, tensor['shape'])) for tensor in found]}"
-            )
-        scale, zero_point = found[0]["quantization"]
-        specs[f"{side}_shape"] = shape[1:]
-        # LiteRT tells scale 0 for a tensor that is not quantized.
-        specs[side] = (found[0]["dtype"].__name__, float(scale) or 1.0, int(zero_point))
-    return specs
+    except PackError as cause:
+        raise PackError(f"variant {variant.name!r}: {cause}") from cause

@@ -19,6 +19,7 @@ from tfelastic_runtime.manifest import padded
 
 from tfelastic.files import atomic_write
 from tflite_export.bundle.deduplication import Payload
+from tflite_export.bundle.interface import Interface
 from tflite_export.bundle.manifest import Variant, canonical, describe
 from tflite_export.errors import PackError
 
@@ -63,8 +64,8 @@ def write_bundle(
     variants: Sequence[Variant],
     *,
     name: str,
+    interface: Interface | None = None,
     labels: Sequence[str] | None = None,
-    output_kind: str = "logits",
     profiles: Sequence[Profile] = (),
 ) -> BundleReport:
     """Pack variants into one file.
@@ -73,8 +74,9 @@ def write_bundle(
         path: The bundle to write; an existing one is replaced.
         variants: Widest first.
         name: The network's name.
-        labels: One text per class.
-        output_kind: `logits` or `probabilities`.
+        interface: The network's inputs, outputs and score; by default those of an image classifier,
+            from the first file.
+        labels: One text per class, where no interface tells them.
         profiles: Latency tables that travel with the bundle.
 
     Raises:
@@ -83,7 +85,7 @@ def write_bundle(
     """
     path = Path(path)
     manifest, payload = describe(
-        variants, name=name, labels=labels, output_kind=output_kind, profiles=profiles
+        variants, name=name, interface=interface, labels=labels, profiles=profiles
     )
     data = pack(manifest, payload)
     with atomic_write(path) as temporary:

@@ -83,8 +83,13 @@ def _data(data: bytes) -> Iterator[str]:
 
 
 def _variants(flash: Flash, manifest: Manifest, arenas: Mapping[str, int]) -> str:
-    height, width, channels = manifest.input_shape
-    rows = "".join(_row(placed, arenas[placed.variant.name]) for placed in flash.placed)
+    (image,), (answer,) = manifest.inputs, manifest.outputs
+    _, height, width, channels = image.shape
+    order = manifest.score.order
+    rows = "".join(
+        _row(placed, arenas[placed.variant.name], order(placed.variant.score))
+        for placed in flash.placed
+    )
     return f"""{_GUARD}#ifndef VARIANTS_H_
 #define VARIANTS_H_
 
@@ -110,7 +115,7 @@ struct Variant {{
   std::uint32_t stored_bytes;
   std::uint32_t bytes;         // Of the .tflite.
   std::uint32_t arena_bytes;   // Measured, and the margin.
-  std::uint32_t accuracy_ppm;  // Correct answers per million.
+  std::int32_t score_order;    // Larger for a better {manifest.score.metric}; `tfelastic::Row` takes it.
   Tensor input;
   Tensor output;
 }};
@@ -119,7 +124,7 @@ struct Variant {{
 constexpr Variant kVariants[] = {{
 {rows}}};
 
-constexpr int kHeight = {height}, kWidth = {width}, kChannels = {channels}, kClasses = {manifest.classes};
+constexpr int kHeight = {height}, kWidth = {width}, kChannels = {channels}, kClasses = {answer.shape[-1]};
 // What the most demanding variant needs.
 constexpr std::size_t kArenaBytes = {max(arenas.values())};
 constexpr std::size_t kCopyBytes = {max(placed.ram_bytes for placed in flash.placed)};
@@ -141,12 +146,12 @@ inline const unsigned char* Load(const Variant& variant, std::uint8_t* buffer, s
 """
 
 
-def _row(placed: Placed, arena_bytes: int) -> str:
+def _row(placed: Placed, arena_bytes: int, score_order: int) -> str:
     variant = placed.variant
     numbers = (placed.offset, placed.stored_bytes, len(placed.model), arena_bytes)
     return (
         f'    {{"{variant.name}", {str(placed.in_place).lower()}, {", ".join(map(str, numbers))}, '
-        f"{variant.accuracy_ppm}, {_tensor(variant.input)}, {_tensor(variant.output)}}},\n"
+        f"{score_order}, {_tensor(variant.inputs[0])}, {_tensor(variant.outputs[0])}}},\n"
     )
 
 

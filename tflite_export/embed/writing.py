@@ -13,7 +13,7 @@ from tfelastic_runtime import Bundle
 from tfelastic.files import write_atomically
 from tflite_export.embed.flash import Placed, layout
 from tflite_export.embed.sources import sources
-from tflite_export.errors import VerificationError
+from tflite_export.errors import PackError, VerificationError
 from tflite_export.runtimes import LiteModel, measure_arena
 from tflite_export.tflite import summarize
 
@@ -114,6 +114,7 @@ def embed(
         >>> print(embed("model.elastic", "firmware/model"))  # doctest: +SKIP
     """
     opened = Bundle.open(bundle)
+    _check_interface(opened)
     flash = layout(opened, in_place=in_place)
     for placed in flash.placed:
         _verify(placed, opened)
@@ -148,6 +149,18 @@ def embed(
     )
 
 
+def _check_interface(bundle: Bundle) -> None:
+    """Check that a bundle has the one interface that the written project knows: an image in, classes out."""
+    inputs, outputs = bundle.manifest.inputs, bundle.manifest.outputs
+    kinds = [spec.kind for spec in inputs]
+    if kinds != ["image"] or len(outputs) != 1 or len(outputs[0].shape) != 2:
+        raise PackError(
+            "embed writes projects of image classifiers: expected one image and one output of two axes, "
+            f"received inputs {[(spec.name, spec.kind) for spec in inputs]} and outputs "
+            f"{[(spec.name, list(spec.shape)) for spec in outputs]}"
+        )
+
+
 def _with_margin(arena_bytes: int) -> int:
     wanted = arena_bytes * (1 + ARENA_MARGIN)
     return int(-(-wanted // ARENA_STEP)) * ARENA_STEP
@@ -156,9 +169,10 @@ def _with_margin(arena_bytes: int) -> int:
 def _verify(placed: Placed, bundle: Bundle) -> None:
     """Compare a variant as it will run with the bundle's own, to the last bit."""
     rng = np.random.default_rng(0)
-    low, high = (-128, 128) if placed.variant.input.dtype == "int8" else (0, 256)
-    shape = (IMAGES, *bundle.manifest.input_shape)
-    images = rng.integers(low, high, shape).astype(placed.variant.input.dtype)
+    dtype = placed.variant.inputs[0].dtype
+    low, high = (-128, 128) if dtype == "int8" else (0, 256)
+    shape = (IMAGES, *bundle.manifest.inputs[0].shape[1:])
+    images = rng.integers(low, high, shape).astype(dtype)
     name = placed.variant.name
     own, embedded = LiteModel(bundle.model(name)), LiteModel(placed.model)
     if not all(np.array_equal(embedded.run(image), own.run(image)) for image in images):

@@ -3,10 +3,11 @@
 import os
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from tfelastic_runtime.bundle import Bundle
+from tfelastic_runtime.interface import InputSpec
 from tfelastic_runtime.policy import Row, Slowdown, choose
 from tfelastic_runtime.runner import Runner
 
@@ -37,7 +38,7 @@ def profile_host(
     Between the runs of a turn the selector's own work is done, since it costs a small net some of its
     caches: back to back, the same variant would be measured faster than it ever runs.
 
-    A latency is what the selector states: encoding the pixels, the inference, and decoding the
+    A latency is what the selector states: encoding the inputs, the inference, and decoding the
     outputs.
 
     Args:
@@ -45,7 +46,7 @@ def profile_host(
         threads: Threads that one inference may use.
         runs: Timed runs of each variant, rounded up to whole turns.
         warmup: Runs of each variant before anything is timed.
-        seed: Decides the images' pixels and the order of the turns.
+        seed: Decides the inputs' numbers and the order of the turns.
         progress: Called as `progress(what, done, total)` after each round.
 
     Returns:
@@ -59,8 +60,7 @@ def profile_host(
         if value < least:
             raise ProfileError(f"{name} must be at least {least}, got {value!r}")
     bundle = Bundle.open(path)
-    shape = bundle.manifest.input_shape
-    images = np.random.default_rng(seed).integers(0, 256, (RUNS_PER_TURN, *shape), dtype=np.uint8)
+    inputs = _random_inputs(bundle.manifest.inputs, seed)
     with capture_stderr():
         runners = {
             variant.name: Runner(bundle, variant.name, threads=threads)
@@ -68,16 +68,30 @@ def profile_host(
         }
         for runner in runners.values():
             for _ in range(warmup):
-                runner.run(images[0])
+                runner.run(inputs[0])
     rounds = -(-runs // RUNS_PER_TURN)
-    samples = _take_turns(runners, images, rounds=rounds, seed=seed, progress=progress)
+    samples = _take_turns(runners, inputs, rounds=rounds, seed=seed, progress=progress)
     latencies = {name: MeasuredLatency.of(found) for name, found in samples.items()}
     return MeasuredProfile(device=describe_host(), threads=threads, latencies=latencies)
 
 
+def _random_inputs(specs: Sequence[InputSpec], seed: int) -> list[dict[str, np.ndarray]]:
+    """Return one turn's inputs: random pixels, and values of the standard normal distribution."""
+    rng = np.random.default_rng(seed)
+    return [
+        {
+            spec.name: rng.integers(0, 256, spec.shape[1:], dtype=np.uint8)
+            if spec.kind == "image"
+            else rng.standard_normal(spec.shape[1:], np.float32)
+            for spec in specs
+        }
+        for _ in range(RUNS_PER_TURN)
+    ]
+
+
 def _take_turns(
     runners: Mapping[str, Runner],
-    images: np.ndarray,
+    inputs: Sequence[Mapping[str, np.ndarray]],
     *,
     rounds: int,
     seed: int,
@@ -92,12 +106,12 @@ def _take_turns(
         shuffle(order)
         for name in order:
             run = runners[name].run
-            run(images[0])
+            run(inputs[0])
             slowdown = Slowdown()
-            for image in images:
+            for given in inputs:
                 choose(table, budget_us=1, slowdown=slowdown)
                 start = time.perf_counter_ns()
-                run(image)
+                run(given)
                 latency_us = -(-(time.perf_counter_ns() - start) // 1000)
                 slowdown = slowdown.observe(table[0], latency_us)
                 samples[name].append(latency_us)

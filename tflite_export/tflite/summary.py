@@ -4,6 +4,7 @@ So a file of any size is summarized in milliseconds.
 """
 
 import struct
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ class Tensor:
 
     Attributes:
         name: The name that the converter gave it; empty where names were stripped.
+        signature_name: What the file's one signature calls it; empty where there is none.
         dtype: Its type as numpy calls it: `"int8"`, `"float32"`.
         shape: Its shape, -1 for an axis whose size is not fixed.
         scale: Real value of one step, None where the tensor is not quantized.
@@ -25,6 +27,7 @@ class Tensor:
     """
 
     name: str
+    signature_name: str
     dtype: str
     shape: tuple[int, ...]
     scale: float | None
@@ -78,8 +81,8 @@ def _summarize(tflite: bytes) -> Summary:
     codes = [model.OperatorCodes(index) for index in range(model.OperatorCodesLength())]
     return Summary(
         operators=tuple(sorted(map(operator_name, codes))),
-        inputs=tuple(_tensor(tensors[index]) for index in graph.InputsAsNumpy()),
-        outputs=tuple(_tensor(tensors[index]) for index in graph.OutputsAsNumpy()),
+        inputs=_tensors(tensors, graph.InputsAsNumpy(), _signature_names(model, "Inputs")),
+        outputs=_tensors(tensors, graph.OutputsAsNumpy(), _signature_names(model, "Outputs")),
         dtypes=tuple(sorted(set(map(type_name, tensors)))),
         subgraphs=model.SubgraphsLength(),
         signatures=model.SignatureDefsLength(),
@@ -87,7 +90,22 @@ def _summarize(tflite: bytes) -> Summary:
     )
 
 
-def _tensor(tensor: Any) -> Tensor:
+def _signature_names(model: Any, side: str) -> dict[int, str]:
+    """Return what the file's one signature calls each tensor, by the tensor's index."""
+    if model.SignatureDefsLength() != 1:
+        return {}
+    signature = model.SignatureDefs(0)
+    entries = (getattr(signature, side)(i) for i in range(getattr(signature, f"{side}Length")()))
+    return {entry.TensorIndex(): (entry.Name() or b"").decode() for entry in entries}
+
+
+def _tensors(
+    tensors: Sequence[Any], indices: Sequence[int], names: Mapping[int, str]
+) -> tuple[Tensor, ...]:
+    return tuple(_tensor(tensors[index], names.get(int(index), "")) for index in indices)
+
+
+def _tensor(tensor: Any, signature_name: str) -> Tensor:
     shape = (
         tensor.ShapeAsNumpy() if tensor.ShapeSignatureIsNone() else tensor.ShapeSignatureAsNumpy()
     )
@@ -95,6 +113,7 @@ def _tensor(tensor: Any) -> Tensor:
     quantized = quantization is not None and quantization.ScaleLength() == 1
     return Tensor(
         name=(tensor.Name() or b"").decode(),
+        signature_name=signature_name,
         dtype=type_name(tensor),
         shape=tuple(int(size) for size in shape) if tensor.ShapeLength() else (),
         scale=float(quantization.Scale(0)) if quantized else None,

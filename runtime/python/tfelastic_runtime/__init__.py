@@ -6,9 +6,10 @@ from tfelastic_runtime import Selector
 with Selector.open("model.elastic", budget_ms=5.0) as selector:
     result = selector.run(image)        # uint8 [height, width, channels], raw pixels
     print(result.label, result.variant, result.latency_us)
+    # A network of several inputs: selector.run({"image": image, "features": features})
 ```
 
-A bundle holds several variants of one network, from wide and accurate to narrow and fast. The
+A bundle holds several variants of one network, from wide and good to narrow and fast. The
 selector knows what each takes on this device, watches what the running one takes now, and predicts
 all of them from that (`runtime/SPEC.md`). It needs numpy and LiteRT; `Bundle` alone needs neither.
 """
@@ -22,12 +23,14 @@ from tfelastic_runtime.errors import (
     ProfileError,
     TfelasticRuntimeError,
 )
+from tfelastic_runtime.interface import InputSpec, OutputSpec, TensorSpec
 from tfelastic_runtime.latency import Latency, Profile, measure
 from tfelastic_runtime.manifest import Manifest
 from tfelastic_runtime.policy import Choice, Current, Policy, Row, Slowdown, choose
 from tfelastic_runtime.runner import Runner, RunnerPool
+from tfelastic_runtime.score import ScoreSpec
 from tfelastic_runtime.selector import Result, Selector
-from tfelastic_runtime.variant import Stored, TensorSpec, VariantInfo, VariantPlan
+from tfelastic_runtime.variant import Stored, VariantInfo, VariantPlan
 
 __all__ = [
     "BudgetError",
@@ -37,8 +40,10 @@ __all__ = [
     "ClosedError",
     "Current",
     "InputError",
+    "InputSpec",
     "Latency",
     "Manifest",
+    "OutputSpec",
     "Policy",
     "Profile",
     "ProfileError",
@@ -46,6 +51,7 @@ __all__ = [
     "Row",
     "Runner",
     "RunnerPool",
+    "ScoreSpec",
     "Selector",
     "Slowdown",
     "Stored",

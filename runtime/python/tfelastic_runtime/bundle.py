@@ -3,12 +3,14 @@
 The layout (`tflite_export/bundle/FORMAT.md`): a header of 24 bytes, the manifest, a payload of bytes
 that the variants share, and a SHA-256 over all of it. A variant lies in the payload whole, or a
 delta there writes it. Every length is checked against the file's true size before anything is read
-by it, so a hostile file cannot make the reader allocate more than a small multiple of its own size.
+by it. The file is mapped, not read: opening costs the memory of its manifest, which has at most
+`MANIFEST_BYTES_MAX` bytes.
 """
 
 from __future__ import annotations
 
 import hashlib
+import mmap
 import os
 import struct
 from collections.abc import Callable
@@ -17,13 +19,14 @@ from typing import TypeVar
 
 from tfelastic_runtime.delta import expand, tally
 from tfelastic_runtime.errors import BundleError
+from tfelastic_runtime.limits import MANIFEST_BYTES_MAX, UNPACKED_RATIO_MAX
 from tfelastic_runtime.manifest import Manifest, padded
 from tfelastic_runtime.schema import Schema
 from tfelastic_runtime.variant import VariantInfo
 
 MAGIC = b"\x89TFE\r\n\x1a\n"
 """Not text, and changed by any transfer that converts line ends."""
-CONTAINER_VERSION = 2
+CONTAINER_VERSION = 3
 HEADER = struct.Struct("<8sIIQ")
 """Magic, container version, the manifest's bytes, the file's bytes; little-endian."""
 DIGEST_BYTES = 32
@@ -46,7 +49,10 @@ class Bundle:
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> Bundle:
-        """Read and check a bundle.
+        """Map and check a bundle.
+
+        Replace the file by renaming another to its name, as `tflite_export.write_bundle` does: a
+        mapped file must not be overwritten or cut while it is in use.
 
         Args:
             path: The file.
@@ -59,11 +65,11 @@ class Bundle:
         with Path(path).open("rb") as file:
             size = os.fstat(file.fileno()).st_size
             _check_header(file.read(HEADER.size), size, str(path))
-            file.seek(0)
-            return cls.from_bytes(file.read(size), source=str(path))
+            mapped = mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ)
+        return cls.from_bytes(mapped, source=str(path))
 
     @classmethod
-    def from_bytes(cls, data: bytes, *, source: str = "the bundle") -> Bundle:
+    def from_bytes(cls, data: bytes | mmap.mmap, *, source: str = "the bundle") -> Bundle:
         """Check a bundle that is in memory already.
 
         Args:
@@ -78,6 +84,11 @@ class Bundle:
         if hashlib.sha256(view[:-DIGEST_BYTES]).digest() != view[-DIGEST_BYTES:]:
             raise BundleError(f"{source} is damaged: its checksum does not match. Copy it anew")
         manifest_end = HEADER.size + manifest_bytes
+        if manifest_bytes > MANIFEST_BYTES_MAX:
+            raise BundleError(
+                f"{source}: its manifest has {manifest_bytes} bytes, readers hold at most "
+                f"{MANIFEST_BYTES_MAX}"
+            )
         schema = Schema(BundleError)
         try:
             manifest = Manifest.from_json(
@@ -157,19 +168,38 @@ class Bundle:
         except BundleError as cause:
             raise BundleError(f"{self._source}: variant {variant.name!r}: {cause}") from cause
 
-    def unpack(self, folder: str | os.PathLike[str]) -> tuple[Path, ...]:
+    @property
+    def unpacked_bytes(self) -> int:
+        """The bytes of all variants together, each as a file of its own."""
+        return sum(variant.bytes for variant in self.variants)
+
+    def unpack(
+        self, folder: str | os.PathLike[str], *, limit_bytes: int | None = None
+    ) -> tuple[Path, ...]:
         """Write every variant as `NAME.tflite`, and nothing outside the folder.
+
+        A bundle stores once what its variants share, so a small file can hold many large ones.
 
         Args:
             folder: Made if it does not exist; files of the same names are replaced.
+            limit_bytes: The most bytes to write; by default 16 times the payload's.
 
         Returns:
             The files, widest variant first.
 
         Raises:
-            BundleError: A variant is damaged; files before it were written, each of them whole.
+            BundleError: The variants together are larger than the limit, and nothing was written; or
+                a variant is damaged, and those before it were written, each of them whole.
             OSError: A file cannot be written.
         """
+        if limit_bytes is None:
+            limit_bytes = UNPACKED_RATIO_MAX * len(self._payload)
+        if self.unpacked_bytes > limit_bytes:
+            raise BundleError(
+                f"{self._source}: its {len(self.variants)} variants have {self.unpacked_bytes:,} "
+                f"bytes together, more than the limit of {limit_bytes:,} bytes: its payload has "
+                f"{len(self._payload):,}. Pass a larger limit if that is meant"
+            )
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         paths = []

@@ -5,7 +5,7 @@ TfelasticRuntimeError
 ├── BundleError   (ValueError)    a bundle is damaged, malformed, or of a newer format
 ├── ProfileError  (ValueError)    a latency table is malformed, or belongs to another bundle
 ├── BudgetError   (ValueError)    a latency budget is malformed
-├── InputError    (ValueError)    an image is not of the shape or dtype that the bundle takes
+├── InputError    (ValueError)    an input is not what the bundle takes: name, shape, dtype, finite
 └── ClosedError   (RuntimeError)  a selector is used after it was closed
 ```
 
@@ -31,7 +31,7 @@ class BudgetError(TfelasticRuntimeError, ValueError):
 
 
 class InputError(TfelasticRuntimeError, ValueError):
-    """An image is not of the shape or dtype that the bundle takes."""
+    """An input is not what the bundle takes: its name, shape or dtype, or a number is not finite."""
 
 
 class ClosedError(TfelasticRuntimeError, RuntimeError):

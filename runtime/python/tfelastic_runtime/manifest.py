@@ -1,4 +1,4 @@
-"""What a bundle says of itself: its input, its output, and one record per variant.
+"""What a bundle says of itself: its inputs, its outputs, and one record per variant.
 
 The records are read strictly: an unknown key or value belongs to a format version that this reader
 does not know. `tflite_export/bundle/FORMAT.md` is the norm.
@@ -7,23 +7,24 @@ does not know. `tflite_export/bundle/FORMAT.md` is the norm.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from tfelastic_runtime.errors import BundleError, ProfileError
+from tfelastic_runtime.interface import InputSpec, OutputSpec, check_unique
 from tfelastic_runtime.latency import Profile
+from tfelastic_runtime.limits import TENSORS_MAX, VARIANTS_MAX
 from tfelastic_runtime.schema import Schema
+from tfelastic_runtime.score import SCORE_MAX, ScoreSpec
 from tfelastic_runtime.variant import ALIGNMENT, PAYLOAD_MAX, VariantInfo
 
-MANIFEST_FORMAT = 2
-INPUT_CONTRACT = {"layout": "NHWC", "dtype": "uint8", "range": [0, 255]}
-OUTPUT_KINDS = ("logits", "probabilities")
-
+MANIFEST_FORMAT = 3
 _KEYS = (
-    *("format", "name", "producer", "labels", "input", "output"),
-    *("payload_bytes", "variants", "profiles"),
+    *("format", "name", "producer", "inputs", "outputs"),
+    *("score", "payload_bytes", "variants", "profiles"),
 )
 
 _check = Schema(BundleError)
+_Record = TypeVar("_Record", InputSpec, OutputSpec, VariantInfo)
 
 
 def padded(count: int) -> int:
@@ -38,10 +39,9 @@ class Manifest:
     Attributes:
         name: The network's name.
         producer: The program that wrote the bundle, with its version.
-        labels: One text per class, or None.
-        input_shape: `[height, width, channels]` of the uint8 image.
-        classes: How many numbers an answer has.
-        output_kind: `logits` or `probabilities`.
+        inputs: What the network takes, in the order in which each variant tells its tensors.
+        outputs: What it gives, likewise.
+        score: What the variants' scores measure.
         payload_bytes: How long the payload is.
         variants: Widest first.
         profiles: Latency tables that travel with the bundle; none is used unless it is chosen.
@@ -49,10 +49,9 @@ class Manifest:
 
     name: str
     producer: str
-    labels: tuple[str, ...] | None
-    input_shape: tuple[int, int, int]
-    classes: int
-    output_kind: str
+    inputs: tuple[InputSpec, ...]
+    outputs: tuple[OutputSpec, ...]
+    score: ScoreSpec
     payload_bytes: int
     variants: tuple[VariantInfo, ...]
     profiles: tuple[Profile, ...] = ()
@@ -60,30 +59,24 @@ class Manifest:
     def __post_init__(self) -> None:
         _check.text(self.name, "name")
         _check.text(self.producer, "producer")
-        if len(self.input_shape) != 3:
-            raise BundleError(
-                f"input shape: expected [height, width, channels], received {self.input_shape}"
-            )
-        for size in (*self.input_shape, self.classes):
-            _check.integer(size, "shape", low=1, high=65535)
-        if self.labels is not None:
-            for label in self.labels:
-                _check.text(label, "labels")
-            if len(self.labels) != self.classes:
-                raise BundleError(
-                    f"labels: expected one per class, {self.classes}, received {len(self.labels)}"
-                )
-        if self.output_kind not in OUTPUT_KINDS:
-            raise BundleError(
-                f"output kind: expected one of {', '.join(OUTPUT_KINDS)}, "
-                f"received {self.output_kind!r}"
-            )
+        check_unique(self.inputs, "inputs")
+        check_unique(self.outputs, "outputs")
         _check.integer(self.payload_bytes, "payload_bytes", low=1, high=PAYLOAD_MAX)
         self._check_variants()
+        for profile in self.profiles:
+            self._check_profile(profile)
+
+    @property
+    def classifier(self) -> OutputSpec | None:
+        """The one output that is a classifier's and has labels; None where none or several are."""
+        found = [spec for spec in self.outputs if spec.is_classifier and spec.labels is not None]
+        return found[0] if len(found) == 1 else None
 
     def _check_variants(self) -> None:
-        if not self.variants:
-            raise BundleError("variants: expected at least one")
+        if not 1 <= len(self.variants) <= VARIANTS_MAX:
+            raise BundleError(
+                f"variants: expected 1 to {VARIANTS_MAX}, received {len(self.variants)}"
+            )
         names = [variant.name for variant in self.variants]
         if len(set(names)) != len(names):
             raise BundleError(f"variants: names must be unique, received {', '.join(names)}")
@@ -98,12 +91,27 @@ class Manifest:
                     f"stored of it, {stored.bytes} bytes from {stored.offset}, may go beyond the "
                     f"payload's {self.payload_bytes} bytes"
                 )
-        for profile in self.profiles:
-            if set(profile.latencies) != set(names):
-                raise BundleError(
-                    f"profiles: expected latencies of {', '.join(names)}, "
-                    f"received {', '.join(sorted(profile.latencies))}"
-                )
+            for side in ("inputs", "outputs"):
+                expected, found = len(getattr(self, side)), len(getattr(variant, side))
+                if found != expected:
+                    raise BundleError(
+                        f"variant {variant.name!r}: {side}: expected one record for each of the "
+                        f"network's {expected}, received {found}"
+                    )
+
+    def _check_profile(self, profile: Profile) -> None:
+        names = [variant.name for variant in self.variants]
+        if set(profile.latencies) != set(names):
+            received = ", ".join(map(repr, sorted(profile.latencies)))
+            raise BundleError(
+                f"profiles: expected latencies of {', '.join(names)}, received {received}"
+            )
+        for key, value in profile.device.items():
+            _check.text(key, "profiles: device")
+            if isinstance(value, str):
+                _check.text(value, f"profiles: device[{key!r}]")
+            elif not isinstance(value, bool):
+                _check.number(value, f"profiles: device[{key!r}]", low=-SCORE_MAX, high=SCORE_MAX)
 
     def to_json(self) -> dict[str, Any]:
         """Return the manifest as plain data, in the form that FORMAT.md gives."""
@@ -111,9 +119,9 @@ class Manifest:
             "format": MANIFEST_FORMAT,
             "name": self.name,
             "producer": self.producer,
-            "labels": None if self.labels is None else list(self.labels),
-            "input": {"shape": [1, *self.input_shape], **INPUT_CONTRACT},
-            "output": {"shape": [1, self.classes], "kind": self.output_kind},
+            "inputs": [spec.to_json() for spec in self.inputs],
+            "outputs": [spec.to_json() for spec in self.outputs],
+            "score": self.score.to_json(),
             "payload_bytes": self.payload_bytes,
             "variants": [variant.to_json() for variant in self.variants],
             "profiles": [profile.to_json() for profile in self.profiles],
@@ -135,10 +143,6 @@ class Manifest:
                 "update tfelastic_runtime, or export the bundle again"
             )
         found = _check.exactly(data, _KEYS, "manifest")
-        taken = _check.exactly(found["input"], ("shape", *INPUT_CONTRACT), "input")
-        _check.constants(taken, INPUT_CONTRACT, "input")
-        given = _check.exactly(found["output"], ("shape", "kind"), "output")
-        labels = found["labels"]
         try:
             profiles = tuple(
                 Profile.from_json(profile)
@@ -146,29 +150,25 @@ class Manifest:
             )
         except ProfileError as cause:
             raise BundleError(f"profiles: {cause}") from cause
-        height, width, channels = _batch_of_one(taken["shape"], 3, "input.shape")
-        (classes,) = _batch_of_one(given["shape"], 1, "output.shape")
         return cls(
             name=found["name"],
             producer=found["producer"],
-            labels=None if labels is None else _check.array(labels, "labels"),
-            input_shape=(height, width, channels),
-            classes=classes,
-            output_kind=given["kind"],
+            inputs=_each(found["inputs"], InputSpec, "inputs"),
+            outputs=_each(found["outputs"], OutputSpec, "outputs"),
+            score=ScoreSpec.from_json(found["score"]),
             payload_bytes=found["payload_bytes"],
-            variants=tuple(
-                VariantInfo.from_json(variant, where=f"variants[{index}]")
-                for index, variant in enumerate(_check.array(found["variants"], "variants"))
-            ),
+            variants=_each(found["variants"], VariantInfo, "variants", longest=VARIANTS_MAX),
             profiles=profiles,
         )
 
 
-def _batch_of_one(data: object, rank: int, where: str) -> tuple[int, ...]:
-    shape = _check.array(data, where)
-    if len(shape) != rank + 1:
-        raise BundleError(
-            f"{where}: expected [1, ...] with {rank + 1} numbers, received {list(shape)}"
-        )
-    _check.integer(shape[0], f"{where}[0]", low=1, high=1)
-    return shape[1:]
+def _each(
+    data: object, record: type[_Record], where: str, *, longest: int = TENSORS_MAX
+) -> tuple[_Record, ...]:
+    """Read an array of records, after counting them."""
+    found = _check.array(data, where)
+    if len(found) > longest:
+        raise BundleError(f"{where}: expected at most {longest}, received {len(found)}")
+    return tuple(
+        record.from_json(each, where=f"{where}[{index}]") for index, each in enumerate(found)
+    )

@@ -7,22 +7,34 @@ weights once more in memory. `RunnerPool` keeps the last used ones and closes th
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 
 from tfelastic_runtime.bundle import Bundle
-from tfelastic_runtime.encoding import decode, encode
-from tfelastic_runtime.errors import BundleError
-from tfelastic_runtime.variant import TensorSpec
+from tfelastic_runtime.encoding import Encoder, decode
+from tfelastic_runtime.errors import BundleError, InputError
+from tfelastic_runtime.interface import InputSpec, OutputSpec, TensorSpec
+
+Inputs = np.ndarray | Mapping[str, np.ndarray]
+"""One array for a network of one input; else one per input, by name."""
+Outputs = dict[str, np.ndarray]
 
 
-class RunsImages(Protocol):
+def blank_inputs(specs: Sequence[InputSpec]) -> dict[str, np.ndarray]:
+    """Return inputs of zeros: black pixels, and values of 0."""
+    return {
+        spec.name: np.zeros(spec.shape[1:], np.uint8 if spec.kind == "image" else np.float32)
+        for spec in specs
+    }
+
+
+class OpenVariant(Protocol):
     """What the pool and the selector need of an open variant."""
 
-    def run(self, image: np.ndarray) -> np.ndarray:
-        """Return float32 `[classes]` for a uint8 image `[height, width, channels]`."""
+    def run(self, inputs: Inputs) -> Outputs:
+        """Return the outputs by name, float32, for the given inputs."""
 
 
 class Runner:
@@ -41,38 +53,63 @@ class Runner:
         # Reading a bundle needs no interpreter, so it is imported only where one runs.
         from ai_edge_litert.interpreter import Interpreter
 
-        manifest, info, model = bundle.manifest, bundle.variant(name), bundle.model(name)
+        manifest, variant, model = bundle.manifest, bundle.variant(name), bundle.model(name)
         try:
             interpreter = Interpreter(model_content=model, num_threads=threads)
             interpreter.allocate_tensors()
-            (taken,) = interpreter.get_input_details()
-            (given,) = interpreter.get_output_details()
+            taken, given = interpreter.get_input_details(), interpreter.get_output_details()
         except (ValueError, RuntimeError) as cause:
             raise BundleError(f"variant {name!r}: LiteRT cannot open it: {cause}") from cause
-        _check_tensor(taken, info.input, (1, *manifest.input_shape), f"variant {name!r}: input")
-        _check_tensor(given, info.output, (1, manifest.classes), f"variant {name!r}: output")
-        self._shape = manifest.input_shape
-        self._info = info
+        where = f"variant {name!r}"
+        inputs = _indices(manifest.inputs, variant.inputs, taken, f"{where}: input")
+        outputs = _indices(manifest.outputs, variant.outputs, given, f"{where}: output")
         self._interpreter = interpreter
-        self._input, self._output = taken["index"], given["index"]
+        self._inputs = {
+            spec.name: (index, Encoder(spec, tensor))
+            for spec, tensor, index in zip(manifest.inputs, variant.inputs, inputs, strict=True)
+        }
+        self._outputs = {
+            spec.name: (index, tensor)
+            for spec, tensor, index in zip(manifest.outputs, variant.outputs, outputs, strict=True)
+        }
 
-    def run(self, image: np.ndarray) -> np.ndarray:
-        """Run the variant on raw pixels.
+    def run(self, inputs: Inputs) -> Outputs:
+        """Run the variant.
 
         Args:
-            image: uint8 `[height, width, channels]`.
+            inputs: An array for the one input, or arrays by the inputs' names, each without the first
+                axis: uint8 pixels for an image, floating point for values.
 
         Returns:
-            float32 `[classes]`, a copy.
+            float32 arrays by the outputs' names, without the first axis, each the caller's own.
 
         Raises:
-            InputError: The image has another shape or dtype than the bundle takes.
+            InputError: An input is missing, unknown, of another shape or dtype, or not finite.
         """
-        self._interpreter.set_tensor(
-            self._input, encode(image, self._info.input, shape=self._shape)
-        )
+        values = self._named(inputs)
+        for name, (index, encoder) in self._inputs.items():
+            self._interpreter.set_tensor(index, encoder.encode(values[name]))
         self._interpreter.invoke()
-        return decode(self._interpreter.get_tensor(self._output), self._info.output)
+        # Views of the interpreter's memory: a copy of the stored values would be one too many.
+        return {
+            name: decode(self._interpreter.tensor(index)(), tensor)
+            for name, (index, tensor) in self._outputs.items()
+        }
+
+    def _named(self, inputs: Inputs) -> Mapping[str, np.ndarray]:
+        if not isinstance(inputs, Mapping):
+            if len(self._inputs) == 1:
+                return dict.fromkeys(self._inputs, inputs)
+            raise InputError(
+                f"the network has {len(self._inputs)} inputs: expected arrays by name, for "
+                f"{_listed(self._inputs)}, received a {type(inputs).__name__}"
+            )
+        if inputs.keys() != self._inputs.keys():
+            raise InputError(
+                f"expected arrays for the inputs {_listed(self._inputs)}, "
+                f"received {_listed(inputs) or 'none'}"
+            )
+        return inputs
 
 
 class RunnerPool:
@@ -91,7 +128,7 @@ class RunnerPool:
         *,
         threads: int = 1,
         resident: int = 2,
-        open_runner: Callable[..., RunsImages] = Runner,
+        open_runner: Callable[..., OpenVariant] = Runner,
     ) -> None:
         for option, value in (("threads", threads), ("resident", resident)):
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
@@ -100,19 +137,19 @@ class RunnerPool:
         self.threads = threads
         self._resident = resident
         self._open_runner = open_runner
-        self._open: OrderedDict[str, RunsImages] = OrderedDict()
+        self._open: OrderedDict[str, OpenVariant] = OrderedDict()
 
     @property
     def open_names(self) -> tuple[str, ...]:
         """The open variants, least recently used first."""
         return tuple(self._open)
 
-    def get(self, name: str, image: np.ndarray) -> RunsImages:
+    def get(self, name: str, inputs: Inputs) -> OpenVariant:
         """Return the named variant, opened and warm.
 
         Args:
             name: The variant's name.
-            image: What a newly opened variant runs on once: its first run allocates and fills
+            inputs: What a newly opened variant runs on once: its first run allocates and fills
                 caches, and would spoil a measurement.
         """
         if name not in self._open:
@@ -120,7 +157,7 @@ class RunnerPool:
             while len(self._open) >= self._resident:
                 self._open.popitem(last=False)
             runner = self._open_runner(self.bundle, name, threads=self.threads)
-            runner.run(image)
+            runner.run(inputs)
             self._open[name] = runner
         self._open.move_to_end(name)
         return self._open[name]
@@ -130,21 +167,43 @@ class RunnerPool:
         self._open.clear()
 
 
+def _indices(
+    specs: Sequence[InputSpec | OutputSpec],
+    tensors: Sequence[TensorSpec],
+    details: Sequence[dict[str, Any]],
+    where: str,
+) -> list[int]:
+    """Return LiteRT's index of each tensor of the interface, after comparing it with the manifest."""
+    if len(details) != len(specs):
+        raise BundleError(
+            f"{where}s: expected {len(specs)} as the manifest says, the .tflite has {len(details)}"
+        )
+    found = []
+    for spec, tensor in zip(specs, tensors, strict=True):
+        detail = details[tensor.position]
+        _check_tensor(detail, tensor, spec.shape, f"{where} {spec.name!r}")
+        found.append(int(detail["index"]))
+    return found
+
+
 def _check_tensor(
-    details: dict[str, Any], spec: TensorSpec, shape: tuple[int, ...], where: str
+    detail: dict[str, Any], tensor: TensorSpec, shape: tuple[int, ...], where: str
 ) -> None:
+    scale, zero_point = detail["quantization"]
     found = (
-        tuple(int(size) for size in details["shape"]),
-        np.dtype(details["dtype"]).name,
-        *details["quantization"],
+        tuple(int(size) for size in detail["shape"]),
+        np.dtype(detail["dtype"]).name,
+        # LiteRT tells scale 0 for a tensor that is not quantized.
+        float(scale) or 1.0,
+        int(zero_point),
     )
-    # LiteRT tells scale 0 for a tensor that is not quantized.
-    quantization = (
-        (0.0, 0) if spec.dtype == "float32" else (float(np.float32(spec.scale)), spec.zero_point)
-    )
-    expected = (shape, spec.dtype, *quantization)
+    expected = (shape, tensor.dtype, float(np.float32(tensor.scale)), tensor.zero_point)
     if found != expected:
         raise BundleError(
             f"{where}: expected (shape, dtype, scale, zero point) {expected} as the manifest says, "
             f"the .tflite has {found}"
         )
+
+
+def _listed(names: Iterable[object]) -> str:
+    return ", ".join(map(repr, names))

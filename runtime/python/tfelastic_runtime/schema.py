@@ -7,11 +7,20 @@ passed here.
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
+from tfelastic_runtime.limits import DEPTH_MAX, KEYS_MAX
+
 COUNT_MAX = (1 << 53) - 1
 """The largest integer that every JSON reader keeps exactly."""
+_DIGITS_MAX = 20
+"""Integers of more digits are beyond `COUNT_MAX`: as float they cost no memory, and no digit limit."""
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
+"""Characters that a terminal obeys instead of showing them."""
 
 
 class Schema:
@@ -25,7 +34,10 @@ class Schema:
         self._error = error
 
     def parse(self, data: bytes, where: str) -> Any:
-        """Parse UTF-8 JSON; a key that occurs twice, NaN, infinities and half characters are refused."""
+        """Parse UTF-8 JSON within the limits of depth and keys.
+
+        A key that occurs twice, NaN, infinities and half characters are refused.
+        """
 
         def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
             found = dict(items)
@@ -38,13 +50,35 @@ class Schema:
 
         try:
             found = json.loads(
-                data.decode("utf-8"), object_pairs_hook=pairs, parse_constant=constant
+                data.decode("utf-8"),
+                object_pairs_hook=pairs,
+                parse_constant=constant,
+                parse_int=lambda text: (int if len(text) <= _DIGITS_MAX else float)(text),
             )
             # Half of a surrogate pair, which only an escape can bring in, is no character.
-            json.dumps(found, ensure_ascii=False).encode("utf-8")
-            return found
+            if _SURROGATE.search(data):
+                json.dumps(found, ensure_ascii=False).encode("utf-8")
         except (ValueError, RecursionError) as cause:
             raise self._error(f"{where} is not UTF-8 JSON: {cause}") from cause
+        self._check_limits(found, where)
+        return found
+
+    def _check_limits(self, data: object, where: str, *, depth: int = 0, keys: int = 0) -> None:
+        """Check how deep objects and arrays lie, and how many keys stand around each key."""
+        if not isinstance(data, dict | list):
+            return
+        if depth == DEPTH_MAX:
+            raise self._error(f"{where} has more than {DEPTH_MAX} objects and arrays in each other")
+        if isinstance(data, list):
+            for value in data:
+                self._check_limits(value, where, depth=depth + 1, keys=keys)
+            return
+        for count, value in enumerate(data.values(), start=keys + 1):
+            if count > KEYS_MAX:
+                raise self._error(
+                    f"{where} has more than {KEYS_MAX} keys in an object and those around it"
+                )
+            self._check_limits(value, where, depth=depth + 1, keys=count)
 
     def fields(self, data: object, names: tuple[str, ...], where: str) -> Mapping[str, Any]:
         """Return an object that has all the keys `names`."""
@@ -89,20 +123,32 @@ class Schema:
         return data
 
     def number(self, data: object, where: str, *, low: float, high: float) -> float:
-        """Return a number in `low .. high` as a float."""
-        if isinstance(data, bool) or not isinstance(data, int | float) or not low <= data <= high:
+        """Return a number in `low .. high` as a float: the nearest one, as every language reads it."""
+        value = _as_float(data)
+        if not low <= value <= high:
             raise self._error(
                 f"{where}: expected a number in {low:g} .. {high:g}, received {_shown(data)}"
             )
-        return float(data)
+        return value
 
     def text(self, data: object, where: str, *, longest: int = 200) -> str:
-        """Return a non-empty string of at most `longest` characters."""
-        if not isinstance(data, str) or not 1 <= len(data) <= longest:
+        """Return a string of 1 to `longest` characters, none of them a control character."""
+        if not isinstance(data, str) or not 1 <= len(data) <= longest or _CONTROL.search(data):
             raise self._error(
-                f"{where}: expected a text of 1 to {longest} characters, received {_shown(data)}"
+                f"{where}: expected a text of 1 to {longest} characters without control "
+                f"characters, received {_shown(data)}"
             )
         return data
+
+
+def _as_float(data: object) -> float:
+    """Return the nearest float; NaN for what is no number."""
+    if isinstance(data, bool) or not isinstance(data, int | float):
+        return math.nan
+    try:
+        return float(data)
+    except OverflowError:
+        return math.copysign(math.inf, data)
 
 
 def _shown(data: object) -> str:

@@ -1,4 +1,4 @@
-"""Running the most accurate variant that keeps a latency budget on this device."""
+"""Running the best variant that keeps a latency budget on this device."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tfelastic_runtime.bundle import Bundle
 from tfelastic_runtime.errors import BudgetError, ClosedError, ProfileError
 from tfelastic_runtime.latency import Latency, Profile, measure
 from tfelastic_runtime.policy import ONE_Q16, Policy, Row, check_budget_us
-from tfelastic_runtime.runner import RunnerPool
+from tfelastic_runtime.runner import Inputs, Outputs, RunnerPool, blank_inputs
 
 ProfileSource = Profile | Mapping[str, Latency] | str | os.PathLike[str]
 
@@ -25,26 +25,41 @@ class Result:
     """One inference.
 
     Attributes:
-        outputs: float32 `[classes]`.
-        label: The most likely class's label, or None where the bundle has no labels.
+        outputs: float32 arrays by the outputs' names, without the first axis.
+        label: The most likely class's label, where one output of the network is a classifier's with
+            labels; else None.
         variant: The name of the variant that ran.
-        latency_us: What it took, in microseconds, with encoding the pixels and copying the outputs.
+        latency_us: What it took, in microseconds, with encoding the inputs and decoding the outputs.
         predicted_us: What nine runs of ten were predicted to keep.
         feasible: Whether the prediction kept the budget; if not, the fastest variant ran.
     """
 
-    outputs: np.ndarray
+    outputs: Mapping[str, np.ndarray]
     label: str | None
     variant: str
     latency_us: int
     predicted_us: int
     feasible: bool
 
+    @property
+    def output(self) -> np.ndarray:
+        """The only output of a network that has one.
+
+        Raises:
+            ValueError: The network has several; `outputs` has them by name.
+        """
+        if len(self.outputs) != 1:
+            raise ValueError(
+                f"the network has the outputs {', '.join(map(repr, self.outputs))}: "
+                "take one from result.outputs by its name"
+            )
+        return next(iter(self.outputs.values()))
+
 
 class Selector:
     """Runs a bundle's variants under a latency budget; `Selector.open` makes one.
 
-    Every run chooses anew: the most accurate variant whose measured latency, scaled by how slow the
+    Every run chooses anew: the variant of the best score whose measured latency, scaled by how slow the
     device is now, keeps the budget. Several threads may share a selector; their runs take turns.
 
     Args:
@@ -73,10 +88,11 @@ class Selector:
         self._closed = False
         latencies = self._measured() if profile is None else _latencies(profile, pool)
         self._latencies = MappingProxyType(latencies)
+        order = pool.bundle.manifest.score.order
         self._policy = Policy(
             [
                 Row(
-                    variant.accuracy_ppm,
+                    order(variant.score),
                     latencies[variant.name].p50_us,
                     latencies[variant.name].p90_us,
                 )
@@ -118,27 +134,29 @@ class Selector:
         pool = RunnerPool(opened, threads=threads, resident=resident)
         return cls(pool, budget_us=budget, profile=profile)
 
-    def run(self, image: np.ndarray) -> Result:
+    def run(self, inputs: Inputs) -> Result:
         """Run the variant that the budget allows.
 
         Opening a variant that is not resident comes on top of the latency that is told.
 
         Args:
-            image: uint8 `[height, width, channels]`, raw pixels.
+            inputs: An array for a network of one input, else arrays by the inputs' names, each without
+                the first axis: uint8 `[height, width, channels]`, raw pixels, for an image; floating
+                point for values.
 
         Raises:
-            InputError: The image has another shape or dtype than the bundle takes.
+            InputError: An input is missing, unknown, of another shape or dtype, or not finite.
             ClosedError: The selector is closed.
         """
         with self._lock:
             self._check_open()
             choice = self._policy.choose(self._budget_us)
             name = self._pool.bundle.variants[choice.index].name
-            outputs, latency_us = self._timed(name, image)
+            outputs, latency_us = self._timed(name, inputs)
             self._policy.observe(latency_us)
-        labels = self._pool.bundle.manifest.labels
-        label = None if labels is None else labels[int(np.argmax(outputs))]
-        return Result(outputs, label, name, latency_us, choice.predicted_us, choice.feasible)
+        return Result(
+            outputs, self._label(outputs), name, latency_us, choice.predicted_us, choice.feasible
+        )
 
     @property
     def budget_us(self) -> int:
@@ -181,17 +199,22 @@ class Selector:
         if self._closed:
             raise ClosedError("the selector is closed: open the bundle again with Selector.open")
 
-    def _timed(self, name: str, image: np.ndarray) -> tuple[np.ndarray, int]:
-        runner = self._pool.get(name, image)
+    def _label(self, outputs: Outputs) -> str | None:
+        classifier = self._pool.bundle.manifest.classifier
+        if classifier is None or classifier.labels is None:
+            return None
+        return classifier.labels[int(np.argmax(outputs[classifier.name]))]
+
+    def _timed(self, name: str, inputs: Inputs) -> tuple[Outputs, int]:
+        runner = self._pool.get(name, inputs)
         start = self._clock()
-        outputs = runner.run(image)
+        outputs = runner.run(inputs)
         # Rounded up, so that no latency is ever told as nothing.
         return outputs, max(-(-(self._clock() - start) // 1000), 1)
 
     def _measured(self) -> dict[str, Latency]:
-        bundle = self._pool.bundle
-        blank = np.zeros(bundle.manifest.input_shape, np.uint8)
-        names = [variant.name for variant in bundle.variants]
+        blank = blank_inputs(self._pool.bundle.manifest.inputs)
+        names = [variant.name for variant in self._pool.bundle.variants]
         return measure(names, lambda name: self._timed(name, blank)[1])
 
 
@@ -229,7 +252,7 @@ def _latencies(profile: ProfileSource, pool: RunnerPool) -> dict[str, Latency]:
         profile = profile.latencies
     names = [variant.name for variant in pool.bundle.variants]
     if not isinstance(profile, Mapping) or set(profile) != set(names):
-        received = ", ".join(map(str, profile)) if isinstance(profile, Mapping) else repr(profile)
+        received = ", ".join(map(repr, profile)) if isinstance(profile, Mapping) else repr(profile)
         raise ProfileError(
             f"the profile is not of this bundle: expected latencies of {', '.join(names)}, "
             f"received {received}"

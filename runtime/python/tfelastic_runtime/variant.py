@@ -6,61 +6,24 @@ does not know. `tflite_export/bundle/FORMAT.md` is the norm.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
 from tfelastic_runtime.errors import BundleError
+from tfelastic_runtime.interface import TensorSpec
+from tfelastic_runtime.limits import TENSORS_MAX
 from tfelastic_runtime.schema import Schema
+from tfelastic_runtime.score import SCORE_MAX
 
 ALIGNMENT = 16
 """Whole variants start at multiples of this many bytes, as LiteRT wants its flatbuffers."""
 PAYLOAD_MAX = (1 << 31) - 1
-INT8_INPUT = (1.0, -128)
-"""Scale and zero point of every int8 input: a pixel minus 128."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,31}", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
-_SCALE_MIN, _SCALE_MAX = 2.0**-126, 2.0**127
 
 _check = Schema(BundleError)
-
-
-@dataclass(frozen=True)
-class TensorSpec:
-    """How one variant's input or output is stored: `real = (stored - zero_point) * scale`.
-
-    Attributes:
-        dtype: `int8` or `float32`; the latter has scale 1 and zero point 0.
-        scale: The step between neighbouring values, exactly representable in float32.
-        zero_point: The stored value that means zero.
-    """
-
-    dtype: str
-    scale: float
-    zero_point: int
-
-    def __post_init__(self) -> None:
-        if self.dtype not in ("int8", "float32"):
-            raise BundleError(f"dtype: expected 'int8' or 'float32', received {self.dtype!r}")
-        scale = _check.number(self.scale, "scale", low=_SCALE_MIN, high=_SCALE_MAX)
-        object.__setattr__(self, "scale", scale)
-        _check.integer(self.zero_point, "zero_point", low=-128, high=127)
-        if self.dtype == "float32" and (self.scale, self.zero_point) != (1.0, 0):
-            raise BundleError(
-                "a float32 tensor has scale 1 and zero_point 0, "
-                f"received scale={self.scale}, zero_point={self.zero_point}"
-            )
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the fields as plain data."""
-        return {"dtype": self.dtype, "scale": self.scale, "zero_point": self.zero_point}
-
-    @classmethod
-    def from_json(cls, data: object, *, where: str = "tensor") -> TensorSpec:
-        """Read what `to_json` wrote."""
-        return cls(**_check.exactly(data, tuple(field.name for field in fields(cls)), where))
 
 
 @dataclass(frozen=True)
@@ -68,7 +31,7 @@ class Stored:
     """Where in the payload a variant lies, and in which form.
 
     Attributes:
-        form: `whole`, the .tflite itself; or `program`, what writes it from the payload.
+        form: `whole`, the .tflite itself; or `delta`, instructions that write it from the payload.
         offset: Where that starts, in bytes from the start of the payload.
         bytes: How long it is.
     """
@@ -78,8 +41,8 @@ class Stored:
     bytes: int
 
     def __post_init__(self) -> None:
-        if self.form not in ("whole", "program"):
-            raise BundleError(f"stored.form: expected 'whole' or 'program', received {self.form!r}")
+        if self.form not in ("whole", "delta"):
+            raise BundleError(f"stored.form: expected 'whole' or 'delta', received {self.form!r}")
         _check.integer(self.offset, "stored.offset", high=PAYLOAD_MAX)
         _check.integer(self.bytes, "stored.bytes", low=1, high=PAYLOAD_MAX)
         if self.whole and self.offset % ALIGNMENT:
@@ -146,13 +109,14 @@ class VariantInfo:
         macs: Multiply-accumulate operations of one inference.
         peak_bytes: Predicted bytes of activations alive at once; None where not known.
         arena_bytes: Measured bytes of a microcontroller's arena; None where not known.
-        accuracy: The share of correct answers on the exporter's test data, in 0 .. 1.
-        accuracies: Further accuracies by what was measured, such as `keras`.
+        score: The manifest's metric, measured on this very .tflite; it alone decides what a selector
+            prefers.
+        metrics: Further metrics by name, such as `keras_accuracy`.
         bytes: How long its .tflite is.
         sha256: The SHA-256 of its .tflite, in lower-case hexadecimal.
         stored: Where it lies in the payload, and in which form.
-        input: How it takes pixels.
-        output: How it gives its answer.
+        inputs: How it stores each input, in the manifest's order.
+        outputs: How it stores each output, in the manifest's order.
     """
 
     name: str
@@ -163,13 +127,13 @@ class VariantInfo:
     macs: int
     peak_bytes: int | None = None
     arena_bytes: int | None = None
-    accuracy: float
-    accuracies: Mapping[str, float] = field(default_factory=dict)
+    score: float
+    metrics: Mapping[str, float] = field(default_factory=dict)
     bytes: int
     sha256: str
     stored: Stored
-    input: TensorSpec
-    output: TensorSpec
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not _NAME.fullmatch(self.name):
@@ -184,17 +148,31 @@ class VariantInfo:
         for cost in ("peak_bytes", "arena_bytes"):
             if getattr(self, cost) is not None:
                 _check.integer(getattr(self, cost), cost)
-        self._check_accuracies()
+        self._check_metrics()
         self._check_file()
+        self._check_tensors()
 
-    def _check_accuracies(self) -> None:
-        accuracy = _check.number(self.accuracy, "accuracy", low=0, high=1)
-        object.__setattr__(self, "accuracy", accuracy)
-        further = {}
-        for name, share in _check.fields(self.accuracies, (), "accuracies").items():
-            where = f"accuracies[{_check.text(name, 'accuracies')!r}]"
-            further[name] = _check.number(share, where, low=0, high=1)
-        object.__setattr__(self, "accuracies", further)
+    def _check_metrics(self) -> None:
+        object.__setattr__(self, "score", _finite(self.score, "score"))
+        metrics = {
+            _check.text(name, "metrics"): _finite(value, f"metrics[{name!r}]")
+            for name, value in _check.fields(self.metrics, (), "metrics").items()
+        }
+        object.__setattr__(self, "metrics", metrics)
+
+    def _check_tensors(self) -> None:
+        for side in ("inputs", "outputs"):
+            tensors = tuple(getattr(self, side))
+            object.__setattr__(self, side, tensors)
+            if not 1 <= len(tensors) <= TENSORS_MAX:
+                raise BundleError(
+                    f"{side}: expected 1 to {TENSORS_MAX} tensors, received {len(tensors)}"
+                )
+            if (found := sorted(each.position for each in tensors)) != [*range(len(tensors))]:
+                raise BundleError(
+                    f"{side}: expected each position from 0 to {len(tensors) - 1} once, "
+                    f"received {found}"
+                )
 
     def _check_file(self) -> None:
         _check.integer(self.bytes, "bytes", low=1, high=PAYLOAD_MAX)
@@ -207,16 +185,6 @@ class VariantInfo:
                 f"stored.bytes: expected {self.bytes}, the variant's own, as it is stored whole, "
                 f"received {self.stored.bytes}"
             )
-        if self.input.dtype == "int8" and (self.input.scale, self.input.zero_point) != INT8_INPUT:
-            raise BundleError(
-                "input: an int8 variant takes pixel - 128, so scale 1 and zero_point -128, "
-                f"received scale={self.input.scale}, zero_point={self.input.zero_point}"
-            )
-
-    @property
-    def accuracy_ppm(self) -> int:
-        """Correct answers per million, rounded half up: what the policy compares."""
-        return math.floor(self.accuracy * 1e6 + 0.5)
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as plain data."""
@@ -224,10 +192,10 @@ class VariantInfo:
         return {
             **data,
             "plan": None if self.plan is None else self.plan.to_json(),
-            "accuracies": dict(self.accuracies),
+            "metrics": dict(self.metrics),
             "stored": self.stored.to_json(),
-            "input": self.input.to_json(),
-            "output": self.output.to_json(),
+            "inputs": [tensor.to_json() for tensor in self.inputs],
+            "outputs": [tensor.to_json() for tensor in self.outputs],
         }
 
     @classmethod
@@ -237,8 +205,15 @@ class VariantInfo:
         try:
             found["plan"] = None if found["plan"] is None else VariantPlan.from_json(found["plan"])
             found["stored"] = Stored.from_json(found["stored"])
-            for side in ("input", "output"):
-                found[side] = TensorSpec.from_json(found[side], where=side)
+            for side in ("inputs", "outputs"):
+                found[side] = tuple(
+                    TensorSpec.from_json(tensor, where=f"{side}[{index}]")
+                    for index, tensor in enumerate(_check.array(found[side], side))
+                )
             return cls(**found)
         except BundleError as cause:
             raise BundleError(f"{where}: {cause}") from cause
+
+
+def _finite(value: object, where: str) -> float:
+    return _check.number(value, where, low=-SCORE_MAX, high=SCORE_MAX)

@@ -35,13 +35,13 @@ def damaged(tmp_path: Path) -> str:
 def test_inspect_says_where_the_bytes_go(capsys: pytest.CaptureFixture[str]) -> None:
     assert execute(["inspect", SHARED, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert sum(found["bytes"][key] for key in found["bytes"] if key != "file") == 25922
-    assert found["bytes"]["file"] == Path(SHARED).stat().st_size == 25922
+    assert sum(found["bytes"][key] for key in found["bytes"] if key != "file") == 26162
+    assert found["bytes"]["file"] == Path(SHARED).stat().st_size == 26162
     for variant in found["variants"]:
         assert sum(variant["written_from"].values()) == variant["bytes"]
     assert execute(["inspect", SHARED]) == 0
     told = capsys.readouterr().out
-    for part in ("w050-int8", "4,504", "times the widest .tflite", "25,922 bytes"):
+    for part in ("w050-int8", "4,504", "times the widest .tflite", "26,162 bytes"):
         assert part in told
 
 
@@ -119,7 +119,7 @@ def test_export_then_verify(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert [variant["name"] for variant in report["variants"]] == ["w100", "w050"]
     bundle = Bundle.open(out)
     wide, narrow = bundle.variants
-    assert (wide.stored.form, narrow.stored.form) == ("whole", "program")
+    assert (wide.stored.form, narrow.stored.form) == ("whole", "delta")
     assert bundle.tally("w050")["add"] < narrow.bytes / 10
     assert narrow.plan is not None
     assert narrow.arena_bytes is not None
@@ -129,5 +129,5 @@ def test_export_then_verify(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert execute(["verify", out, "--data", "digits", "--model", str(path), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     for variant, each in zip(bundle.variants, found["variants"], strict=True):
-        assert each["accuracy_here"] == variant.accuracy
+        assert each["accuracy_here"] == variant.score
         assert each["comparison"]["top1_agreement"] == 1

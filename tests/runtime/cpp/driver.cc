@@ -12,6 +12,7 @@
 #include "tfelastic/encoding.h"
 #include "tfelastic/latency.h"
 #include "tfelastic/policy.h"
+#include "tfelastic/score.h"
 
 namespace {
 
@@ -49,36 +50,83 @@ void AnswerDelta(Bytes delta, Bytes payload, std::size_t size) {
   std::puts("");
 }
 
-void PrintTensor(const tfelastic::TensorSpec& spec) {
-  std::printf(" %s %.9g %d", spec.dtype == tfelastic::DType::kInt8 ? "int8" : "float32",
-              static_cast<double>(spec.scale), static_cast<int>(spec.zero_point));
+const char* NameOf(tfelastic::DType dtype) {
+  for (const tfelastic::internal::DTypeRule& rule : tfelastic::internal::kDTypes) {
+    if (rule.dtype == dtype) return rule.name;
+  }
+  return "?";
+}
+
+void PrintTensors(const tfelastic::TensorSpec* specs, std::size_t count) {
+  for (std::size_t i = 0; i < count; ++i) {
+    std::printf(" %d %s %.9g %d", specs[i].position, NameOf(specs[i].dtype),
+                static_cast<double>(specs[i].scale), static_cast<int>(specs[i].zero_point));
+  }
 }
 
 void PrintVariant(const tfelastic::Bundle& bundle, const tfelastic::Variant& variant) {
-  std::printf("\t%s %.17g %u %lld %u %s %u %u", variant.name, variant.width,
-              static_cast<unsigned>(variant.accuracy_ppm),
-              static_cast<long long>(variant.arena_bytes), static_cast<unsigned>(variant.bytes),
-              variant.whole ? "whole" : "program", static_cast<unsigned>(variant.stored_offset),
+  std::printf("\t%s %.17g %.17g %d %lld %u %s %u %u", variant.name, variant.width, variant.score,
+              static_cast<int>(variant.score_order), static_cast<long long>(variant.arena_bytes),
+              static_cast<unsigned>(variant.bytes), variant.whole ? "whole" : "delta",
+              static_cast<unsigned>(variant.stored_offset),
               static_cast<unsigned>(variant.stored_bytes));
-  PrintTensor(variant.input);
-  PrintTensor(variant.output);
+  PrintTensors(variant.inputs, bundle.manifest().input_count);
+  PrintTensors(variant.outputs, bundle.manifest().output_count);
   const Buffer model(variant.bytes);
   const Status status = bundle.Expand(variant, model.data, model.size);
   std::printf(" | %s | ", tfelastic::Describe(status));
   if (status == Status::kOk) PrintHex(model.bytes());
 }
 
-// "ok", what the manifest says, and each variant behind a tab; or the status.
+void PrintText(const char* text) {
+  std::printf(" ");
+  PrintHex({reinterpret_cast<const std::uint8_t*>(text), std::strlen(text)});
+}
+
+void PrintTensorOf(const char* side, const char* name, const tfelastic::Shape& shape,
+                   const char* kind) {
+  std::printf("\t%s", side);
+  PrintText(name);
+  std::printf(" %s", kind);
+  for (std::size_t axis = 0; axis < shape.rank; ++axis) {
+    std::printf(" %d", static_cast<int>(shape.sizes[axis]));
+  }
+}
+
+void PrintInterface(const tfelastic::Bundle& bundle) {
+  constexpr const char* kKinds[] = {"logits", "probabilities", "values"};
+  tfelastic::InputSpec input;
+  for (std::size_t i = 0; bundle.Input(i, &input) == Status::kOk; ++i) {
+    PrintTensorOf("input", input.name, input.shape,
+                  input.kind == tfelastic::InputKind::kImage ? "image" : "values");
+  }
+  tfelastic::OutputSpec output;
+  for (std::size_t i = 0; bundle.Output(i, &output) == Status::kOk; ++i) {
+    PrintTensorOf("output", output.name, output.shape,
+                  kKinds[static_cast<std::size_t>(output.kind)]);
+    const Buffer label(4 * tfelastic::kTextMax + 1);
+    char* text = reinterpret_cast<char*>(label.data);
+    for (std::size_t j = 0; bundle.Label(output, j, text, label.size) == Status::kOk; ++j) {
+      PrintText(text);
+      const Buffer tight(std::strlen(text));
+      if (bundle.Label(output, j, reinterpret_cast<char*>(tight.data), tight.size) !=
+          Status::kBufferTooSmall) {
+        std::printf(" a label fits where there is no room");
+      }
+    }
+  }
+}
+
+// "ok", what the manifest says, and behind tabs each input, output and variant; or the status.
 void AnswerBundle(Bytes data) {
   tfelastic::Bundle bundle;
   const Status status = tfelastic::Bundle::Open(data.data, data.size, &bundle);
   std::printf("%s", tfelastic::Describe(status));
   if (status == Status::kOk) {
     const tfelastic::Manifest& manifest = bundle.manifest();
-    std::printf(" %d %d %d %d %s %u", static_cast<int>(manifest.height),
-                static_cast<int>(manifest.width), static_cast<int>(manifest.channels),
-                static_cast<int>(manifest.classes), manifest.probabilities ? "probabilities" : "logits",
+    std::printf(" %d %u", manifest.higher_is_better,
                 static_cast<unsigned>(manifest.payload_bytes));
+    PrintInterface(bundle);
     for (std::size_t i = 0; i < bundle.variant_count(); ++i) {
       tfelastic::Variant variant;
       if (bundle.At(i, &variant) == Status::kOk) PrintVariant(bundle, variant);
@@ -160,28 +208,52 @@ void AnswerLatencies(const Buffer& numbers) {
               static_cast<long long>(row.p90_us));
 }
 
-// The pixels as int8, and as float32.
-void AnswerEncoding(const Buffer& pixels) {
-  const Buffer bytes(pixels.size), floats(4 * pixels.size);
-  auto* small = reinterpret_cast<std::int8_t*>(bytes.data);
-  auto* real = reinterpret_cast<float*>(floats.data);
-  tfelastic::Encode(pixels.data, pixels.size, small);
-  tfelastic::Encode(pixels.data, pixels.size, real);
-  for (std::size_t i = 0; i < pixels.size; ++i) {
-    std::printf("%d %g\t", small[i], static_cast<double>(real[i]));
+// A tensor's dtype as a number, its zero point, and the bits of its scale: 12 bytes.
+tfelastic::TensorSpec TensorOf(const Buffer& head) {
+  std::int32_t numbers[2];
+  tfelastic::TensorSpec spec{};
+  std::memcpy(numbers, head.data, sizeof(numbers));
+  std::memcpy(&spec.scale, head.data + sizeof(numbers), sizeof(spec.scale));
+  spec.dtype = static_cast<tfelastic::DType>(numbers[0]);
+  spec.zero_point = numbers[1];
+  return spec;
+}
+
+// The stored bytes of pixels, or of real numbers.
+void AnswerEncoding(const Buffer& head, const Buffer& given, bool is_image) {
+  const tfelastic::TensorSpec spec = TensorOf(head);
+  const std::size_t count = is_image ? given.size : given.size / sizeof(float);
+  const Buffer stored(count * tfelastic::ItemBytes(spec.dtype));
+  if (is_image) {
+    tfelastic::Encode(given.data, count, spec, stored.data);
+  } else {
+    const Status status = tfelastic::Encode(reinterpret_cast<const float*>(given.data), count, spec,
+                                            stored.data);
+    if (status != Status::kOk) {
+      std::puts(tfelastic::Describe(status));
+      return;
+    }
   }
+  PrintHex(stored.bytes());
   std::puts("");
 }
 
-// A stored value and a zero point, and a scale; the bits of what they mean.
-void AnswerDecoding(const Buffer& integers, const Buffer& number) {
-  float scale;
-  std::memcpy(&scale, number.data, 4);
-  const float real = tfelastic::Decode(static_cast<std::int8_t>(Number(integers, 0)), scale,
-                                       static_cast<std::int32_t>(Number(integers, 1)));
-  std::uint32_t bits;
-  std::memcpy(&bits, &real, 4);
-  std::printf("%08x\n", static_cast<unsigned>(bits));
+// The bytes of the real numbers that stored ones mean.
+void AnswerDecoding(const Buffer& head, const Buffer& stored) {
+  const tfelastic::TensorSpec spec = TensorOf(head);
+  const std::size_t count = stored.size / tfelastic::ItemBytes(spec.dtype);
+  const Buffer real(count * sizeof(float));
+  tfelastic::Decode(stored.data, count, spec, reinterpret_cast<float*>(real.data));
+  PrintHex(real.bytes());
+  std::puts("");
+}
+
+// A score's bits: its order where higher is better, and where lower is.
+void AnswerScore(const Buffer& number) {
+  double score;
+  std::memcpy(&score, number.data, sizeof(score));
+  std::printf("%d %d\n", static_cast<int>(tfelastic::ScoreOrder(score, true)),
+              static_cast<int>(tfelastic::ScoreOrder(score, false)));
 }
 
 }  // namespace
@@ -215,10 +287,16 @@ int main() {
         AnswerLatencies(first);
         break;
       case 'e':
-        AnswerEncoding(first);
+        AnswerEncoding(first, second, false);
+        break;
+      case 'i':
+        AnswerEncoding(first, second, true);
         break;
       case 'd':
         AnswerDecoding(first, second);
+        break;
+      case 'o':
+        AnswerScore(first);
         break;
       default:
         return 2;

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from tfelastic_runtime import Bundle, BundleError, Policy, Row
 from tfelastic_runtime.delta import expand
 
@@ -19,14 +20,18 @@ from tflite_export.bundle.delta import number
 Ask = Callable[[Iterable[tuple[int, bytes, bytes]]], list[str]]
 
 FOLDER = Path(__file__).parents[3] / "runtime" / "conformance"
-GOLDEN, SHARED = ((FOLDER / f"{name}.elastic").read_bytes() for name in ("golden", "shared"))
+FILES = {
+    name: (FOLDER / f"{name}.elastic").read_bytes() for name in ("golden", "shared", "interfaces")
+}
+GOLDEN, SHARED, INTERFACES = FILES.values()
 BUNDLES: dict[str, Any] = json.loads((FOLDER / "bundle.json").read_text("utf-8"))
 DELTAS: dict[str, Any] = json.loads((FOLDER / "deltas.json").read_text("utf-8"))
 POOL = bytes.fromhex(DELTAS["payload"])
 POLICY: dict[str, Any] = json.loads((FOLDER / "policy.json").read_text("utf-8"))
 NUMBERS: dict[str, Any] = json.loads((FOLDER / "numbers.json").read_text("utf-8"))
 DELTA, BUNDLE, ACCESS, NUMBER, DIGEST = b"pbans"
-CHOICES, LATENCIES, ENCODING, DECODING = b"cled"
+CHOICES, LATENCIES, REALS, PIXELS, DECODING, SCORE = b"cleido"
+DTYPES = ("int8", "uint8", "int16", "int32", "float32")
 
 
 def delta(data: bytes, payload: bytes, size: int) -> tuple[int, bytes, bytes]:
@@ -38,8 +43,8 @@ def resealed(data: bytes) -> bytes:
 
 
 def edited(edit: dict[str, Any]) -> bytes:
-    """Apply an edit to the golden bundle as SPEC.md, section 5, tells."""
-    data = GOLDEN
+    """Apply an edit to a bundle as SPEC.md, section 5, tells."""
+    data = FILES[edit.get("of", "golden")]
     if "replace" in edit:
         old, new = (text.encode() for text in edit["replace"])
         data = data.replace(old, new, 1)
@@ -57,26 +62,21 @@ def answer_of_python(data: bytes) -> str | None:
     except BundleError:
         return None
     manifest = bundle.manifest
-    parts = [
-        " ".join(
-            map(
-                str,
-                (
-                    "ok",
-                    *(*manifest.input_shape, manifest.classes),
-                    *(manifest.output_kind, manifest.payload_bytes),
-                ),
-            )
-        )
-    ]
+    parts = [f"ok {int(manifest.score.higher_is_better)} {manifest.payload_bytes}"]
+    for spec in manifest.inputs:
+        parts.append(" ".join(map(str, ("input", texts(spec.name), spec.kind, *spec.shape))))
+    for output in manifest.outputs:
+        words = ["output", texts(output.name), output.kind, *output.shape]
+        parts.append(" ".join(map(str, (*words, *map(texts, output.labels or ())))))
     for variant in bundle.variants:
         stored = variant.stored
-        words: list[object] = [variant.name, f"{variant.width:.17g}", variant.accuracy_ppm]
+        words = [variant.name, f"{variant.width:.17g}", f"{variant.score:.17g}"]
+        words += [manifest.score.order(variant.score)]
         words += [-1 if variant.arena_bytes is None else variant.arena_bytes, variant.bytes]
         words += [stored.form, stored.offset, stored.bytes]
-        for spec in (variant.input, variant.output):
-            (scale,) = struct.unpack("<f", struct.pack("<f", spec.scale))
-            words += [spec.dtype, f"{scale:.9g}", spec.zero_point]
+        for tensor in (*variant.inputs, *variant.outputs):
+            (scale,) = struct.unpack("<f", struct.pack("<f", tensor.scale))
+            words += [tensor.position, tensor.dtype, f"{scale:.9g}", tensor.zero_point]
         try:
             model = bundle.model(variant.name).hex()
         except BundleError:
@@ -85,14 +85,21 @@ def answer_of_python(data: bytes) -> str | None:
     return "\t".join(parts)
 
 
+def texts(text: str) -> str:
+    return text.encode().hex()
+
+
 def comparable(line: str) -> str | None:
     """Leave out the driver's reasons for refusing: Python words its own."""
     if not line.startswith("ok "):
         return None
-    head, *variants = line.split("\t")
+    head, *records = line.split("\t")
     kept = []
-    for variant in variants:
-        record, status, model = variant.split(" | ")
+    for each in records:
+        if each.startswith(("input ", "output ")):
+            kept.append(each)
+            continue
+        record, status, model = each.split(" | ")
         kept.append(f"{record} | {'ok' if status == 'ok' else ''} | {model}")
     return "\t".join((head, *kept))
 
@@ -126,10 +133,9 @@ def test_steps_whose_product_wraps_around_to_what_fits_are_refused(ask_sanitized
 
 
 def test_bundles_open_as_in_python(ask: Ask) -> None:
-    for data, answer in zip(
-        (GOLDEN, SHARED), ask((BUNDLE, data, b"") for data in (GOLDEN, SHARED)), strict=True
-    ):
-        assert comparable(answer) == answer_of_python(data)
+    answers = ask((BUNDLE, data, b"") for data in FILES.values())
+    for data, answer in zip(FILES.values(), answers, strict=True):
+        assert comparable(answer) == answer_of_python(data) is not None
 
 
 def test_every_edited_bundle_is_refused(ask_sanitized: Ask) -> None:
@@ -225,7 +231,7 @@ def test_random_deltas_are_judged_as_in_python(ask_sanitized: Ask) -> None:
 
 def manifest_of(text: bytes) -> bytes:
     """Put a manifest of any length into the golden bundle."""
-    payload = BUNDLES["golden"]["payload_bytes"]
+    payload = Bundle.from_bytes(GOLDEN).manifest.payload_bytes
     body = GOLDEN[:12] + bytes(12) + text
     body += bytes(-len(body) % 16) + GOLDEN[-32 - payload : -32]
     head = struct.pack("<IQ", len(text), len(body) + 32)
@@ -265,7 +271,7 @@ def test_other_spellings_of_a_manifest_are_read_as_in_python(ask_sanitized: Ask)
         (b'"cores":2', b'"cores":null'),
         (b'"cores":2', b'"cores":"two"'),
         (b'"labels":["kitten","M\xc3\xb6we","\xe7\x8a\xac"]', b'"labels":null'),
-        (b'"format":2', b' \r\n"format" : 2 '),
+        (b'"format":3', b' \r\n"format" : 3 '),
     ]
     texts = [text.replace(old, new, 1) for old, new in edits]
     texts += [text + b" \n", text + b"x", b"\xef\xbb\xbf" + text, text[:-1], text[:-1] + b",}"]
@@ -279,14 +285,14 @@ def test_other_spellings_of_a_manifest_are_read_as_in_python(ask_sanitized: Ask)
 def test_what_would_take_endless_time_or_stack_is_refused(ask_sanitized: Ask) -> None:
     texts = [b"[" * 100_000, b'{"format":' * 50_000, b"9" * 10_000, b'{"a":0' + b"," * 1_000_000]
     keys = b"".join(b'"%d":0,' % number for number in range(100_000))
-    texts += [b"{" + keys + b'"format":2}', b" " * (1 << 20) + b"{}"]
+    texts += [b"{" + keys + b'"format":3}', b" " * (1 << 20) + b"{}"]
     for answer in ask_sanitized((BUNDLE, manifest_of(text), b"") for text in texts):
         assert answer.startswith(("more than this reader holds", "the manifest breaks a rule"))
 
 
 def test_variants_in_place_and_refusals_of_access(ask_sanitized: Ask) -> None:
     whole, delta_ = ask_sanitized([(ACCESS, SHARED, b"w100\0"), (ACCESS, SHARED, b"w050\0")])
-    refusals = "the variant does not fit into the buffer\tno such variant\tno such variant\t"
+    refusals = "it does not fit into the buffer\tno such variant\tno such variant\t"
     elsewhere = "the variant cannot be used in place: expand it into a buffer -1\t" + refusals
     assert whole == "ok 7280\t" + refusals + elsewhere
     assert delta_ == elsewhere + elsewhere
@@ -389,35 +395,50 @@ def test_policy_agrees_with_python_to_the_last_bit(ask_sanitized: Ask) -> None:
         assert answered_by_policy(answer) == expected
 
 
-def test_encoding_decoding_and_percentiles(ask_sanitized: Ask) -> None:
-    small, real = NUMBERS["encode"]
-    assert small["pixels"] == real["pixels"]
-    (answer,) = ask_sanitized([(ENCODING, bytes(small["pixels"]), b"")])
-    pairs = zip(small["stored"], real["stored"], strict=True)
-    assert answer == "".join(f"{one} {other:g}\t" for one, other in pairs)
-    cases = NUMBERS["decode"]
+def head_of(case: dict[str, Any]) -> bytes:
+    """Return a tensor's dtype, zero point and scale as the driver takes them."""
+    dtype, zero_point = DTYPES.index(case["dtype"]), case.get("zero_point", 0)
+    return struct.pack("<iif", dtype, zero_point, case.get("scale", 1.0))
+
+
+def test_encoding(ask_sanitized: Ask) -> None:
+    cases = NUMBERS["encode"]
     answers = ask_sanitized(
-        (DECODING, integers((case["stored"], case["zero_point"])), struct.pack("<f", case["scale"]))
+        (PIXELS, head_of(case), bytes(case["given"]))
+        if case["kind"] == "image"
+        else (REALS, head_of(case), np.array(case["given"], "<f4").tobytes())
         for case in cases
     )
-    assert answers == [case["float32"] for case in cases]
+    for case, answer in zip(cases, answers, strict=True):
+        assert bytes.fromhex(answer) == np.array(case["stored"], case["dtype"]).tobytes(), case
+
+
+def test_numbers_that_are_not_finite_are_refused(ask_sanitized: Ask) -> None:
+    cases = NUMBERS["refused"]
+    answers = ask_sanitized(
+        (REALS, head_of(case), bytes.fromhex(case["float32"])[::-1]) for case in cases
+    )
+    assert answers == ["an input value is not finite"] * len(cases)
+
+
+def test_decoding(ask_sanitized: Ask) -> None:
+    cases = NUMBERS["decode"]
+    answers = ask_sanitized(
+        (DECODING, head_of(case), np.array(case["stored"], case["dtype"]).tobytes())
+        for case in cases
+    )
+    assert [bytes.fromhex(answer)[::-1].hex() for answer in answers] == [
+        case["float32"] for case in cases
+    ]
+
+
+def test_percentiles(ask_sanitized: Ask) -> None:
     cases = NUMBERS["percentiles"]
     answers = ask_sanitized((LATENCIES, integers(case["latencies_us"]), b"") for case in cases)
     assert answers == [f"{case['p50_us']} {case['p90_us']}" for case in cases]
 
 
-def test_accuracies_are_read_as_in_python(ask: Ask) -> None:
-    text = GOLDEN[24:][: struct.unpack_from("<I", GOLDEN, 12)[0]]
-    cases = NUMBERS["accuracy_ppm"]
-    answers = ask(
-        (
-            BUNDLE,
-            manifest_of(
-                text.replace(b'"accuracy":0.875', f'"accuracy":{case["accuracy"]}'.encode(), 1)
-            ),
-            b"",
-        )
-        for case in cases
-    )
-    found = [int(answer.split("\t")[1].split()[2]) for answer in answers]
-    assert found == [case["ppm"] for case in cases]
+def test_score_orders(ask_sanitized: Ask) -> None:
+    cases = NUMBERS["score_order"]
+    answers = ask_sanitized((SCORE, struct.pack("<d", case["score"]), b"") for case in cases)
+    assert answers == [f"{case['higher_is_better']} {case['lower_is_better']}" for case in cases]

@@ -15,15 +15,19 @@ from hypothesis import strategies as st
 from tfelastic_runtime import (
     Bundle,
     BundleError,
+    InputSpec,
     Latency,
     Manifest,
+    OutputSpec,
     Profile,
+    ScoreSpec,
     TensorSpec,
     VariantInfo,
     VariantPlan,
 )
+from tfelastic_runtime.interface import OUTPUT_KINDS, UNSCALED, ZERO_POINTS
 
-from tflite_export.bundle import BundleReport, Variant, write_bundle, writer
+from tflite_export.bundle import BundleReport, Interface, Variant, write_bundle, writer
 from tflite_export.bundle.deduplication import Payload, deduplicate
 from tflite_export.bundle.manifest import canonical, describe
 from tflite_export.bundle.writer import pack
@@ -40,14 +44,25 @@ SCHEMA = jsonschema.Draft202012Validator(
 patient = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
+KEPT = [
+    field.name
+    for field in dataclasses.fields(Variant)
+    if field.name not in ("tflite", "input_names", "output_names")
+]
+"""What a variant's record has of the variant as it was packed."""
+
+
 def unpacked(path: Path) -> list[Variant]:
     """Return a bundle's variants, as they would come from an export."""
     bundle = Bundle.open(path)
-    kept = [field.name for field in dataclasses.fields(Variant) if field.name != "tflite"]
     return [
-        Variant(**{key: getattr(info, key) for key in kept}, tflite=bundle.model(info.name))
+        Variant(**{key: getattr(info, key) for key in KEPT}, tflite=bundle.model(info.name))
         for info in bundle.variants
     ]
+
+
+def interface_of(manifest: Manifest) -> Interface:
+    return Interface(manifest.inputs, manifest.outputs, manifest.score)
 
 
 @pytest.fixture(scope="module")
@@ -56,12 +71,14 @@ def variants() -> list[Variant]:
     return unpacked(GOLDEN)
 
 
-@pytest.mark.parametrize("name", ["golden", "shared"])
+@pytest.mark.parametrize("name", ["golden", "shared", "interfaces"])
 def test_writes_the_golden_bytes(name: str) -> None:
     """The format cannot change unnoticed: these bytes are checked in."""
     path = CONFORMANCE / f"{name}.elastic"
-    profiles = Bundle.open(path).manifest.profiles
-    manifest, payload = describe(unpacked(path), name=name, labels=LABELS, profiles=profiles)
+    given = Bundle.open(path).manifest
+    manifest, payload = describe(
+        unpacked(path), name=name, interface=interface_of(given), profiles=given.profiles
+    )
     manifest = dataclasses.replace(manifest, producer="tfelastic golden")
     assert pack(manifest, payload) == path.read_bytes()
 
@@ -73,9 +90,8 @@ def test_reads_back_what_was_written(variants: list[Variant], tmp_path: Path) ->
     assert bundle.manifest.producer.startswith("tfelastic ")
     for variant, info in zip(variants, bundle.variants, strict=True):
         assert bundle.model(variant.name) == variant.tflite
-        for field in dataclasses.fields(Variant):
-            if field.name != "tflite":
-                assert getattr(info, field.name) == getattr(variant, field.name)
+        for name in KEPT:
+            assert getattr(info, name) == getattr(variant, name)
     data = (tmp_path / "model.elastic").read_bytes()
     assert report.bundle_bytes == len(data)
     assert report.sha256 == hashlib.sha256(data).hexdigest()
@@ -105,21 +121,15 @@ def test_whole_variants_are_aligned(variants: list[Variant], tmp_path: Path) -> 
 
 
 def texts(longest: int) -> st.SearchStrategy[str]:
-    return st.text(st.characters(codec="utf-8"), min_size=1, max_size=longest)
+    """Any text without control characters."""
+    plain = st.characters(codec="utf-8", exclude_categories=("Cc", "Cs"))
+    return st.text(plain, min_size=1, max_size=longest)
 
 
 LATENCIES = st.tuples(st.integers(1, 2**31 - 1), st.integers(1, 2**31 - 1)).map(
     lambda pair: Latency(min(pair), max(pair), 200)
 )
-SPECS = st.one_of(
-    st.just(TensorSpec("float32", 1.0, 0)),
-    st.builds(
-        TensorSpec,
-        st.just("int8"),
-        st.floats(2.0**-120, 2.0**120, width=32),
-        st.integers(-128, 127),
-    ),
-)
+SCORES = st.floats(allow_nan=False, allow_infinity=False)
 
 
 PLANS = st.builds(
@@ -138,6 +148,41 @@ def related(draw: st.DrawFn) -> list[bytes]:
 
 
 @st.composite
+def interfaces(draw: st.DrawFn) -> Interface:
+    """Any interface that the format allows."""
+    shapes = st.lists(st.integers(1, 9), max_size=4).map(lambda sizes: (1, *sizes))
+    images = st.tuples(*[st.integers(1, 65535)] * 2, st.integers(1, 4)).filter(
+        lambda sizes: np.prod(sizes, dtype=object) < 2**31
+    )
+    names = st.lists(texts(64), min_size=1, max_size=4, unique=True)
+    inputs = [
+        InputSpec(name, (1, *draw(images)), "image")
+        if draw(st.booleans())
+        else InputSpec(name, draw(shapes))
+        for name in draw(names)
+    ]
+    outputs = []
+    for name in draw(names):
+        shape, kind = draw(shapes), draw(st.sampled_from(OUTPUT_KINDS))
+        labels = draw(st.none() | st.tuples(*[texts(9)] * shape[-1]))
+        outputs.append(OutputSpec(name, shape, kind, labels))
+    score = ScoreSpec(draw(texts(20)), higher_is_better=draw(st.booleans()))
+    return Interface(tuple(inputs), tuple(outputs), score)
+
+
+@st.composite
+def tensors(draw: st.DrawFn, count: int) -> tuple[TensorSpec, ...]:
+    """Any way to store so many inputs or outputs."""
+    found = []
+    for position in draw(st.permutations(range(count))):
+        dtype = draw(st.sampled_from(list(ZERO_POINTS)))
+        scale = 1.0 if dtype in UNSCALED else draw(st.floats(2.0**-126, 2.0**127, width=32))
+        zero_point = draw(st.integers(*ZERO_POINTS[dtype]))
+        found.append(TensorSpec(position, dtype, scale, zero_point))
+    return tuple(found)
+
+
+@st.composite
 def bundles(draw: st.DrawFn) -> tuple[Manifest, Payload, list[bytes]]:
     """Any manifest that the format allows, over payloads that need not be .tflite files."""
     models = draw(related())
@@ -147,6 +192,7 @@ def bundles(draw: st.DrawFn) -> tuple[Manifest, Payload, list[bytes]]:
             lambda found: sorted(found, reverse=True)
         )
     )
+    interface = draw(interfaces())
     infos = [
         VariantInfo(
             name=f"v{index}",
@@ -157,21 +203,18 @@ def bundles(draw: st.DrawFn) -> tuple[Manifest, Payload, list[bytes]]:
             macs=draw(st.integers(0, 2**53 - 1)),
             peak_bytes=draw(st.none() | st.integers(0, 2**53 - 1)),
             arena_bytes=draw(st.none() | st.integers(0, 2**53 - 1)),
-            accuracy=draw(st.floats(0, 1)),
-            accuracies=draw(st.dictionaries(texts(9), st.floats(0, 1), max_size=2)),
+            score=draw(SCORES),
+            metrics=draw(st.dictionaries(texts(9), SCORES, max_size=2)),
             bytes=len(model),
             sha256=hashlib.sha256(model).hexdigest(),
             stored=stored,
-            input=draw(
-                st.sampled_from([TensorSpec("int8", 1.0, -128), TensorSpec("float32", 1.0, 0)])
-            ),
-            output=draw(SPECS),
+            inputs=draw(tensors(len(interface.inputs))),
+            outputs=draw(tensors(len(interface.outputs))),
         )
         for index, (model, width, stored) in enumerate(
             zip(models, widths, payload.stored, strict=True)
         )
     ]
-    classes = draw(st.integers(1, 5))
     names = [info.name for info in infos]
     profile = st.builds(
         Profile,
@@ -182,10 +225,9 @@ def bundles(draw: st.DrawFn) -> tuple[Manifest, Payload, list[bytes]]:
     manifest = Manifest(
         name=draw(texts(20)),
         producer="tests",
-        labels=draw(st.none() | st.tuples(*[texts(9)] * classes)),
-        input_shape=draw(st.tuples(*[st.integers(1, 65535)] * 3)),
-        classes=classes,
-        output_kind=draw(st.sampled_from(["logits", "probabilities"])),
+        inputs=interface.inputs,
+        outputs=interface.outputs,
+        score=interface.score,
         payload_bytes=len(payload.data),
         variants=tuple(infos),
         profiles=tuple(draw(st.lists(profile, max_size=2))),
@@ -238,11 +280,13 @@ def changed(variants: list[Variant], **changes: Any) -> list[Variant]:
         ({"width": 0.0}, "variant 'w050': width: expected a number"),
         ({"params": -1}, "variant 'w050': params: expected an integer"),
         ({"macs": 2.5}, "variant 'w050': macs: expected an integer"),
-        ({"accuracy": 75.0}, "variant 'w050': accuracy: expected a number in 0 .. 1"),
-        ({"accuracy": float("nan")}, "variant 'w050': accuracy"),
+        ({"score": float("nan")}, "variant 'w050': score: expected a number"),
+        ({"score": float("inf")}, "variant 'w050': score: expected a number"),
+        ({"metrics": {"f1": "high"}}, r"variant 'w050': metrics\['f1'\]: expected a number"),
+        ({"input_names": ("picture",)}, "variant 'w050': input_names: expected .*image.*picture"),
         ({"scheme": ""}, "variant 'w050': scheme"),
-        ({"tflite": b""}, "variant 'w050': LiteRT cannot read it"),
-        ({"tflite": b"not a flatbuffer"}, "variant 'w050': LiteRT cannot read it"),
+        ({"tflite": b""}, "variant 'w050': not a .tflite file"),
+        ({"tflite": b"not a flatbuffer"}, "variant 'w050': not a .tflite file"),
     ],
 )
 def test_unfit_variant_is_named_and_nothing_is_written(
@@ -258,10 +302,10 @@ def test_unfit_variant_is_named_and_nothing_is_written(
     [
         ({"name": ""}, "name: expected a text"),
         ({"name": "net", "labels": ["one"]}, "labels: expected one per class, 3, received 1"),
-        ({"name": "net", "output_kind": "boxes"}, "output kind: expected one of logits"),
+        ({"name": "net", "labels": ["a", "b", "\x1b[1m"]}, r"control characters, received '\\x1b"),
         (
             {"name": "net", "profiles": [Profile({}, 1, {"w1": Latency(1, 1, 1)})]},
-            "expected latencies of w100, w050, w025, received w1",
+            "expected latencies of w100, w050, w025, received 'w1'",
         ),
     ],
 )

@@ -63,7 +63,7 @@ def models() -> dict[str, bytes]:
 @pytest.fixture(scope="module")
 def ladder(models: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("embed") / "depth.elastic"
-    fields = {"width": 1.0, "params": 1, "macs": 1, "accuracy": 0.5, "scheme": "int8"}
+    fields = {"width": 1.0, "params": 1, "macs": 1, "score": 0.5, "scheme": "int8"}
     write_bundle(
         path,
         [Variant(name=name, tflite=model, **fields) for name, model in models.items()],

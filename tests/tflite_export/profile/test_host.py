@@ -15,8 +15,8 @@ def bundle(converted, tmp_path_factory):
     path = tmp_path_factory.mktemp("profile") / "model.elastic"
     rest = {"params": 1, "macs": 1, "scheme": "int8"}
     variants = [
-        Variant(name="wide", width=1, accuracy=0.9, tflite=converted("residual"), **rest),
-        Variant(name="narrow", width=0.5, accuracy=0.8, tflite=converted("flatten"), **rest),
+        Variant(name="wide", width=1, score=0.9, tflite=converted("residual"), **rest),
+        Variant(name="narrow", width=0.5, score=0.8, tflite=converted("flatten"), **rest),
     ]
     write_bundle(path, variants, name="nets")
     return path

@@ -15,6 +15,7 @@
 #include <cstring>
 
 #include "tfelastic/bytes.h"
+#include "tfelastic/interface.h"
 #include "tfelastic/limits.h"
 #include "tfelastic/manifest.h"
 #include "tfelastic/delta.h"
@@ -48,12 +49,35 @@ class Bundle {
   Bytes payload() const { return payload_; }
   std::size_t variant_count() const { return manifest_.variant_count; }
 
+  // Reads what the network takes at `index`, and what it gives.
+  Status Input(std::size_t index, InputSpec* spec) const {
+    internal::JsonItems items(manifest_.inputs);
+    return Reach(index, manifest_.input_count, &items) && internal::ReadInput(items.value(), spec)
+               ? Status::kOk
+               : Status::kNoSuchTensor;
+  }
+
+  Status Output(std::size_t index, OutputSpec* spec) const {
+    internal::JsonItems items(manifest_.outputs);
+    return Reach(index, manifest_.output_count, &items) && internal::ReadOutput(items.value(), spec)
+               ? Status::kOk
+               : Status::kNoSuchTensor;
+  }
+
+  // Writes an output's label as UTF-8, with a zero byte behind it.
+  Status Label(const OutputSpec& spec, std::size_t index, char* text, std::size_t capacity) const {
+    const auto count = static_cast<std::size_t>(spec.label_count);
+    internal::JsonItems items(spec.labels);
+    internal::JsonText label;
+    if (!Reach(index, count, &items) || !items.value().Text(&label)) return Status::kNoSuchTensor;
+    return label.Copy(text, capacity) ? Status::kOk : Status::kBufferTooSmall;
+  }
+
   // Reads a variant's record; 0 is the widest.
   Status At(std::size_t index, Variant* variant) const {
-    if (index >= variant_count()) return Status::kNoSuchVariant;
     internal::JsonItems items(manifest_.variants);
-    for (std::size_t i = 0; i <= index; ++i) items.Next();
-    return internal::ReadVariant(items.value(), manifest_.payload_bytes, variant)
+    if (!Reach(index, variant_count(), &items)) return Status::kNoSuchVariant;
+    return internal::ReadVariant(items.value(), manifest_, variant)
                ? Status::kOk
                : Status::kManifest;
   }
@@ -107,6 +131,13 @@ class Bundle {
     std::uint64_t value = 0;
     for (int i = bytes; i-- > 0;) value = value << 8 | at[i];
     return value;
+  }
+
+  // Goes on to the value at `index`, if there is one.
+  static bool Reach(std::size_t index, std::size_t count, internal::JsonItems* items) {
+    if (index >= count) return false;
+    for (std::size_t i = 0; i <= index; ++i) items->Next();
+    return true;
   }
 
   static std::size_t Padded(std::size_t count) {

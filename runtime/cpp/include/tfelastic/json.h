@@ -26,6 +26,7 @@ class Json {
   bool IsObject() const { return *at_ == '{'; }
   bool IsArray() const { return *at_ == '['; }
   bool IsText() const { return *at_ == '"'; }
+  bool IsTrue() const { return *at_ == 't'; }
   bool IsBool() const { return *at_ == 't' || *at_ == 'f'; }
   bool IsNumber() const { return *at_ == '-' || (*at_ >= '0' && *at_ <= '9'); }
 
@@ -42,7 +43,7 @@ class Json {
 
   bool IsText(std::size_t longest) const {
     JsonText text;
-    return Text(&text) && text.HasLength(longest);
+    return Text(&text) && text.IsPlain(longest);
   }
 
   // An integer as it is written: neither fraction nor exponent.

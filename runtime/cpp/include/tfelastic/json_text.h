@@ -43,12 +43,34 @@ struct JsonText {
     return mine.Empty() && *ascii == '\0';
   }
 
-  // Whether it has 1 to `longest` characters.
-  bool HasLength(std::size_t longest) const {
+  // Whether it has 1 to `longest` characters, none of which a terminal would obey instead of showing.
+  bool IsPlain(std::size_t longest) const {
     JsonText mine = *this;
     std::size_t count = 0;
-    for (; !mine.Empty() && count <= longest; ++count) mine.Next();
+    for (; !mine.Empty() && count <= longest; ++count) {
+      const std::uint32_t code = mine.Next();
+      if (code < 0x20 || (code >= 0x7f && code < 0xa0)) return false;
+    }
     return count >= 1 && count <= longest;
+  }
+
+  // Writes it as UTF-8 and a zero byte; returns whether there was room.
+  bool Copy(char* to, std::size_t capacity) const {
+    for (JsonText mine = *this; !mine.Empty();) {
+      const std::uint32_t code = mine.Next();
+      const std::size_t more = code < 0x80 ? 0 : code < 0x800 ? 1 : code < 0x10000 ? 2 : 3;
+      if (capacity <= more + 1) return false;
+      // The first byte has as many leading ones as there are bytes; the others carry 6 bits each.
+      constexpr std::uint8_t kLeading[] = {0, 0xc0, 0xe0, 0xf0};
+      *to++ = static_cast<char>(kLeading[more] | code >> (6 * more));
+      for (std::size_t i = more; i-- > 0;) {
+        *to++ = static_cast<char>(0x80 | (code >> (6 * i) & 0x3f));
+      }
+      capacity -= more + 1;
+    }
+    if (capacity == 0) return false;
+    *to = '\0';
+    return true;
   }
 
   // The value of a hexadecimal digit, 16 where it is none.

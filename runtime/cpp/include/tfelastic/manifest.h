@@ -2,54 +2,47 @@
 #ifndef TFELASTIC_MANIFEST_H_
 #define TFELASTIC_MANIFEST_H_
 
+#include <cfloat>
 #include <cstddef>
 #include <cstdint>
 
+#include "tfelastic/interface.h"
 #include "tfelastic/json.h"
 #include "tfelastic/json_check.h"
 #include "tfelastic/limits.h"
+#include "tfelastic/score.h"
 #include "tfelastic/status.h"
 
 namespace tfelastic {
 
-enum class DType : std::uint8_t { kInt8, kFloat32 };
-
-// How a variant's input or output is stored: real = (stored - zero_point) * scale.
-struct TensorSpec {
-  DType dtype;
-  float scale;
-  std::int32_t zero_point;
-};
-
 // One variant.
 struct Variant {
-  char name[kNameMax + 1];    // Ends with a zero byte.
-  double width;               // The share of the widest variant's channels that it keeps.
-  std::uint32_t accuracy_ppm; // Correct answers per million.
-  std::int64_t arena_bytes;   // Measured; -1 where not known.
-  std::uint32_t bytes;        // How long its .tflite is.
-  std::uint8_t sha256[32];    // Of its .tflite.
-  bool whole;                 // Stored as it is, rather than as a program that writes it.
+  char name[kNameMax + 1];   // Ends with a zero byte.
+  double width;              // The share of the widest variant's channels that it keeps.
+  double score;              // By the manifest's metric, on this very .tflite.
+  std::int32_t score_order;  // What the policy compares: larger for a better score.
+  std::int64_t arena_bytes;  // Measured; -1 where not known.
+  std::uint32_t bytes;       // How long its .tflite is.
+  std::uint8_t sha256[32];   // Of its .tflite.
+  bool whole;                // Stored as it is, rather than as a delta that writes it.
   std::uint32_t stored_offset;
   std::uint32_t stored_bytes;
-  TensorSpec input;
-  TensorSpec output;
+  TensorSpec inputs[kTensorsMax];  // As many as the manifest tells, in its order.
+  TensorSpec outputs[kTensorsMax];
 };
 
 // What all variants have in common. Values of `internal::Json` point into the bundle.
 struct Manifest {
-  std::int32_t height, width, channels;
-  std::int32_t classes;
-  bool probabilities;  // Else the answers are logits.
+  std::size_t input_count, output_count;
+  bool higher_is_better;  // Whether a larger score means a better variant.
   std::uint32_t payload_bytes;
   std::size_t variant_count;
-  internal::Json variants;
+  internal::Json inputs, outputs, variants;
 };
 
 namespace internal {
 
-constexpr std::size_t kTextMax = 200, kSchemeMax = 32;
-constexpr double kScaleMin = 0x1p-126, kScaleMax = 0x1p127, kWidthMin = 0x1p-20;
+constexpr double kWidthMin = 0x1p-20;
 
 inline bool ReadDigest(Json json, std::uint8_t* digest) {
   JsonText text;
@@ -80,26 +73,11 @@ inline bool ReadName(Json json, char* name) {
   return count > 0;
 }
 
-inline bool ReadTensor(Json json, TensorSpec* spec) {
-  Json fields[3];
-  double scale;
-  std::int64_t zero_point;
-  if (!Fields(json, Keys::kExactly, {"dtype", "scale", "zero_point"}, fields) ||
-      !(fields[0].IsText("int8") || fields[0].IsText("float32")) ||
-      !fields[1].Number(kScaleMin, kScaleMax, &scale) ||
-      !fields[2].Integer(-128, 127, &zero_point)) {
-    return false;
-  }
-  const DType dtype = fields[0].IsText("int8") ? DType::kInt8 : DType::kFloat32;
-  *spec = {dtype, static_cast<float>(scale), static_cast<std::int32_t>(zero_point)};
-  return dtype == DType::kInt8 || (scale == 1.0 && zero_point == 0);
-}
-
 inline bool ReadStored(Json json, Variant* variant) {
   Json fields[3];
   std::int64_t offset, bytes;
   if (!Fields(json, Keys::kExactly, {"form", "offset", "bytes"}, fields) ||
-      !(fields[0].IsText("whole") || fields[0].IsText("program")) ||
+      !(fields[0].IsText("whole") || fields[0].IsText("delta")) ||
       !fields[1].Integer(0, kPayloadMax, &offset) || !fields[2].Integer(1, kPayloadMax, &bytes)) {
     return false;
   }
@@ -116,7 +94,7 @@ inline bool IsPlan(Json json) {
   if (!Fields(json, Keys::kExactly, {"keep", "removed"}, fields)) return false;
   if (!fields[0].IsObject() || !fields[1].IsArray()) return false;
   for (JsonItems items(fields[0]); items.Next();) {
-    if (!items.key().HasLength(kTextMax) || !items.value().IsInteger(1, kCountMax)) return false;
+    if (!items.key().IsPlain(kTextMax) || !items.value().IsInteger(1, kCountMax)) return false;
   }
   for (JsonItems items(fields[1]); items.Next();) {
     if (!items.value().IsText(kTextMax)) return false;
@@ -124,93 +102,56 @@ inline bool IsPlan(Json json) {
   return true;
 }
 
-inline bool AreAccuracies(Json json) {
+// A score or metric may be any finite number.
+inline bool ReadMetric(Json json, double* metric) { return json.Number(-DBL_MAX, DBL_MAX, metric); }
+
+inline bool AreMetrics(Json json) {
   if (!json.IsObject()) return false;
   for (JsonItems items(json); items.Next();) {
-    double share;
-    if (!items.key().HasLength(kTextMax) || !items.value().Number(0, 1, &share)) return false;
+    double metric;
+    if (!items.key().IsPlain(kTextMax) || !ReadMetric(items.value(), &metric)) return false;
   }
   return true;
 }
 
-inline bool ReadVariant(Json json, std::int64_t payload_bytes, Variant* variant) {
+inline bool ReadVariant(Json json, const Manifest& manifest, Variant* variant) {
   static constexpr const char* kNames[] = {
-      "name",        "width",    "plan",       "scheme", "params", "macs",   "peak_bytes",
-      "arena_bytes", "accuracy", "accuracies", "bytes",  "sha256", "stored", "input",
-      "output"};
+      "name",        "width", "plan",    "scheme", "params", "macs",   "peak_bytes",
+      "arena_bytes", "score", "metrics", "bytes",  "sha256", "stored", "inputs",
+      "outputs"};
   Json fields[sizeof(kNames) / sizeof(kNames[0])];
   if (!Fields(json, Keys::kExactly, kNames, fields)) return false;
-  const auto& [name, width, plan, scheme, params, macs, peak_bytes, arena_bytes, accuracy,
-               accuracies, bytes, sha256, stored, input, output] = fields;
-  double share;
+  const auto& [name, width, plan, scheme, params, macs, peak_bytes, arena_bytes, score, metrics,
+               bytes, sha256, stored, inputs, outputs] = fields;
   std::int64_t count;
   if (!ReadName(name, variant->name) || !width.Number(kWidthMin, 1, &variant->width) ||
       !IsPlan(plan) || !scheme.IsText(kSchemeMax) || !params.IsInteger(0, kCountMax) ||
       !macs.IsInteger(0, kCountMax) ||
       !(peak_bytes.IsNull() || peak_bytes.IsInteger(0, kCountMax)) ||
-      !accuracy.Number(0, 1, &share) || !AreAccuracies(accuracies) ||
-      !bytes.Integer(1, payload_bytes, &count) || !ReadDigest(sha256, variant->sha256)) {
+      !ReadMetric(score, &variant->score) || !AreMetrics(metrics) ||
+      !bytes.Integer(1, manifest.payload_bytes, &count) || !ReadDigest(sha256, variant->sha256)) {
     return false;
   }
-  variant->accuracy_ppm = static_cast<std::uint32_t>(share * 1e6 + 0.5);
+  variant->score_order = ScoreOrder(variant->score, manifest.higher_is_better);
   variant->bytes = static_cast<std::uint32_t>(count);
   variant->arena_bytes = -1;
   if (!arena_bytes.IsNull() && !arena_bytes.Integer(0, kCountMax, &variant->arena_bytes)) {
     return false;
   }
-  if (!ReadStored(stored, variant) || !ReadTensor(input, &variant->input) ||
-      !ReadTensor(output, &variant->output)) {
-    return false;
-  }
-  const TensorSpec& taken = variant->input;
-  if (taken.dtype == DType::kInt8 && (taken.scale != 1 || taken.zero_point != -128)) return false;
-  return std::int64_t{variant->stored_offset} + variant->stored_bytes <= payload_bytes;
+  return ReadStored(stored, variant) &&
+         ReadTensors(inputs, manifest.input_count, variant->inputs) &&
+         ReadTensors(outputs, manifest.output_count, variant->outputs) &&
+         std::int64_t{variant->stored_offset} + variant->stored_bytes <= manifest.payload_bytes;
 }
 
-// A shape of a batch of one: the sizes behind the batch.
-template <std::size_t kRank>
-bool ReadShape(Json json, std::int32_t* const (&sizes)[kRank]) {
-  std::size_t axis = 0;
-  if (!json.IsArray()) return false;
-  for (JsonItems items(json); items.Next(); ++axis) {
-    std::int64_t size;
-    if (axis > kRank || !items.value().Integer(1, axis == 0 ? 1 : 65535, &size)) return false;
-    if (axis > 0) *sizes[axis - 1] = static_cast<std::int32_t>(size);
-  }
-  return axis == kRank + 1;
-}
-
-inline bool ReadInput(Json json, Manifest* manifest) {
-  Json fields[4];
-  if (!Fields(json, Keys::kExactly, {"shape", "layout", "dtype", "range"}, fields) ||
-      !ReadShape(fields[0], {&manifest->height, &manifest->width, &manifest->channels}) ||
-      !fields[1].IsText("NHWC") || !fields[2].IsText("uint8") || !fields[3].IsArray()) {
-    return false;
-  }
-  std::size_t place = 0;
-  for (JsonItems items(fields[3]); items.Next(); ++place) {
-    const std::int64_t expected = place == 0 ? 0 : 255;
-    if (!items.value().IsInteger(expected, expected)) return false;
-  }
-  return place == 2;
-}
-
-inline bool ReadOutput(Json json, Manifest* manifest) {
+inline bool ReadScore(Json json, Manifest* manifest) {
   Json fields[2];
-  if (!Fields(json, Keys::kExactly, {"shape", "kind"}, fields)) return false;
-  manifest->probabilities = fields[1].IsText("probabilities");
-  return ReadShape(fields[0], {&manifest->classes}) &&
-         (manifest->probabilities || fields[1].IsText("logits"));
-}
-
-inline bool AreLabels(Json json, const Manifest& manifest) {
-  if (json.IsNull()) return true;
-  if (!json.IsArray()) return false;
-  std::int32_t count = 0;
-  for (JsonItems items(json); items.Next(); ++count) {
-    if (count == manifest.classes || !items.value().IsText(kTextMax)) return false;
+  if (!Fields(json, Keys::kExactly, {"metric", "higher_is_better"}, fields) ||
+      !fields[0].IsText(kTextMax) || !fields[1].IsBool()) {
+    return false;
   }
-  return count == manifest.classes;
+  manifest->higher_is_better = fields[1].IsTrue();
+  return true;
 }
 
 inline bool AreVariants(const Manifest& manifest) {
@@ -218,16 +159,11 @@ inline bool AreVariants(const Manifest& manifest) {
   std::size_t count = 0;
   for (JsonItems items(manifest.variants); items.Next(); ++count) {
     Variant variant;
-    if (!ReadVariant(items.value(), manifest.payload_bytes, &variant)) return false;
-    if (variant.width > widest) return false;
-    widest = variant.width;
-    std::size_t before = 0;
-    for (JsonItems others(manifest.variants); before < count && others.Next(); ++before) {
-      Json name[1];
-      if (Fields(others.value(), Keys::kAtLeast, {"name"}, name) && name[0].IsText(variant.name)) {
-        return false;
-      }
+    if (!ReadVariant(items.value(), manifest, &variant) || variant.width > widest ||
+        !HasOwnName(manifest.variants, count, items.value())) {
+      return false;
     }
+    widest = variant.width;
   }
   return true;
 }
@@ -258,7 +194,11 @@ inline bool IsProfile(Json json, const Manifest& manifest) {
   }
   for (JsonItems items(fields[0]); items.Next();) {
     const Json value = items.value();
-    if (!value.IsText() && !value.IsNumber() && !value.IsBool()) return false;
+    double number;
+    if (!items.key().IsPlain(kTextMax) ||
+        !(value.IsText(kTextMax) || value.IsBool() || ReadMetric(value, &number))) {
+      return false;
+    }
   }
   // As many as there are variants, and one of each: so of no other.
   for (JsonItems items(manifest.variants); items.Next();) {
@@ -287,19 +227,22 @@ inline Status ReadManifest(Bytes bytes, Manifest* manifest) {
   }
   if (number != kKnownManifest) return Status::kManifestFormat;
   static constexpr const char* kNames[] = {"format",        "name",     "producer",
-                                           "labels",        "input",    "output",
+                                           "inputs",        "outputs",  "score",
                                            "payload_bytes", "variants", "profiles"};
   Json fields[sizeof(kNames) / sizeof(kNames[0])];
   if (!Fields(json, Keys::kExactly, kNames, fields)) return Status::kManifest;
-  const auto& [_, name, producer, labels, input, output, payload_bytes, variants, profiles] =
+  const auto& [_, name, producer, inputs, outputs, score, payload_bytes, variants, profiles] =
       fields;
-  if (!name.IsText(kTextMax) || !producer.IsText(kTextMax) || !ReadInput(input, manifest) ||
-      !ReadOutput(output, manifest) || !AreLabels(labels, *manifest) ||
-      !payload_bytes.Integer(1, kPayloadMax, &number) || !variants.IsArray() ||
+  if (!name.IsText(kTextMax) || !producer.IsText(kTextMax) ||
+      !AreTensors<InputSpec>(inputs, ReadInput, &manifest->input_count) ||
+      !AreTensors<OutputSpec>(outputs, ReadOutput, &manifest->output_count) ||
+      !ReadScore(score, manifest) || !payload_bytes.Integer(1, kPayloadMax, &number) || !variants.IsArray() ||
       !profiles.IsArray()) {
     return Status::kManifest;
   }
   manifest->payload_bytes = static_cast<std::uint32_t>(number);
+  manifest->inputs = inputs;
+  manifest->outputs = outputs;
   manifest->variants = variants;
   manifest->variant_count = Count(variants);
   if (manifest->variant_count == 0) return Status::kManifest;

@@ -17,9 +17,11 @@ enum class Status : std::uint8_t {
   kLimit,              // Within the format, but beyond what this reader holds (see limits.h).
   kNoSuchVariant,      // No variant of that name or index.
   kDelta,            // A delta is malformed, or writes something else than its variant.
-  kBufferTooSmall,     // The variant does not fit into the caller's buffer.
+  kBufferTooSmall,     // A variant or text does not fit into the caller's buffer.
   kNotInPlace,         // Stored as a delta, or not at a multiple of 16 bytes: expand it.
   kVariantChecksum,    // The variant's bytes are not those that its SHA-256 tells of.
+  kNoSuchTensor,       // No input, output or label of that index.
+  kNotFinite,          // A number that is NaN or infinite, for an input of real values.
 };
 
 // A short text for logs; "ok" for kOk.
@@ -46,11 +48,15 @@ inline const char* Describe(Status status) {
     case Status::kDelta:
       return "the variant's delta is malformed";
     case Status::kBufferTooSmall:
-      return "the variant does not fit into the buffer";
+      return "it does not fit into the buffer";
     case Status::kNotInPlace:
       return "the variant cannot be used in place: expand it into a buffer";
     case Status::kVariantChecksum:
       return "the variant is not the file that its sha256 tells of";
+    case Status::kNoSuchTensor:
+      return "no such input, output or label";
+    case Status::kNotFinite:
+      return "an input value is not finite";
   }
   return "unknown status";
 }
