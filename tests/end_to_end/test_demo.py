@@ -85,10 +85,10 @@ import numpy as np
 from tfelastic_runtime import Bundle, Selector
 bundle = Bundle.open(sys.argv[1])
 with Selector.open(bundle, budget_ms=1000) as selector:
-    result = selector.run(np.zeros(bundle.manifest.input_shape, np.uint8))
+    result = selector.run(np.zeros(bundle.manifest.inputs[0].shape[1:], np.uint8))
 print(json.dumps({
     "sha256": {v.name: hashlib.sha256(bundle.model(v.name)).hexdigest() for v in bundle.variants},
-    "outputs": len(result.outputs),
+    "outputs": len(result.output),
     "heavy": sorted({"tensorflow", "keras"} & set(sys.modules)),
 }))
 """
