@@ -10,8 +10,9 @@ import click
 import keras
 
 import tfelastic as te
-from pipelines.sections import Training
-from pipelines.stages.training import accuracy, batches_for, calibration_images, compile_for
+from pipelines.recipe import Training
+from pipelines.stages.evaluation import accuracy
+from pipelines.stages.training import batches_for, calibration_images, compile_for
 from tfelastic.data import Dataset, limited
 
 _EPOCHS = 8

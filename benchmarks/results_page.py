@@ -7,12 +7,13 @@ Where data and weights lie is a matter of the machine, so paths in the commands 
 """
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
+from pipelines.experiments import content_of, read_metrics
 from pipelines.report.markdown import section
-from pipelines.workspace import read_metrics
 from tfelastic.files import write_atomically
 
 _HEAD = """# Results
@@ -40,9 +41,11 @@ def page(workspaces: tuple[Path, ...], earlier: str = "") -> str:
     sections = dict(re.findall(r"^## (.+)\n((?:(?!## ).*\n)*)", earlier, flags=re.MULTILINE))
     for workspace in workspaces:
         metrics = read_metrics(workspace)
+        command = metrics.command
         for pattern, instead in _PLACES:
-            metrics["command"] = re.sub(pattern, instead, metrics["command"])
-        heading, text = section(metrics).split("\n", 1)
+            command = re.sub(pattern, instead, command)
+        metrics = replace(metrics, command=command)
+        heading, text = section(metrics, content_of(metrics)).split("\n", 1)
         sections[heading.removeprefix("## ")] = text
     texts = (f"## {name}\n\n{text.strip()}\n" for name, text in sections.items())
     return "\n".join([_HEAD, *texts])

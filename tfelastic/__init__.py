@@ -21,7 +21,16 @@ from tfelastic.block_search import (
     remove_blocks,
     smallest_blocks,
 )
-from tfelastic.cost import Budget, Cost, LatencyTable, LayerCost, Spending, cost, spending
+from tfelastic.cost import (
+    Budget,
+    Cost,
+    LatencyTable,
+    LayerCost,
+    Spending,
+    activation_bytes,
+    cost,
+    spending,
+)
 from tfelastic.elastic import ElasticModel, Growth, RungMetrics, prune_and_grow
 from tfelastic.graph import Block, Group, LayerCall, LayerGraph, NoRule, rule, trace
 from tfelastic.plan import KeepPlan, Ladder, Rung
@@ -58,6 +67,7 @@ __all__ = [
     "Strategy",
     "Student",
     "TraceStep",
+    "activation_bytes",
     "cost",
     "criteria",
     "data",

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from tfelastic_runtime import VariantPlan
 
-from tfelastic.files import write_atomically
 from tflite_export.bundle import Variant, write_bundle
 from tflite_export.convert import convert
 from tflite_export.errors import ConversionError, VerificationError
@@ -221,6 +220,8 @@ def export(
     Example:
         >>> report = export(net, "model.elastic", samples=images, test=data.test)  # doctest: +SKIP
     """
+    from tfelastic.files import write_atomically
+
     options = replace(options or STRIPPED, **changes)
     reports, packables, widest = [], [], None
     for done, name in enumerate(net.names, start=1):

@@ -111,7 +111,7 @@ def _latencies(graph: "te.LayerGraph", plans: Mapping[str, "te.KeepPlan"]) -> di
 
 def write_picture(report: Mapping[str, Any], path: Path) -> None:
     """Draw a comparison into a file."""
-    from pipelines.report.comparison import draw
+    from pipelines.report.mode_comparison import draw
     from tfelastic.files import write_atomically
 
     write_atomically(path, draw(report, file_format=path.suffix[1:]))

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import click
 
-from pipelines import config
 from pipelines.cli.run import Output, carry_out
 
 
@@ -13,7 +12,7 @@ from pipelines.cli.run import Output, carry_out
     "--workspace", type=click.Path(file_okay=False), default="runs/demo", show_default=True
 )
 @click.option("--json", "as_json", is_flag=True, help="Print metrics.json on standard output.")
-@click.option("--quiet", is_flag=True, help="No progress.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress.")
 @click.pass_context
 def command(ctx: click.Context, workspace: str, as_json: bool, quiet: bool) -> None:
     """Go the whole way on scikit-learn's handwritten digits, in a few minutes on two cores.
@@ -22,4 +21,6 @@ def command(ctx: click.Context, workspace: str, as_json: bool, quiet: bool) -> N
     here, runs the selector under three latency budgets, and writes a report. The same as
     `tfelastic run demo`.
     """
-    carry_out(config.load("demo"), Path(workspace), Output(as_json, quiet), ctx.meta["arguments"])
+    from pipelines.experiments import load_recipe
+
+    carry_out(load_recipe("demo"), Path(workspace), Output(as_json, quiet), ctx.meta["arguments"])

@@ -69,8 +69,8 @@ def command(model: str, as_json: bool, **options: Any) -> None:
     request.check()
     net = _elastic(model_file.load(model))
     import tflite_export as tx
-    from pipelines.stages.base import some_images
-    from pipelines.stages.export import scaled
+    from pipelines.experiments.elastic.export import scaled
+    from pipelines.stages.evaluation import some_images
     from tfelastic import data
 
     dataset = data.load(request.data, image_size=_image_size(net))

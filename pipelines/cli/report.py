@@ -10,12 +10,15 @@ import click
 @click.option("--markdown", is_flag=True, help="Print the results as Markdown instead.")
 def command(workspace: str, markdown: bool) -> None:
     """Write report.html of WORKSPACE anew from its metrics.json, and print its path."""
+    from pipelines import experiments
+
     if markdown:
         from pipelines.report.markdown import section
-        from pipelines.workspace import read_metrics
 
-        click.echo(section(read_metrics(workspace)), nl=False)
+        metrics = experiments.read_metrics(workspace)
+        click.echo(section(metrics, experiments.content_of(metrics)), nl=False)
         return
-    from pipelines.report import write_report
+    from pipelines.backend import start_backend
 
-    click.echo(write_report(Path(workspace)))
+    start_backend()
+    click.echo(experiments.write_report(Path(workspace)))

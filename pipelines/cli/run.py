@@ -5,20 +5,39 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from pipelines import config
 from pipelines.cli.entry import STOPPED
-from pipelines.config import Recipe
+
+if TYPE_CHECKING:
+    from pipelines.recipe import Recipe
+    from pipelines.stages import Prospect
 
 
 @dataclass(frozen=True)
 class Output:
-    """What a run shall say."""
+    """What a run prints."""
 
     as_json: bool
     quiet: bool
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What a command line changes of a recipe."""
+
+    schedule: str | None
+    overrides: tuple[str, ...]
+    data_dir: str | None
+
+    def load(self, recipe: str) -> "Recipe":
+        """Read a recipe with these changes."""
+        from pipelines.experiments import load_recipe
+
+        where = () if self.data_dir is None else (f"data.data_dir={json.dumps(self.data_dir)}",)
+        return load_recipe(recipe, schedule=self.schedule, overrides=(*self.overrides, *where))
 
 
 @click.command()
@@ -31,55 +50,93 @@ class Output:
     "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a recipe's key."
 )
 @click.option("--data-dir", help="A prepared tfds directory, or where tfds keeps its data.")
+@click.option("--dry-run", is_flag=True, help="Say which stages would run and why; run none.")
 @click.option("--json", "as_json", is_flag=True, help="Print metrics.json on standard output.")
-@click.option("--quiet", is_flag=True, help="No progress.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress.")
 @click.pass_context
 def command(
     ctx: click.Context,
     recipe: str,
     workspace: str | None,
-    schedule: str | None,
-    overrides: tuple[str, ...],
-    data_dir: str | None,
+    dry_run: bool,
     as_json: bool,
     quiet: bool,
+    **changes: "str | tuple[str, ...] | None",
 ) -> None:
     r"""Run RECIPE: the path of a .yaml file, or a built-in name.
 
     A run that was stopped, by Ctrl-C or by a crash, goes on where it was when the same command is
-    given again; finished stages are not run again.
+    given again. A finished stage is run again only when something that it reads has changed: a key
+    of the recipe, a file, or the outcome of an earlier stage.
 
     \b
     tfelastic run demo --set baseline.epochs=3
+    tfelastic run demo --set profile.runs=500 --dry-run
     tfelastic run cifar10_resnet20_quick --data-dir data/cifar10/3.0.2
     tfelastic run resnet20_cifar10 --schedule paper
     """
-    where = () if data_dir is None else (f"data.data_dir={json.dumps(data_dir)}",)
-    chosen = config.load(recipe, schedule=schedule, overrides=(*overrides, *where))
+    chosen = Changes(**changes).load(recipe)  # type: ignore[arg-type]
     folder = Path(workspace or f"runs/{chosen.name}")
-    carry_out(chosen, folder, Output(as_json, quiet), ctx.meta["arguments"])
+    if dry_run:
+        print_prospects(chosen, folder, as_json=as_json)
+    else:
+        carry_out(chosen, folder, Output(as_json, quiet), ctx.meta["arguments"])
 
 
-def carry_out(recipe: Recipe, folder: Path, output: Output, arguments: Sequence[str]) -> None:
-    """Run every stage that is left in the workspace, and print what came of it."""
+def carry_out(recipe: "Recipe", folder: Path, output: Output, arguments: Sequence[str]) -> None:
+    """Run every stage that has to run in the workspace, and print what the run reached."""
+    from pipelines import experiments
     from pipelines.cli.summary import print_summary
-    from pipelines.stages import Reporter, Run, run_stages, stages_of
-    from pipelines.workspace import Workspace, read_metrics
+    from pipelines.progress import Reporter
+    from pipelines.stages import Run
+    from pipelines.workspace import Workspace
 
     again = shlex.join(["tfelastic", *arguments])
     reporter = Reporter(quiet=output.quiet)
-    with Workspace.open(folder, recipe) as workspace:
+    with Workspace.open(folder, recipe.name) as workspace:
         reporter.say(f"{recipe.name}: seed {recipe.seed}, workspace {folder}")
         try:
-            run_stages(Run(recipe, workspace, reporter, command=again), stages_of(recipe))
+            experiments.carry_out(Run(recipe, workspace, reporter, command=again))
         except KeyboardInterrupt:
-            click.echo(_what_was_kept(workspace.finished_stages, again), err=True)
+            names = [stage.name for stage in experiments.stages_of(recipe)]
+            kept = [name for name in names if workspace.finished(name)]
+            click.echo(_what_was_kept(kept, again), err=True)
             raise click.exceptions.Exit(STOPPED) from None
-    metrics = read_metrics(folder)
+    metrics = experiments.read_metrics(folder)
     if output.as_json:
-        click.echo(json.dumps(metrics, indent=2))
+        click.echo(json.dumps(metrics.to_json(), indent=2))
     else:
-        print_summary(metrics, folder)
+        print_summary(metrics, experiments.content_of(metrics), folder)
+
+
+def print_prospects(recipe: "Recipe", folder: Path, *, as_json: bool) -> None:
+    """Print which stages would run, and why, and how long each took when it last ran."""
+    from pipelines import experiments
+    from pipelines.progress import Reporter
+    from pipelines.stages import Run
+    from pipelines.workspace import Workspace
+
+    run = Run(recipe, Workspace(folder, recipe.name), Reporter(quiet=True), command="")
+    found = experiments.prospects(run)
+    if as_json:
+        rows = [
+            {"stage": each.stage.name, "runs": bool(each.reasons), "reasons": list(each.reasons)}
+            | {"seconds": each.seconds}
+            for each in found
+        ]
+        click.echo(json.dumps(rows, indent=2))
+        return
+    for each in found:
+        click.echo(_prospect(each))
+
+
+def _prospect(prospect: "Prospect") -> str:
+    from pipelines.progress import duration
+
+    if not prospect.reasons:
+        return f"= {prospect.stage.name:<18} kept"
+    last = f"; took {duration(prospect.seconds)} last time" if prospect.seconds else ""
+    return f"> {prospect.stage.name:<18} runs: {'; '.join(prospect.reasons)}{last}"
 
 
 def _what_was_kept(finished: Sequence[str], again: str) -> str:

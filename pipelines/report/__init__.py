@@ -1,5 +1,18 @@
-"""The report of a run: one self-contained page, drawn from metrics.json alone."""
+"""The report of a run: one self-contained page, Markdown and the terminal's tables, from its metrics alone."""
 
-from pipelines.report.page import PAGE, render, write_report
+from pipelines.report.content import Content, KeyFigure, Section
+from pipelines.report.metrics import Machine, Metrics
+from pipelines.report.page import PAGE, render
+from pipelines.report.text import Items, Table
 
-__all__ = ["PAGE", "render", "write_report"]
+__all__ = [
+    "PAGE",
+    "Content",
+    "Items",
+    "KeyFigure",
+    "Machine",
+    "Metrics",
+    "Section",
+    "Table",
+    "render",
+]

@@ -10,20 +10,20 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
-from pipelines.report.units import TimeUnit
+from pipelines.stages.history import History
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_INK, _MUTED, _GRID, _PAPER, *COLORS = (f"#01020{digit}" for digit in range(1, 10))
-_FIRST, _SECOND = COLORS[:2]
+INK, MUTED, GRID, PAPER, *COLORS = (f"#01020{digit}" for digit in range(1, 10))
+FIRST, SECOND = COLORS[:2]
 
 _CSS = {
-    _INK: "var(--ink)",
-    _MUTED: "var(--muted)",
-    _GRID: "var(--grid)",
-    _PAPER: "var(--paper)",
+    INK: "var(--ink)",
+    MUTED: "var(--muted)",
+    GRID: "var(--grid)",
+    PAPER: "var(--paper)",
     **{
         color: f"var(--{place})"
         for color, place in zip(
@@ -37,24 +37,21 @@ _STYLE: dict[str, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "tfelastic",
     "font.size": 10,
-    "axes.edgecolor": _MUTED,
-    "axes.labelcolor": _MUTED,
+    "axes.edgecolor": MUTED,
+    "axes.labelcolor": MUTED,
     "axes.titlesize": 10,
-    "axes.titlecolor": _INK,
+    "axes.titlecolor": INK,
     "axes.titlelocation": "left",
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.axisbelow": True,
-    "xtick.color": _MUTED,
-    "ytick.color": _MUTED,
-    "grid.color": _GRID,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "grid.color": GRID,
     "grid.linewidth": 0.8,
-    "text.color": _INK,
-    "legend.labelcolor": _INK,
+    "text.color": INK,
+    "legend.labelcolor": INK,
 }
-
-#: The least that the axis of the accuracy spans, in points.
-_LEAST_POINTS = 3.0
 
 
 def picture(draw: Callable[[], "Figure"], *, name: str, label: str) -> str:
@@ -69,73 +66,15 @@ def picture(draw: Callable[[], "Figure"], *, name: str, label: str) -> str:
         return _svg(draw(), name, label)
 
 
-def trade_off(metrics: Mapping[str, Any]) -> str:
-    """Draw accuracy against latency: a dot at each variant's median, a whisker to its p90."""
-    label = "accuracy against latency of every variant"
-    return picture(lambda: _trade_off(metrics), name="trade-off", label=label)
-
-
-def _trade_off(metrics: Mapping[str, Any]) -> "Figure":
-    figure, (axes,) = canvas(7.2, 3.6, columns=1)
-    unit = TimeUnit.of(metrics)
-    for variant in metrics["variants"]:
-        p50, p90 = (variant["latency_us"][key] / unit.microseconds for key in ("p50", "p90"))
-        reached = 100 * variant["accuracy_tflite"]
-        axes.plot([p50, p90], [reached, reached], color=_FIRST, linewidth=1.5, alpha=0.6)
-        axes.plot([p90], [reached], marker="|", color=_FIRST, markersize=8)
-        axes.plot([p50], [reached], marker="o", color=_FIRST, markersize=8, markeredgecolor=_PAPER)
-        axes.annotate(
-            variant["name"], (p50, reached), (0, -16), textcoords="offset points", ha="center"
-        )
-    axes.axhline(
-        100 * metrics["baseline"]["accuracy"],
-        color=_SECOND,
-        linewidth=1.2,
-        linestyle=(0, (5, 3)),
-        zorder=1,
-    )
-    for row in metrics["selector"]:
-        _draw_budget(axes, row["budget_us"], unit)
-    axes.set_xlabel(f"latency of one image, {unit.name} (dot: median, bar: p90)")
-    axes.set_ylabel("accuracy, %")
-    axes.set_xlim(left=0)
-    axes.set_ylim(*_accuracy_range(axes.dataLim.y0, axes.dataLim.y1))
-    axes.grid(axis="y")
-    return figure
-
-
-def _accuracy_range(low: float, high: float) -> tuple[float, float]:
-    """Return an axis that lets no difference of a few test images look like a cliff."""
-    margin = max(0.2 * (high - low), (_LEAST_POINTS - (high - low)) / 2)
-    top = min(high + margin, 100.2)
-    return min(low - margin, top - _LEAST_POINTS), top
-
-
-def _draw_budget(axes: "Axes", budget_us: float, unit: "TimeUnit") -> None:
-    budget = budget_us / unit.microseconds
-    axes.axvline(budget, color=_MUTED, linewidth=0.9, linestyle=(0, (1, 3)), zorder=1)
-    axes.annotate(
-        unit.show(budget_us),
-        (budget, 1),
-        (0, 3),
-        xycoords=("data", "axes fraction"),
-        textcoords="offset points",
-        ha="center",
-        color=_MUTED,
-        fontsize=8,
-    )
-
-
-def curves(metrics: Mapping[str, Any]) -> str:
+def curves(trainings: Mapping[str, History]) -> str:
     """Draw loss and accuracy on the training images against the epoch, for every training."""
     label = "loss and accuracy in training against the epoch"
-    return picture(lambda: _curves(metrics), name="curves", label=label)
+    return picture(lambda: _curves(trainings), name="curves", label=label)
 
 
-def _curves(metrics: Mapping[str, Any]) -> "Figure":
+def _curves(trainings: Mapping[str, History]) -> "Figure":
     from matplotlib.ticker import MaxNLocator
 
-    trainings = _trainings(metrics)
     figure, panels = canvas(7.2, 2.6 if len(trainings) == 2 else 3.2, columns=2)
     for axes, kind, scale in zip(panels, ("loss", "accuracy"), (1, 100), strict=True):
         for label, history in trainings.items():
@@ -155,15 +94,6 @@ def _curves(metrics: Mapping[str, Any]) -> "Figure":
     return figure
 
 
-def _trainings(metrics: Mapping[str, Any]) -> dict[str, Any]:
-    if "elastic" not in metrics:
-        return {"the whole net": metrics["baseline"]["history"], **metrics["trainings"]}
-    return {
-        "all widths together": metrics["elastic"]["history"],
-        "the net alone": metrics["baseline"]["history"],
-    }
-
-
 def heat_map(axes: "Axes", cells: Iterable[tuple[float, float, float, float]]) -> None:
     """Draw a map in one colour, the darker the higher.
 
@@ -172,14 +102,14 @@ def heat_map(axes: "Axes", cells: Iterable[tuple[float, float, float, float]]) -
         cells: Left edge, middle height, width and value of each, the value from 0 to 1.
     """
     for left, y, width, value in cells:
-        axes.barh(y, width, 1.0, left, color=_FIRST, alpha=0.06 + 0.94 * value, linewidth=0)
+        axes.barh(y, width, 1.0, left, color=FIRST, alpha=0.06 + 0.94 * value, linewidth=0)
     axes.invert_yaxis()
     axes.margins(0)
 
 
 def mark(axes: "Axes", left: float, y: float, width: float) -> None:
     """Frame a cell of a heat map."""
-    axes.barh(y, width, 1.0, left, fill=False, edgecolor=_SECOND, linewidth=1.5)
+    axes.barh(y, width, 1.0, left, fill=False, edgecolor=SECOND, linewidth=1.5)
 
 
 def _drawing() -> AbstractContextManager[None]:

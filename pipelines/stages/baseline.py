@@ -1,51 +1,57 @@
 """Build the recipe's model and train it by itself: what all that follows is measured against."""
 
 import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from pipelines.stages.base import Outcome, Run, Stage, StageError
+from pipelines.errors import StageError
+from pipelines.recipe import Recipe
+from pipelines.records import Record
+from pipelines.stages import data
+from pipelines.stages.evaluation import accuracy
+from pipelines.stages.history import History
+from pipelines.stages.run import Run
+from pipelines.stages.stage import Outcome, Stage
 
 if typing.TYPE_CHECKING:
     import keras
 
-    from tfelastic import Ladder
-
 FILE = "baseline.keras"
 
+#: The recipe's keys that `build` reads.
+BUILD_KEYS = ("seed", "model")
 
-def run(run: Run) -> Outcome:
+
+@dataclass(frozen=True)
+class TrainedBaseline(Record):
+    """The stand-alone net: its accuracy on the test images, its costs and its epochs."""
+
+    accuracy: float
+    params: int
+    macs: int
+    history: History
+
+
+def run(run: Run[Recipe]) -> Outcome[TrainedBaseline]:
     """Train the stand-alone model, from the pretrained weights where the recipe names some."""
     import tfelastic as te
-    from pipelines.stages.training import TrainingCheckpoint, accuracy, train
+    from pipelines.stages.training import train
 
-    dataset = run.dataset
-    model = build(run)
-    _rehearse(run, model)
-    trained = train(
-        model,
-        run.learned,
-        training=run.recipe.baseline,
-        seed=run.recipe.seed,
-        checkpoint=TrainingCheckpoint(run.workspace, STAGE.name),
-        reporter=run.reporter,
-    )
+    test, model = run.dataset.test, build(run)
+    trained = train(run, model, run.training_split, training=run.recipe.baseline)
     run.workspace.save(FILE, model.save)
-    reached = accuracy(model, dataset.test)
-    cost = te.cost(model)
+    reached, cost = accuracy(model, test), te.cost(model)
     return Outcome(
-        f"{model.name}: {100 * reached:.2f} % on {len(dataset.test):,} test images",
+        f"{model.name}: {100 * reached:.2f} % on {len(test):,} test images",
+        TrainedBaseline(reached, cost.params, cost.macs, trained.history),
         files=(FILE,),
-        results={
-            "accuracy": reached,
-            "params": cost.params,
-            "macs": cost.macs,
-            "history": trained.history,
-        },
         earlier_seconds=trained.earlier_seconds,
     )
 
 
-def build(run: Run) -> "keras.Model":
+def build(run: Run[Any]) -> "keras.Model":
     """Return the recipe's untrained model, checked against the data.
 
     Raises:
@@ -56,16 +62,18 @@ def build(run: Run) -> "keras.Model":
 
     import tfelastic as te
 
-    spec, dataset = run.recipe.model, run.dataset
+    spec, dataset, seed = run.recipe.model, run.dataset, run.recipe.seed
     classes = len(dataset.classes)
     image_shape = dataset.train.images.shape[1:]
-    keras.utils.set_random_seed(run.recipe.seed)
+    keras.utils.set_random_seed(seed)
     if spec.name.endswith(".keras"):
         if not Path(spec.name).exists():
-            raise StageError(f"there is no model file {spec.name}; mend model.name in the recipe")
+            raise StageError(
+                f"there is no model file {spec.name}; correct model.name in the recipe"
+            )
         model = keras.saving.load_model(spec.name)
     else:
-        options = {"classes": classes, "seed": run.recipe.seed, **spec.options}
+        options = {"classes": classes, "seed": seed, **spec.options}
         model = te.zoo.build(spec.name, input_shape=image_shape, **options)
     if spec.weights is not None:
         te.zoo.load_resnet_cifar(model, spec.weights)
@@ -73,34 +81,18 @@ def build(run: Run) -> "keras.Model":
     return model
 
 
-def plan_ladder(run: Run, model: "keras.Model") -> "Ladder":
-    """Plan the recipe's ladder for a model."""
-    import tfelastic as te
-
-    spec = run.recipe.ladder
-    return te.ladder(
-        model,
-        widths=spec.widths,
-        depths=spec.depths,
-        criterion=spec.criterion,
-        strategy=spec.strategy,
-        round_to=spec.round_to,
-    )
+def model_files(recipe: Recipe) -> Mapping[str, Path]:
+    """Return the files that the model comes from."""
+    spec = recipe.model
+    files = {"model.name": Path(spec.name)} if spec.name.endswith(".keras") else {}
+    return {**files, "model.weights": Path(spec.weights)} if spec.weights else files
 
 
-def _rehearse(run: Run, model: "keras.Model") -> None:
-    """Let what cannot work fail now, and not after hours of training."""
-    import tfelastic as te
-    from tfelastic.block_search import SearchObjective
-    from tflite_export import get_scheme
+def load(run: Run[Any]) -> "keras.Model":
+    """Return the trained baseline."""
+    import keras
 
-    get_scheme(run.recipe.export.scheme)
-    if run.recipe.kind == "elastic":
-        plan_ladder(run, model)
-    elif run.recipe.blocks is not None:
-        spec, graph = run.recipe.blocks, te.trace(model)
-        for budget in (te.Budget(**spec.budget.given), spec.compared):
-            SearchObjective(graph, budget, None, spec.per)
+    return keras.saving.load_model(run.path(FILE))
 
 
 def _require_fit(
@@ -125,4 +117,12 @@ def _require_fit(
         )
 
 
-STAGE = Stage("baseline", run, needs=("tensorflow",))
+STAGE = Stage(
+    "baseline",
+    run,
+    TrainedBaseline,
+    keys=(*BUILD_KEYS, "baseline", "validation_images"),
+    stages=(data.STAGE,),
+    files=model_files,
+    packages=("tensorflow",),
+)

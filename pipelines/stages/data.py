@@ -1,18 +1,71 @@
-"""Load the data once, and note what they are, so that a later day cannot go on with others."""
+"""Load the data once, and note what they are, so that a later day notices when they changed."""
 
-from pipelines.stages.base import Outcome, Run, Stage
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipelines.recipe import Recipe
+from pipelines.records import Record
+from pipelines.stages.run import DATA, Run, place
+from pipelines.stages.stage import Outcome, Stage
 
 
-def run(run: Run) -> Outcome:
+@dataclass(frozen=True)
+class ArrayDescription(Record):
+    """The shape of one example and its type."""
+
+    shape: tuple[int, ...]
+    dtype: str
+
+
+@dataclass(frozen=True)
+class DataDescription(Record):
+    """What a data set is, in figures; inputs and targets by name, a single one under ""."""
+
+    name: str
+    train: int
+    test: int
+    inputs: dict[str, ArrayDescription]
+    targets: dict[str, ArrayDescription]
+    classes: tuple[str, ...] | dict[str, tuple[str, ...]]
+
+    @property
+    def shapes(self) -> str:
+        """The shapes of the inputs as people write them: `32x32x3`."""
+        return ", ".join("x".join(map(str, each.shape)) for each in self.inputs.values())
+
+
+@dataclass(frozen=True)
+class LoadedData(Record):
+    """The data's description, and the sha256 over every value."""
+
+    description: DataDescription
+    sha256: str
+
+
+def run(run: Run[Recipe]) -> Outcome[LoadedData]:
     """Load the recipe's data."""
     dataset = run.dataset
-    description = dataset.describe()
-    size = ", ".join("x".join(map(str, each["shape"])) for each in description["inputs"].values())
+    found = DataDescription.from_json(dataset.describe())
     return Outcome(
-        f"{dataset.name}: {len(dataset.train):,} examples to train, {len(dataset.test):,} to test, "
-        f"{size}, {len(dataset.classes)} classes",
-        results={"description": description, "sha256": dataset.sha256},
+        f"{found.name}: {found.train:,} examples to train, {found.test:,} to test, "
+        f"{found.shapes}, {len(found.classes)} classes",
+        LoadedData(found, dataset.sha256),
     )
 
 
-STAGE = Stage("data", run)
+def files(recipe: Recipe) -> Mapping[str, Path]:
+    """Return the folder that the data are read from, where it is known beforehand."""
+    source, _ = place(recipe.data)
+    return {"data.source": Path(source)} if Path(source).exists() else {}
+
+
+#: `data.data_dir` is no input: data that only moved are the same data.
+STAGE: Stage[Any] = Stage(
+    DATA,
+    run,
+    LoadedData,
+    keys=("seed", "data.source", "data.image_size", "data.limit"),
+    files=files,
+)

@@ -8,32 +8,39 @@ half a file; and it does not keep the history. `TrainingCheckpoint` writes one f
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import keras
 import numpy as np
 
-from pipelines.sections import StepTuning, Training
-from pipelines.stages.progress import Advance, Reporter
-from pipelines.workspace import Workspace
+from pipelines.progress import Advance
+from pipelines.recipe import Augmentation, Training
+from pipelines.stages.history import Epoch, History, training_seconds
+from pipelines.stages.run import Run
 from tfelastic.checkpoint import Checkpoint
 from tfelastic.data import Batches, Split
-
-if TYPE_CHECKING:
-    from pipelines.stages.base import Run
 
 #: BatchNorm statistics settle on a few batches; more images would not move them.
 _CALIBRATION_IMAGES = 2048
 
-#: One epoch's figures: `epoch` (from 1), `seconds`, `loss`, `accuracy`, and what a model adds.
-Epoch = dict[str, float]
+
+class TrainingBatches(Protocol):
+    """What a recipe's section says of the batches that a training takes."""
+
+    @property
+    def batch_size(self) -> int:
+        """Images of a batch."""
+
+    @property
+    def augment(self) -> Augmentation:
+        """How they are varied."""
 
 
 class TrainingCheckpoint:
     """A training's state in one file: weights, optimizer, random seeds and the epochs so far."""
 
-    def __init__(self, workspace: Workspace, stage: str, name: str = "checkpoint") -> None:
-        self._file = Checkpoint(workspace.path / workspace.begun(stage, f"{name}.npz"))
+    def __init__(self, run: Run[Any], name: str = "checkpoint") -> None:
+        self._file = Checkpoint(run.scratch_path(f"{name}.npz"))
 
     def save(self, model: keras.Model, history: list[Epoch]) -> None:
         """Put the state aside in one step."""
@@ -98,31 +105,31 @@ def _note(logs: dict[str, Any]) -> str:
 class Trained:
     """What a training left: its epochs, and the seconds of those that an earlier try had ended."""
 
-    history: list[Epoch]
+    history: History
     earlier_seconds: float
 
 
 def train(
+    run: Run[Any],
     model: keras.Model,
     split: Split,
     *,
     training: Training,
-    seed: int,
-    checkpoint: TrainingCheckpoint,
-    reporter: Reporter,
+    name: str = "checkpoint",
 ) -> Trained:
-    """Compile and train a model, going on after the last epoch that the checkpoint holds.
+    """Compile and train a model, going on after the last epoch that the checkpoint `name` holds.
 
     The order and the augmentation of an epoch's images follow from the seed and the epoch's number,
     so an interrupted training sees what an uninterrupted one sees.
     """
+    seed, checkpoint = run.recipe.seed, TrainingCheckpoint(run, name)
     keras.utils.set_random_seed(seed)
     batches = batches_for(training, split, seed=seed)
     compile_for(model, training, steps_per_epoch=len(batches))
     history = checkpoint.restore(model)
-    earlier_seconds = seconds_of(history)
+    earlier_seconds = training_seconds(history)
     batches.start_at(len(history))
-    with reporter.bar(training.epochs, "epochs") as advance:
+    with run.reporter.bar(training.epochs, "epochs") as advance:
         model.fit(
             batches,
             epochs=training.epochs,
@@ -131,28 +138,21 @@ def train(
             verbose=0,
             callbacks=[MovesBar(advance), _AfterEachEpoch(checkpoint, history)],
         )
-    return Trained(history, earlier_seconds)
-
-
-def seconds_of(history: list[Epoch]) -> float:
-    """Return how long a training's epochs took."""
-    return sum(epoch["seconds"] for epoch in history)
+    return Trained(tuple(history), earlier_seconds)
 
 
 def train_each(
-    run: "Run",
-    stage: str,
+    run: Run[Any],
     nets: Iterable[tuple[str, keras.Model]],
     *,
     training: Training,
     split: Split,
     keras_file: Callable[[str], str],
-) -> tuple[dict[str, list[Epoch]], float]:
+) -> tuple[dict[str, History], float]:
     """Train nets one after the other, each from where an earlier try left it, and save each.
 
     Args:
-        run: The run.
-        stage: The stage's name, under which unfinished trainings are put aside.
+        run: The run, within the stage that trains.
         nets: The nets by name; each is built when its turn comes.
         training: How to train each.
         split: The images to learn from.
@@ -163,28 +163,21 @@ def train_each(
     """
     histories, earlier_seconds = {}, 0.0
     for name, net in nets:
-        trained = train(
-            net,
-            split,
-            training=training,
-            seed=run.recipe.seed,
-            checkpoint=TrainingCheckpoint(run.workspace, stage, name),
-            reporter=run.reporter,
-        )
+        trained = train(run, net, split, training=training, name=name)
         run.workspace.save(keras_file(name), net.save)
         histories[name] = trained.history
         earlier_seconds += trained.earlier_seconds
     return histories, earlier_seconds
 
 
-def batches_for(training: Training | StepTuning, split: Split, *, seed: int) -> Batches:
+def batches_for(training: TrainingBatches, split: Split, *, seed: int) -> Batches:
     """Return a split's images as a training takes them."""
     return Batches(
         split, batch_size=training.batch_size, augment=training.augment, shuffle=True, seed=seed
     )
 
 
-def calibration_images(training: Training | StepTuning, split: Split, *, seed: int) -> np.ndarray:
+def calibration_images(training: TrainingBatches, split: Split, *, seed: int) -> np.ndarray:
     """Return images to measure BatchNorm statistics on, float32 `[images, height, width, channels]`.
 
     They are augmented as in training: what a net learned to read are the statistics of such images
@@ -224,18 +217,3 @@ def compile_for(model: keras.Model, training: Training, *, steps_per_epoch: int)
         metrics=["accuracy"],
         jit_compile=keras.backend.backend() == "jax",
     )
-
-
-def accuracy(model: keras.Model, split: Split) -> float:
-    """Return the share of a split's images, 0 to 1, whose largest logit is their label's."""
-    return float(hits(model, split).mean())
-
-
-def hits(model: keras.Model, split: Split, *, batch_size: int = 256) -> np.ndarray:
-    """Return for each image of a split whether its largest logit is its label's, bool `[images]`."""
-    found = []
-    for start in range(0, len(split), batch_size):
-        images = split.images[start : start + batch_size].astype("float32")
-        logits = keras.ops.convert_to_numpy(model(images, training=False))
-        found.append(logits.argmax(axis=-1) == split.labels[start : start + batch_size])
-    return np.concatenate(found)

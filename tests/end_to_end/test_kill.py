@@ -24,7 +24,7 @@ selector: {requests: 50}
 #: Files whose appearance tells that a run is in the middle of something, and what must come later.
 MOMENTS = {
     ".state/baseline/checkpoint.npz": "baseline.keras",
-    ".state/elastic/checkpoint.npz": "elastic.keras",
+    ".state/joint_training/checkpoint.npz": "elastic.keras",
     ".state/export/w100.json": "model.elastic",
     "model.elastic": "metrics.json",
 }
@@ -81,7 +81,7 @@ def test_killed_at_every_stage_it_ends_with_the_same_files_and_figures(tfelastic
     out, errors = process.communicate()
     assert process.returncode == 0, errors
 
-    for stage in ("data", "baseline", "ladder", "elastic", "export"):
+    for stage in ("data", "baseline", "ladder", "joint_training", "export"):
         assert f"= {stage}" in errors, "a finished stage was run again"
     assert files(parts) == files(whole)
     assert json.loads(out) == json.loads((parts / "metrics.json").read_text())
@@ -93,9 +93,9 @@ def same_figures(whole: Path, parts: Path) -> None:
     expected, received = (json.loads((w / "metrics.json").read_text()) for w in (whole, parts))
     for key in ("data", "seed", "recipe", "fingerprint", "bundle_bytes", "versions"):
         assert received[key] == expected[key]
-    for training in ("baseline", "elastic"):
+    for history in (_baseline_history, _joint_history):
         kept = [
-            [{key: e[key] for key in ("epoch", "loss", "accuracy")} for e in m[training]["history"]]
+            [{key: e[key] for key in ("epoch", "loss", "accuracy")} for e in history(m)]
             for m in (expected, received)
         ]
         assert kept[0] == kept[1]
@@ -104,6 +104,14 @@ def same_figures(whole: Path, parts: Path) -> None:
     for name in ("w100", "w050"):
         file = f"variants/{name}.tflite"
         assert (parts / file).read_bytes() == (whole / file).read_bytes()
+
+
+def _baseline_history(metrics: dict) -> list:
+    return metrics["baseline"]["history"]
+
+
+def _joint_history(metrics: dict) -> list:
+    return metrics["trainings"]["all widths together"]
 
 
 @pytest.mark.slow

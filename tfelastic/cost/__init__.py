@@ -1,7 +1,7 @@
 """Costs: what may be spent, and what a plan spends."""
 
 from tfelastic.cost.budget import Budget, LatencyModel, Spending, spending
-from tfelastic.cost.cost import Cost, LayerCost, cost, cost_of
+from tfelastic.cost.cost import Cost, LayerCost, activation_bytes, cost, cost_of
 from tfelastic.cost.file_size import Anatomy, anatomy, tflite_bytes
 from tfelastic.cost.latency import (
     Geometry,
@@ -27,6 +27,7 @@ __all__ = [
     "Lowered",
     "MeasuredOperation",
     "Spending",
+    "activation_bytes",
     "anatomy",
     "channel_axis",
     "channels_of",

@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from tfelastic.cost.lowering import lower
 from tfelastic.cost.memory import peak_bytes
 from tfelastic.errors import CostError
 from tfelastic.graph import LayerGraph, trace
@@ -99,6 +100,22 @@ def cost(model: keras.Model | LayerGraph, plan: KeepPlan | None = None) -> Cost:
     """
     graph = model if isinstance(model, LayerGraph) else trace(model)
     return cost_of(Selection(graph, plan))
+
+
+def activation_bytes(model: keras.Model | LayerGraph, plan: KeepPlan | None = None) -> int:
+    """Return the bytes of all int8 activations that one inference makes, those that it frees again included.
+
+    Args:
+        model: A functional or sequential model, or its graph.
+        plan: A plan for it; without one the model is counted as it is.
+
+    Example:
+        >>> import keras, tfelastic as te
+        >>> te.activation_bytes(keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3)]))
+        336
+    """
+    graph = model if isinstance(model, LayerGraph) else trace(model)
+    return sum(lower(Selection(graph, plan)).sizes)
 
 
 def cost_of(selection: Selection) -> Cost:

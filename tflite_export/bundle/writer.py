@@ -17,7 +17,6 @@ from tfelastic_runtime import Bundle, BundleError, Manifest, Profile
 from tfelastic_runtime.bundle import CONTAINER_VERSION, DIGEST_BYTES, HEADER, MAGIC
 from tfelastic_runtime.manifest import padded
 
-from tfelastic.files import atomic_write
 from tflite_export.bundle.deduplication import Payload
 from tflite_export.bundle.interface import Interface
 from tflite_export.bundle.manifest import Variant, canonical, describe
@@ -83,6 +82,8 @@ def write_bundle(
         PackError: The variants do not make one bundle, or the file did not read back as written.
         OSError: The file cannot be written.
     """
+    from tfelastic.files import atomic_write
+
     path = Path(path)
     manifest, payload = describe(
         variants, name=name, interface=interface, labels=labels, profiles=profiles

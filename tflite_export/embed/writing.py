@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from tfelastic_runtime import Bundle
 
-from tfelastic.files import write_atomically
 from tflite_export.embed.flash import Placed, layout
 from tflite_export.embed.sources import sources
 from tflite_export.errors import PackError, VerificationError
@@ -113,6 +112,8 @@ def embed(
     Example:
         >>> print(embed("model.elastic", "firmware/model"))  # doctest: +SKIP
     """
+    from tfelastic.files import write_atomically
+
     opened = Bundle.open(bundle)
     _check_interface(opened)
     flash = layout(opened, in_place=in_place)

@@ -103,7 +103,7 @@ def test_what_nobody_foresaw_is_told_as_such(capsys, monkeypatch):
     def fail(*arguments: object, **options: object) -> None:
         raise ZeroDivisionError("by nought")
 
-    monkeypatch.setattr("pipelines.config.load", fail)
+    monkeypatch.setattr("pipelines.experiments.load_recipe", fail)
     assert execute(["run", "demo"]) == 1
     assert "unexpected ZeroDivisionError: by nought" in capsys.readouterr().err
 
@@ -112,7 +112,7 @@ def test_ctrl_c_is_130_and_says_what_was_kept_and_how_to_go_on(capsys, monkeypat
     def interrupted(*arguments: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("pipelines.stages.run_stages", interrupted)
+    monkeypatch.setattr("pipelines.experiments.carry_out", interrupted)
     folder = str(tmp_path / "w")
     assert execute(["run", "demo", "--workspace", folder, "--set", "ladder.widths=[1, 0.5]"]) == 130
     error = capsys.readouterr().err

@@ -2,15 +2,19 @@ import keras
 import pytest
 
 import tfelastic as te
-from pipelines.config import Recipe
-from pipelines.stages import Reporter, Run, StageError
-from pipelines.stages.baseline import build, plan_ladder
+from pipelines.errors import StageError
+from pipelines.experiments.elastic.ladder import plan_ladder
+from pipelines.experiments.elastic.recipe import ElasticRecipe
+from pipelines.progress import Reporter
+from pipelines.recipe import Recipe
+from pipelines.stages import Run
+from pipelines.stages.baseline import build
 from pipelines.workspace import Workspace
 
 
 def built(tmp_path, **model) -> keras.Model:
     recipe = Recipe.from_json({"name": "tiny", "data": {"limit": 20}, "model": model})
-    with Workspace.open(tmp_path / "w", recipe) as workspace:
+    with Workspace.open(tmp_path / "w", recipe.name) as workspace:
         return build(Run(recipe, workspace, Reporter(quiet=True), command="again"))
 
 
@@ -68,10 +72,9 @@ def test_a_model_file_that_is_not_there_is_named(tmp_path):
         {"widths": [1, 1, 0.5], "depths": [1, 0.5, 0.5], "criterion": "l1"},
     ],
 )
-def test_a_recipes_ladder_is_the_librarys(tmp_path, ladder):
+def test_a_recipes_ladder_is_the_librarys(ladder):
     model = te.zoo.build("resnet8", input_shape=(32, 32, 1), classes=10)
-    recipe = Recipe.from_json({"name": "tiny", "ladder": ladder})
-    with Workspace.open(tmp_path / "w", recipe) as workspace:
-        planned = plan_ladder(Run(recipe, workspace, Reporter(quiet=True), command="again"), model)
+    recipe = ElasticRecipe.from_json({"name": "tiny", "ladder": ladder})
+    planned = plan_ladder(recipe.ladder, model)
     assert planned == te.ladder(model, **ladder)
     assert planned != te.ladder(model, widths=ladder["widths"][::2])

@@ -2,21 +2,27 @@ import keras
 import numpy as np
 import pytest
 
-from pipelines.config import Recipe
-from pipelines.sections import Training
-from pipelines.stages.progress import Reporter
+from pipelines.progress import Reporter
+from pipelines.recipe import Recipe, Training
+from pipelines.stages import Nothing, Outcome, Run, Stage
+from pipelines.stages.evaluation import correct_on
 from pipelines.stages.training import (
     TrainingCheckpoint,
     batches_for,
     calibration_images,
     compile_for,
-    hits,
     train,
 )
 from pipelines.workspace import Workspace
 from tfelastic.data import Split
 
-RECIPE = Recipe("tiny")
+RECIPE = Recipe(name="tiny", seed=3)
+
+
+def at_work(workspace: Workspace) -> Run:
+    """Return a run within a stage that may train."""
+    stage = Stage("baseline", lambda run: Outcome("", Nothing()), Nothing, keys=("seed",))
+    return Run(RECIPE, workspace, Reporter(quiet=True), command="again").within(stage)
 
 
 def split(count: int = 40) -> Split:
@@ -47,25 +53,20 @@ def net() -> keras.Model:
 def trained(path, training: Training, *, stop_after: int | None, monkeypatch) -> keras.Model:
     """Train in the workspace at `path`; with `stop_after`, die in the epoch after so many."""
     model = net()
-    with Workspace.open(path, RECIPE) as workspace:
-        checkpoint = TrainingCheckpoint(workspace, "baseline")
-        if stop_after is not None:
-            save = checkpoint.save
+    if stop_after is not None:
+        save = TrainingCheckpoint.save
 
-            def save_then_die(model, history):
-                if len(history) > stop_after:
-                    raise KeyboardInterrupt
-                save(model, history)
+        def save_then_die(checkpoint, model, history):
+            if len(history) > stop_after:
+                raise KeyboardInterrupt
+            save(checkpoint, model, history)
 
-            monkeypatch.setattr(checkpoint, "save", save_then_die)
-        result = train(
-            model,
-            split(),
-            training=training,
-            seed=3,
-            checkpoint=checkpoint,
-            reporter=Reporter(quiet=True),
-        )
+        monkeypatch.setattr(TrainingCheckpoint, "save", save_then_die)
+    with Workspace.open(path, RECIPE.name) as workspace:
+        try:
+            result = train(at_work(workspace), model, split(), training=training)
+        finally:
+            monkeypatch.undo()
     assert [epoch["epoch"] for epoch in result.history] == list(range(1, training.epochs + 1))
     return model
 
@@ -91,8 +92,8 @@ def test_a_checkpoint_that_stops_in_the_middle_of_a_write_leaves_the_one_before(
 ):
     model = net()
     model.compile("sgd", "sparse_categorical_crossentropy")
-    with Workspace.open(tmp_path, RECIPE) as workspace:
-        checkpoint = TrainingCheckpoint(workspace, "baseline")
+    with Workspace.open(tmp_path, RECIPE.name) as workspace:
+        checkpoint = TrainingCheckpoint(at_work(workspace))
         checkpoint.save(model, [{"epoch": 1}])
         before = [keras.ops.convert_to_numpy(v).copy() for v in model.variables]
         for variable in model.trainable_variables:
@@ -145,7 +146,7 @@ def test_every_image_is_judged_the_last_ones_too():
         [keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(3)]
     )
     expected = (model(data.images.astype("float32")).numpy().argmax(-1) == data.labels).mean()
-    assert hits(model, data, batch_size=3).mean() == pytest.approx(expected)
+    assert correct_on(model, data, batch_size=3).mean() == pytest.approx(expected)
 
 
 def test_statistics_are_measured_on_images_augmented_as_in_training():

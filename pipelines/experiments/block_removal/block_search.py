@@ -1,0 +1,212 @@
+"""Remove blocks from the baseline: by direct measurement, and in the orders that it is compared with.
+
+Seven searches, a stage each. Six take as many blocks: direct removal, random blocks, and those with the smallest
+weights, each with fine-tuning after every step and without. The seventh goes down to the budget.
+"""
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pipelines.experiments.block_removal.recipe import BlockRemovalRecipe
+from pipelines.progress import Advance
+from pipelines.records import Record
+from pipelines.stages import Outcome, PairedDifference, Run, Stage, baseline, data
+from pipelines.stages.evaluation import accuracy, correct_on
+
+if TYPE_CHECKING:
+    import keras
+
+    import tfelastic as te
+    from tfelastic.data import Split
+
+#: The orders of removal; each step of the last two is paired with direct removal's.
+DIRECT = "direct"
+ORDERS = (DIRECT, "random", "smallest")
+#: Comes before an order's name in that of its search, where nothing is trained after a step.
+UNTUNED = "untuned_"
+BUDGET = "budget"
+
+
+@dataclass(frozen=True)
+class BlockSearch(Record):
+    """What a search found.
+
+    Attributes:
+        search: The `tfelastic.BlockReport` as plain data.
+        tests: The accuracy of each step's net on the test images.
+        lead: Direct removal's lead over each step, where the search is compared with it.
+        baseline: The baseline's accuracy on the same test images.
+        test_images: How many they are.
+    """
+
+    search: dict[str, Any]
+    tests: tuple[float, ...]
+    lead: tuple[PairedDifference, ...]
+    baseline: float
+    test_images: int
+
+
+def run(run: Run[BlockRemovalRecipe], *, name: str) -> Outcome[BlockSearch]:
+    """Search, going on after the last candidate or step of an earlier try."""
+    import tfelastic as te
+
+    model, spec = baseline.load(run), run.recipe.block_removal
+    validation, tests = run.validation_split, test_subset(run)
+    with run.reporter.bar(len(te.trace(model).blocks), "blocks") as advance:
+        report = te.remove_blocks(
+            model,
+            evaluate=te.Accuracy(validation.images, validation.labels),
+            budget=te.Budget(**spec.budget.given) if name == BUDGET else spec.compared,
+            per=spec.per if name == BUDGET else "block",
+            order=_order(name, model, seed=run.recipe.seed),
+            fine_tune=AfterEachStep(run, name, model, advance),
+            checkpoint=run.scratch_path("search"),
+        )
+    assert report.model is not None
+    run.workspace.save(keras_file(name), report.model.save)
+    correct = _correct_so_far(run)
+    run.workspace.save(correct_file(name), lambda path: np.save(path, correct))
+    lead: tuple[PairedDifference, ...] = ()
+    if (ahead := _direct(name)) is not None:
+        direct = np.load(run.path(correct_file(ahead)))
+        pairs = zip(direct, correct, strict=True)
+        lead = tuple(PairedDifference.of(first, second) for first, second in pairs)
+    reached = tuple(float(each.mean()) for each in correct)
+    return Outcome(
+        f"{len(reached)} blocks removed, {100 * reached[-1]:.2f} % on {len(tests):,} test images",
+        BlockSearch(report.to_json(), reached, lead, accuracy(model, tests), len(tests)),
+        files=(keras_file(name), correct_file(name)),
+    )
+
+
+def test_subset(run: Run[BlockRemovalRecipe]) -> "Split":
+    """Return the test images that measure the net of each step."""
+    from tfelastic.data import limited
+
+    test, count = run.dataset.test, run.recipe.block_removal.test_images
+    return test if count is None else limited(test, min(count, len(test)), seed=run.recipe.seed)
+
+
+def keras_file(name: str) -> str:
+    """Return the name of the net that a search left."""
+    return f"removed/{name}.keras"
+
+
+def correct_file(name: str) -> str:
+    """Return the name of the file that holds which test images the net of each step classifies correctly."""
+    return f"removed/{name}.npy"
+
+
+class AfterEachStep:
+    """Fine-tunes the net that a step leaves, and notes which test images it then classifies correctly.
+
+    All depends on the net alone, not on what was called before: a search that was killed goes on with the images, the
+    order and the augmentation that it would have had.
+    """
+
+    def __init__(
+        self, run: Run[BlockRemovalRecipe], name: str, full: "keras.Model", advance: Advance
+    ) -> None:
+        import tfelastic as te
+
+        self._run, self._name, self._full, self._advance = run, name, full, advance
+        self._blocks = len(te.trace(full).blocks)
+        self._tests = test_subset(run)
+
+    def __call__(self, net: "keras.Model") -> None:
+        """Train `net` in place, unless the search does without."""
+        import keras
+
+        import tfelastic as te
+        from pipelines.stages.training import calibration_images
+
+        run, seed = self._run, self._run.recipe.seed
+        removed = self._blocks - len(te.trace(net).blocks)
+        keras.utils.set_random_seed(seed)
+        if self._name.startswith(UNTUNED):
+            tuning = run.recipe.block_removal.fine_tuning
+            te.recalibrate(net, calibration_images(tuning, run.training_split, seed=seed))
+        else:
+            self._fine_tuning(removed)(net)
+        found = correct_on(net, self._tests)
+        file = run.scratch_path(f"tests/{removed:03}.npy")
+        run.workspace.save(file, lambda path: np.save(path, found))
+        self._advance(removed, f"{100 * found.mean():.2f} %")
+
+    def _fine_tuning(self, removed: int) -> "te.FineTuning":
+        import keras
+
+        import tfelastic as te
+
+        spec = self._run.recipe.block_removal.fine_tuning
+        batches = te.data.Batches(
+            _share(self._run, removed),
+            batch_size=spec.batch_size,
+            augment=spec.augment,
+            seed=self._run.recipe.seed + removed,
+        )
+        return te.FineTuning(
+            batches,
+            epochs=spec.epochs,
+            optimizer=keras.optimizers.SGD(spec.learning_rate, momentum=0.9),
+            teacher=self._full if spec.distillation else None,
+        )
+
+
+def _share(run: Run[BlockRemovalRecipe], removed: int) -> "Split":
+    """Return the images to fine-tune on after so many blocks: the next ones of a shuffled round of all."""
+    split, count = run.training_split, run.recipe.block_removal.fine_tuning.images
+    if count is None or count >= len(split):
+        return split
+    order = np.random.default_rng(run.recipe.seed).permutation(len(split))
+    return split.take(
+        np.take(order, np.arange((removed - 1) * count, removed * count), mode="wrap")
+    )
+
+
+def _correct_so_far(run: Run[BlockRemovalRecipe]) -> np.ndarray:
+    """Return for each step which test images its net classifies correctly, bool `[steps, images]`."""
+    folder = run.scratch_path("tests")
+    return np.stack([np.load(file) for file in sorted(folder.iterdir())])
+
+
+def _order(name: str, model: "keras.Model", *, seed: int) -> tuple[str, ...] | None:
+    import tfelastic as te
+
+    order = name.removeprefix(UNTUNED)
+    if order == "random":
+        return te.random_blocks(model, seed=seed)
+    return te.smallest_blocks(model) if order == "smallest" else None
+
+
+def _direct(name: str) -> str | None:
+    """Return the direct search that a search is compared with, if it is compared with one."""
+    order = name.removeprefix(UNTUNED)
+    return name.replace(order, DIRECT) if order in ORDERS[1:] else None
+
+
+def _stages() -> Mapping[str, Stage[BlockSearch]]:
+    section = "block_removal"
+    tuned = ("fine_tuning", "test_images")
+    shared = ("seed", "validation_images", *(f"{section}.{key}" for key in tuned))
+    stages: dict[str, Stage[BlockSearch]] = {}
+    for name in (*ORDERS, *(UNTUNED + order for order in ORDERS), BUDGET):
+        own = ("budget", "per") if name == BUDGET else ("compared",)
+        ahead = _direct(name)
+        stages[name] = Stage(
+            name,
+            functools.partial(run, name=name),
+            BlockSearch,
+            keys=(*shared, *(f"{section}.{key}" for key in own)),
+            stages=(data.STAGE, baseline.STAGE, *([stages[ahead]] if ahead else ())),
+            packages=("tensorflow",),
+        )
+    return stages
+
+
+#: The searches by name, in the order in which they run.
+STAGES = _stages()

@@ -1,0 +1,105 @@
+"""Train the net that the budget left, and the full net for as long, and evaluate both."""
+
+import typing
+from dataclasses import dataclass
+
+from pipelines.experiments.block_removal import block_search
+from pipelines.experiments.block_removal.recipe import BlockRemovalRecipe
+from pipelines.records import Record
+from pipelines.stages import (
+    Evaluation,
+    NetFigures,
+    Outcome,
+    PairedDifference,
+    Run,
+    Stage,
+    baseline,
+    data,
+)
+from pipelines.stages.evaluation import KEYS, evaluate
+from pipelines.stages.history import History
+
+if typing.TYPE_CHECKING:
+    import keras
+
+    from pipelines.stages.training import Trained
+
+FILE = "pruned.keras"
+TFLITE = "pruned.tflite"
+BASELINE, FULL, PRUNED = "baseline", "full", "pruned"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinalNet(NetFigures):
+    """A net's figures, and its paired difference from the baseline."""
+
+    name: str
+    against_baseline: PairedDifference
+
+
+@dataclass(frozen=True)
+class FinallyTrained(Record):
+    """The baseline, the full net trained on, and the pruned net; and the epochs of the last two."""
+
+    nets: tuple[FinalNet, ...]
+    histories: dict[str, History]
+
+
+def run(run: Run[BlockRemovalRecipe]) -> Outcome[FinallyTrained]:
+    """Train both, and pair them with the baseline over all test images."""
+    import keras
+
+    nets = {BASELINE: baseline.load(run)}
+    histories, earlier_seconds = {}, 0.0
+    for name, file in (
+        (FULL, baseline.FILE),
+        (PRUNED, block_search.keras_file(block_search.BUDGET)),
+    ):
+        nets[name] = keras.saving.load_model(run.path(file))
+        trained = _train(run, name, nets[name], teacher=nets[BASELINE])
+        histories[name] = trained.history
+        earlier_seconds += trained.earlier_seconds
+    found: dict[str, Evaluation] = {}
+    with run.reporter.bar(len(nets), "nets") as advance:
+        for name, net in nets.items():
+            found[name] = evaluate(run, net)
+            advance(len(found), name)
+    run.workspace.save(FILE, nets[PRUNED].save)
+    run.workspace.save_bytes(TFLITE, found[PRUNED].tflite)
+    before = found[BASELINE].correct
+    rows = tuple(
+        FinalNet(
+            **vars(each.figures),
+            name=name,
+            against_baseline=PairedDifference.of(each.correct, before),
+        )
+        for name, each in found.items()
+    )
+    return Outcome(
+        "  ".join(f"{row.name} {100 * row.accuracy_keras:.2f} %" for row in rows),
+        FinallyTrained(rows, histories),
+        files=(FILE, TFLITE),
+        earlier_seconds=earlier_seconds,
+    )
+
+
+def _train(
+    run: Run[BlockRemovalRecipe], name: str, net: "keras.Model", *, teacher: "keras.Model"
+) -> "Trained":
+    """Train a net in place, with the outputs of the teacher if the recipe says so."""
+    import tfelastic as te
+    from pipelines.stages.training import train
+
+    spec = run.recipe.block_removal.final_training
+    student = te.Student(net, teacher if spec.distillation else None)
+    return train(run, student, run.training_split, training=spec, name=name)
+
+
+STAGE = Stage(
+    "final_training",
+    run,
+    FinallyTrained,
+    keys=(*KEYS, "block_removal.final_training"),
+    stages=(data.STAGE, baseline.STAGE, block_search.STAGES[block_search.BUDGET]),
+    packages=("tensorflow", "ai_edge_litert"),
+)

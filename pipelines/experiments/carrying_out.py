@@ -1,0 +1,107 @@
+"""Carry out a recipe: its experiment's stages between the data and the report."""
+
+import dataclasses
+import platform
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from pipelines.backend import start_backend
+from pipelines.experiments.registry import Experiment, experiment, name_of, read_metrics
+from pipelines.recipe import Recipe
+from pipelines.report import PAGE, Content, Metrics, render
+from pipelines.stages import (
+    Nothing,
+    Outcome,
+    Prospect,
+    Run,
+    Stage,
+    baseline,
+    data,
+    foresee,
+    run_stages,
+    seconds_of,
+)
+
+METRICS = "metrics.json"
+
+_PACKAGES = ("tfelastic", "keras", "tensorflow", "ai-edge-litert", "numpy")
+
+
+def stages_of(recipe: Recipe) -> tuple[Stage[Any], ...]:
+    """Return the stages of a recipe, first to last."""
+    found = experiment(name_of(recipe))
+    stages = (data.STAGE, *found.stages(recipe))
+    return (*stages, _report_stage(found, recipe, stages))
+
+
+def carry_out(run: Run[Any]) -> None:
+    """Run every stage that has to run, the experiment's check ahead of the trainings."""
+    stages = stages_of(run.recipe)
+    run_stages(run, stages[:1])
+    if any(prospect.reasons for prospect in foresee(run, stages[:-1])):
+        start_backend()
+        experiment(name_of(run.recipe)).check(run)
+    run_stages(run, stages[1:])
+
+
+def prospects(run: Run[Any]) -> tuple[Prospect, ...]:
+    """Return which stages of the run would run, and why."""
+    return foresee(run, stages_of(run.recipe))
+
+
+def content_of(metrics: Metrics) -> Content:
+    """Return the content of a finished run's report."""
+    return experiment(metrics.experiment).content(metrics)
+
+
+def write_report(workspace: Path) -> Path:
+    """Draw a finished run's page anew and return its path."""
+    from tfelastic.files import write_atomically
+
+    metrics = read_metrics(workspace)
+    page = render(metrics, content_of(metrics))
+    return write_atomically(workspace / PAGE, page.encode())
+
+
+def _report_stage(
+    found: Experiment, recipe: Recipe, stages: tuple[Stage[Any], ...]
+) -> Stage[Nothing]:
+    """Return the last stage, which gathers what all stages found and draws the page from it."""
+
+    def run(run: Run[Any]) -> Outcome[Nothing]:
+        metrics = found.collect(run, _common(run, recipe, stages))
+        page = render(metrics, found.content(metrics))
+        run.workspace.save_json(METRICS, metrics.to_json())
+        run.workspace.save_text(PAGE, page)
+        return Outcome(f"{PAGE}, {METRICS}", Nothing(), files=(METRICS, PAGE))
+
+    keys = tuple(field.name for field in dataclasses.fields(recipe))
+    return Stage("report", run, Nothing, keys, stages, packages=("jinja2", "matplotlib"))
+
+
+def _common(run: Run[Any], recipe: Recipe, stages: tuple[Stage[Any], ...]) -> dict[str, Any]:
+    """Return the figures that every experiment has."""
+    return {
+        "experiment": name_of(recipe),
+        "name": recipe.name,
+        "command": run.command,
+        "seed": recipe.seed,
+        "fingerprint": recipe.fingerprint,
+        "data": run.result(data.STAGE).description,
+        "baseline": run.result(baseline.STAGE),
+        "seconds": seconds_of(run.workspace, stages),
+        "versions": versions(),
+        "recipe": recipe.to_json(),
+    }
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of what decides a run's numbers."""
+    found = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found

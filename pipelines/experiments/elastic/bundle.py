@@ -1,0 +1,47 @@
+"""Pack the variants into one file for the device."""
+
+from dataclasses import dataclass
+
+from pipelines.experiments.elastic import export
+from pipelines.experiments.elastic.recipe import ElasticRecipe
+from pipelines.records import Record
+from pipelines.stages import Outcome, Run, Stage, data
+
+FILE = "model.elastic"
+
+
+@dataclass(frozen=True)
+class WrittenBundle(Record):
+    """The bundle's size and digest."""
+
+    bundle_bytes: int
+    sha256: str
+
+
+def run(run: Run[ElasticRecipe]) -> Outcome[WrittenBundle]:
+    """Write model.elastic."""
+    import tflite_export as tx
+
+    reports = map(tx.VariantReport.from_json, run.result(export.STAGE).reports)
+    variants = [
+        report.packable(run.path(export.tflite_file(report.name)).read_bytes())
+        for report in reports
+    ]
+    report = tx.write_bundle(
+        run.path(FILE), variants, name=run.recipe.name, labels=run.dataset.classes_of()
+    )
+    return Outcome(
+        f"{FILE}: {report.bundle_bytes / 1000:,.1f} kB",
+        WrittenBundle(report.bundle_bytes, report.sha256),
+        files=(FILE,),
+    )
+
+
+STAGE = Stage(
+    "bundle",
+    run,
+    WrittenBundle,
+    keys=("name",),
+    stages=(data.STAGE, export.STAGE),
+    packages=("ai_edge_litert",),
+)

@@ -1,0 +1,55 @@
+"""The figures of a finished run of an elastic network."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pipelines.experiments.elastic import (
+    bundle,
+    comparison,
+    export,
+    joint_training,
+    profile,
+    selector,
+)
+from pipelines.experiments.elastic.comparison import ComparedRung
+from pipelines.experiments.elastic.export import ExportedVariant
+from pipelines.experiments.elastic.profile import LatencyFigures
+from pipelines.experiments.elastic.recipe import ElasticRecipe
+from pipelines.experiments.elastic.selector import SelectorRun
+from pipelines.report import Machine, Metrics
+from pipelines.stages import Run
+
+
+@dataclass(frozen=True, kw_only=True)
+class VariantFigures(ExportedVariant, LatencyFigures):
+    """What an exported rung costs, reaches and takes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ElasticMetrics(Metrics):
+    """The variants, the bundle, what the selector did, and, where asked for, the methods compared."""
+
+    comparison: tuple[ComparedRung, ...] | None
+    variants: tuple[VariantFigures, ...]
+    bundle_bytes: int
+    selector: tuple[SelectorRun, ...]
+
+
+def collect(run: Run[ElasticRecipe], common: Mapping[str, Any]) -> ElasticMetrics:
+    """Gather what the stages found."""
+    measured, spec = run.result(profile.STAGE), run.recipe.profile
+    compared = run.result(comparison.STAGE).rungs if run.recipe.comparison else None
+    variants = tuple(
+        VariantFigures(**vars(each), **vars(measured.latencies[each.name]))
+        for each in run.result(export.STAGE).variants
+    )
+    return ElasticMetrics(
+        **common,
+        trainings={"all widths together": run.result(joint_training.STAGE).history},
+        profile=Machine(measured.device, spec.threads, spec.runs),
+        comparison=compared,
+        variants=variants,
+        bundle_bytes=run.result(bundle.STAGE).bundle_bytes,
+        selector=run.result(selector.STAGE).rows,
+    )

@@ -1,0 +1,104 @@
+"""The pictures of a run of an elastic network."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from pipelines.experiments.elastic.comparison import ComparedRung
+from pipelines.experiments.elastic.metrics import ElasticMetrics
+from pipelines.report.figures import COLORS, FIRST, MUTED, PAPER, SECOND, canvas
+from pipelines.report.numbers import TimeUnit
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+#: The least that the axis of the accuracy spans, in points.
+_LEAST_POINTS = 3.0
+
+
+def draw_trade_off(metrics: ElasticMetrics) -> "Figure":
+    """Draw accuracy against latency: a dot at each variant's median, a whisker to its p90."""
+    figure, (axes,) = canvas(7.2, 3.6, columns=1)
+    unit = TimeUnit.of(max(variant.p90_us for variant in metrics.variants))
+    for variant in metrics.variants:
+        p50, p90 = variant.p50_us / unit.microseconds, variant.p90_us / unit.microseconds
+        reached = 100 * variant.accuracy_tflite
+        axes.plot([p50, p90], [reached, reached], color=FIRST, linewidth=1.5, alpha=0.6)
+        axes.plot([p90], [reached], marker="|", color=FIRST, markersize=8)
+        axes.plot([p50], [reached], marker="o", color=FIRST, markersize=8, markeredgecolor=PAPER)
+        axes.annotate(
+            variant.name, (p50, reached), (0, -16), textcoords="offset points", ha="center"
+        )
+    dashes = (0, (5, 3))
+    axes.axhline(
+        100 * metrics.baseline.accuracy, color=SECOND, linewidth=1.2, linestyle=dashes, zorder=1
+    )
+    for row in metrics.selector:
+        _draw_budget(axes, row.budget_us, unit)
+    axes.set_xlabel(f"latency of one image, {unit.name} (dot: median, bar: p90)")
+    axes.set_ylabel("accuracy, %")
+    axes.set_xlim(left=0)
+    axes.set_ylim(*_accuracy_range(axes.dataLim.y0, axes.dataLim.y1))
+    axes.grid(axis="y")
+    return figure
+
+
+def _accuracy_range(low: float, high: float) -> tuple[float, float]:
+    """Return an axis that lets no difference of a few test images look like a cliff."""
+    margin = max(0.2 * (high - low), (_LEAST_POINTS - (high - low)) / 2)
+    top = min(high + margin, 100.2)
+    return min(low - margin, top - _LEAST_POINTS), top
+
+
+def _draw_budget(axes: "Axes", budget_us: float, unit: TimeUnit) -> None:
+    budget = budget_us / unit.microseconds
+    axes.axvline(budget, color=MUTED, linewidth=0.9, linestyle=(0, (1, 3)), zorder=1)
+    axes.annotate(
+        unit.show(budget_us),
+        (budget, 1),
+        (0, 3),
+        xycoords=("data", "axes fraction"),
+        textcoords="offset points",
+        ha="center",
+        color=MUTED,
+        fontsize=8,
+    )
+
+
+def draw_selector(metrics: ElasticMetrics) -> "Figure":
+    """Draw a bar for each budget, split by the variants that ran."""
+    unit = TimeUnit.of(max(variant.p90_us for variant in metrics.variants))
+    figure, (axes,) = canvas(7.2, 1.0 + 0.35 * len(metrics.selector), columns=1)
+    for number, variant in enumerate(metrics.variants):
+        shares = [
+            100 * row.variant_counts.get(variant.name, 0) / row.requests for row in metrics.selector
+        ]
+        before = [
+            100
+            * sum(row.variant_counts.get(wider.name, 0) for wider in metrics.variants[:number])
+            / row.requests
+            for row in metrics.selector
+        ]
+        color, hatch = COLORS[number % len(COLORS)], "/" * (number // len(COLORS))
+        axes.barh(range(len(shares)), shares, 0.7, before, color=color, hatch=hatch)
+        axes.plot([], [], "s", color=color, label=variant.name)
+    budgets = [f"{unit.show(row.budget_us)} {unit.name}" for row in metrics.selector]
+    axes.set_yticks(range(len(budgets)), budgets)
+    axes.invert_yaxis()
+    axes.set_xlabel("% of the requests")
+    axes.set_xlim(0, 100)
+    figure.legend(frameon=False, loc="outside upper center", ncols=len(metrics.variants))
+    return figure
+
+
+def draw_methods(rungs: Sequence[ComparedRung], titles: Mapping[str, str]) -> "Figure":
+    """Draw each method's accuracy against the share of parameters."""
+    shares = [100 * each.params / rungs[0].params for each in rungs]
+    figure, (axes,) = canvas(7.2, 3.4, columns=1)
+    for (method, title), marker in zip(titles.items(), "so^", strict=True):
+        reached = [100 * each.methods[method].accuracy_keras for each in rungs]
+        axes.plot(shares, reached, marker=marker, label=title)
+    axes.set_xlabel("parameters, % of the widest net's")
+    axes.set_ylabel("accuracy, %")
+    axes.legend(frameon=False)
+    return figure

@@ -1,0 +1,98 @@
+"""The recipe of an elastic network: its ladder, its trainings and its selector."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from pipelines.recipe import Recipe, Training
+from pipelines.records import Record, require
+
+
+@dataclass(frozen=True)
+class LadderSpec(Record):
+    """How narrow and how deep the rungs are and which channels they keep, as in `tfelastic.ladder`."""
+
+    widths: tuple[float, ...] = (1.0, 0.75, 0.5, 0.25)
+    depths: tuple[float, ...] | None = None
+    criterion: str = "magnitude"
+    strategy: Literal["uniform", "global"] = "uniform"
+    round_to: int = 8
+
+    def __post_init__(self) -> None:
+        falling = all(a > b for a, b in zip(self.widths, self.widths[1:], strict=False))
+        from_one = bool(self.widths) and self.widths[0] == 1.0 and self.widths[-1] > 0
+        # With depths, which may fall instead, `tfelastic.ladder` checks both together.
+        require(
+            from_one and (falling or self.depths is not None),
+            "widths",
+            "widths that fall from 1 and stay above 0",
+            self.widths,
+        )
+        require(self.round_to >= 1, "round_to", "at least 1", self.round_to)
+
+
+@dataclass(frozen=True)
+class ElasticTraining(Training):
+    """The training of all rungs together; with `distillation` the others learn from the widest one's outputs."""
+
+    distillation: bool = True
+
+
+@dataclass(frozen=True)
+class Published(Record):
+    """A paper's accuracies, in percent, of its original net and of the rungs by their names here."""
+
+    source: str
+    original: float
+    rungs: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Comparison(Record):
+    """What joint training is compared with: prune-and-grow, and each rung's net trained independently.
+
+    All start from the baseline, share its ladder, and train by the schedule of `elastic`, so for as many epochs.
+
+    With `distillation` the levels of prune-and-grow learn from the original too. `published` are figures to set
+    beside ours.
+    """
+
+    distillation: bool = True
+    published: Published | None = None
+
+
+@dataclass(frozen=True)
+class SelectorSpec(Record):
+    """Under which budgets, in microseconds, the selector runs, and over how many test images.
+
+    `auto` takes the budgets that lie midway between neighbouring variants' p90 latencies;
+    `requests: null` takes every test image.
+    """
+
+    budgets: Literal["auto"] | tuple[float, ...] = "auto"
+    requests: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.budgets != "auto":
+            good = bool(self.budgets) and all(float(budget) > 0 for budget in self.budgets)
+            require(good, "budgets", "'auto' or microseconds above 0", self.budgets)
+        require(
+            self.requests is None or self.requests >= 1,
+            "requests",
+            "null or at least 1",
+            self.requests,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ElasticRecipe(Recipe):
+    """A run that trains one elastic network, exports it and runs its selector.
+
+    Example:
+        >>> ElasticRecipe(name="tiny").ladder.widths
+        (1.0, 0.75, 0.5, 0.25)
+    """
+
+    ladder: LadderSpec = field(default_factory=LadderSpec)
+    elastic: ElasticTraining = field(default_factory=ElasticTraining)
+    comparison: Comparison | None = None
+    selector: SelectorSpec = field(default_factory=SelectorSpec)

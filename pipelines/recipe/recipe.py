@@ -1,0 +1,122 @@
+"""The recipe that all experiments share, and how one is read from its file."""
+
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any, Self
+
+from pipelines.errors import RecipeError, RecordError
+from pipelines.recipe.sections import Data, Export, Model, ProfileSpec, Training
+from pipelines.recipe.strict_yaml import merged, override, parse
+from pipelines.records import Record, hint, read, require
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe(Record):
+    """Everything that determines a run; an experiment adds its own sections.
+
+    Example:
+        >>> recipe = Recipe.from_json({"name": "tiny", "baseline": {"epochs": 3}})
+        >>> recipe.baseline.epochs, recipe.data.source
+        (3, 'digits')
+        >>> Recipe.from_json(recipe.to_json()) == recipe
+        True
+    """
+
+    name: str
+    seed: int = 0
+    data: Data = field(default_factory=Data)
+    model: Model = field(default_factory=Model)
+    baseline: Training = field(default_factory=Training)
+    export: Export = field(default_factory=Export)
+    profile: ProfileSpec = field(default_factory=ProfileSpec)
+
+    def __post_init__(self) -> None:
+        good = re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", self.name) is not None
+        require(good, "name", "letters, digits, '.', '_' and '-'", self.name)
+        require(self.seed >= 0, "seed", "at least 0", self.seed)
+
+    @property
+    def validation_images(self) -> int:
+        """How many training images are held out from every training."""
+        return 0
+
+    @classmethod
+    def from_json(cls, data: Any) -> Self:
+        """Read a recipe strictly.
+
+        Raises:
+            RecipeError: A key is unknown or missing, or a value is of the wrong type or range.
+        """
+        try:
+            recipe: Self = read(cls, data)
+        except RecordError as error:
+            raise RecipeError(str(error)) from None
+        return recipe
+
+    @property
+    def fingerprint(self) -> str:
+        """The sha256, in hex, of what the run's results depend on (not of where its data lie)."""
+        tree = self.to_json()
+        del tree["data"]["data_dir"]
+        canonical = json.dumps(tree, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def built_in() -> tuple[str, ...]:
+    """Return the names of the recipes that ship with tfelastic."""
+    entries = resources.files("pipelines.recipes").iterdir()
+    return tuple(sorted(entry.name[:-5] for entry in entries if entry.name.endswith(".yaml")))
+
+
+def read_tree(
+    name_or_path: str, *, schedule: str | None = None, overrides: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Return the keys of a recipe by its built-in name or its path, not yet checked.
+
+    Args:
+        name_or_path: The name, or the path of a .yaml file.
+        schedule: Which of the file's further schedules to merge into the recipe; it is added to the run's name.
+        overrides: `a.b=value` texts that come last.
+
+    Raises:
+        RecipeError: There is no such recipe or schedule, or it or an override is malformed.
+    """
+    tree = parse(_text(name_or_path), f"recipe {name_or_path}")
+    if not isinstance(tree, dict):
+        raise RecipeError(f"recipe {name_or_path}: expected a mapping of keys, received {tree!r}")
+    tree.setdefault("name", Path(name_or_path).stem)
+    schedules = tree.pop("schedules", {})
+    if schedule is not None:
+        if not isinstance(schedules, dict) or not isinstance(schedules.get(schedule), dict):
+            known = ", ".join(schedules) or "none"
+            raise RecipeError(
+                f"recipe {name_or_path} has no schedule {schedule!r}{hint(schedule, tuple(schedules))}; "
+                f"its schedules: {known}. Leave out --schedule for the recipe as it stands"
+            )
+        tree = {**merged(tree, schedules[schedule]), "name": f"{tree['name']}-{schedule}"}
+    for assignment in overrides:
+        override(tree, assignment)
+    return tree
+
+
+def _text(name_or_path: str) -> str:
+    path = Path(name_or_path)
+    if path.suffix in (".yaml", ".yml"):
+        try:
+            return path.read_text(encoding="utf-8")
+        except OSError as error:
+            raise RecipeError(f"cannot read the recipe {path}: {error.strerror}") from None
+    if name_or_path in built_in():
+        return (resources.files("pipelines.recipes") / f"{name_or_path}.yaml").read_text(
+            encoding="utf-8"
+        )
+    known = ", ".join(built_in())
+    raise RecipeError(
+        f"no recipe {name_or_path!r}{hint(name_or_path, built_in())}; "
+        f"give the path of a .yaml file or one of the built-in ones: {known}"
+    )

@@ -1,0 +1,120 @@
+"""The sections that every recipe has, each a frozen dataclass whose constructor checks its values."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from pipelines.records import Record, require
+
+#: How training images are varied.
+Augmentation = Literal["shift", "shift-flip"] | None
+
+
+@dataclass(frozen=True)
+class Data(Record):
+    """Which images to train and to test with.
+
+    `source` is `digits`, a tfds name, a prepared tfds directory or an image folder; `data_dir` is
+    where tfds keeps its data sets, and is no part of a run's identity.
+    """
+
+    source: str = "digits"
+    data_dir: str | None = None
+    image_size: int | None = None
+    limit: int | None = None
+
+    def __post_init__(self) -> None:
+        require(bool(self.source), "source", "the name or path of a data set", self.source)
+        for key in ("image_size", "limit"):
+            value = getattr(self, key)
+            require(value is None or value >= 1, key, "null or at least 1", value)
+
+
+@dataclass(frozen=True)
+class Model(Record):
+    """Which net of the zoo, its options, and the file of pretrained weights that it starts from.
+
+    `weights` is a file that `tfelastic.zoo.load_resnet_cifar` reads; without one the net starts from random
+    weights.
+    """
+
+    name: str = "resnet8"
+    options: dict[str, Any] = field(default_factory=dict)
+    weights: str | None = None
+
+
+@dataclass(frozen=True)
+class Training(Record):
+    """One training.
+
+    The learning rate rises linearly during the first `warmup` (a share of all steps), then falls
+    along a cosine to 0.
+    """
+
+    epochs: int = 10
+    batch_size: int = 128
+    optimizer: Literal["sgd", "adamw"] = "sgd"
+    learning_rate: float = 0.1
+    warmup: float = 0.1
+    weight_decay: float = 5e-4
+    augment: Augmentation = "shift-flip"
+
+    def __post_init__(self) -> None:
+        require(self.epochs >= 1, "epochs", "at least 1", self.epochs)
+        require(self.batch_size >= 1, "batch_size", "at least 1", self.batch_size)
+        require(self.learning_rate > 0, "learning_rate", "more than 0", self.learning_rate)
+        require(0 <= self.warmup < 1, "warmup", "a share from 0 to below 1", self.warmup)
+        require(self.weight_decay >= 0, "weight_decay", "at least 0", self.weight_decay)
+
+
+@dataclass(frozen=True)
+class Limits(Record):
+    """A budget: shares of the original up to 1, or amounts above; all that are given hold."""
+
+    params: float | None = None
+    macs: float | None = None
+    peak_bytes: float | None = None
+    tflite_bytes: float | None = None
+
+    def __post_init__(self) -> None:
+        require(bool(self.given), "budget", "at least one limit, such as params: 0.5", {})
+        for key, value in self.given.items():
+            require(value > 0, key, "more than 0", value)
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The limits that are set."""
+        return {key: value for key, value in vars(self).items() if value is not None}
+
+
+@dataclass(frozen=True)
+class Export(Record):
+    """How nets become .tflite files.
+
+    `calibration` images set the quantization ranges. `tolerance` scales the scheme's bounds on how
+    far a variant may stray from its Keras model; at 1, int8 may lose 1 point of accuracy. `target` is
+    what will run the variants; older forks of TFLM need `per_channel_dense: false`.
+    """
+
+    scheme: str = "int8"
+    target: Literal["phone", "tflm"] = "phone"
+    per_channel_dense: bool = True
+    calibration: int = 256
+    tolerance: float = 1.0
+
+    def __post_init__(self) -> None:
+        require(self.calibration >= 1, "calibration", "at least 1 image", self.calibration)
+        require(self.tolerance >= 0, "tolerance", "at least 0", self.tolerance)
+
+
+@dataclass(frozen=True)
+class ProfileSpec(Record):
+    """How latencies are measured."""
+
+    runs: int = 200
+    warmup: int = 20
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        require(self.runs >= 1, "runs", "at least 1", self.runs)
+        require(self.warmup >= 0, "warmup", "at least 0", self.warmup)
+        require(self.threads >= 1, "threads", "at least 1", self.threads)

@@ -1,0 +1,52 @@
+"""What a report consists of: a headline, the key figures, and sections, each of text, tables and a picture."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class KeyFigure:
+    """A figure to see first, and what it is."""
+
+    value: str
+    caption: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """A section of a run's results.
+
+    Attributes:
+        title: Its heading.
+        lines: Markdown; where empty, the section is for the page alone.
+        draw: Draws its picture, where it has one.
+        caption: What to know of the picture.
+        machine_bound: Whether it holds times of this machine, which mean nothing on a page of results.
+    """
+
+    title: str
+    lines: tuple[str, ...] = ()
+    draw: "Callable[[], Figure] | None" = None
+    caption: str = ""
+    machine_bound: bool = False
+
+
+@dataclass(frozen=True)
+class Content:
+    """A run's results as people read them.
+
+    Attributes:
+        headline: What the run is about, in half a sentence.
+        key_figures: The figures to see first.
+        sections: The sections in the order in which they are read.
+        curves: What to know of the training curves.
+    """
+
+    headline: str
+    key_figures: tuple[KeyFigure, ...]
+    sections: tuple[Section, ...]
+    curves: str = "On augmented training images."

@@ -1,0 +1,132 @@
+"""Which stages of a run have to run, and the loop that runs them in order."""
+
+import importlib.util
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pipelines.backend import start_backend
+from pipelines.errors import StageError
+from pipelines.stages.run import Run
+from pipelines.stages.stage import Stage
+from pipelines.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Prospect:
+    """What is to be expected of a stage.
+
+    Attributes:
+        stage: The stage.
+        reasons: Why it runs; empty where it is kept.
+        seconds: How long it took when it was last finished; `None` where it never was.
+    """
+
+    stage: Stage[Any]
+    reasons: tuple[str, ...]
+    seconds: float | None
+
+
+def foresee(run: Run[Any], stages: Sequence[Stage[Any]]) -> tuple[Prospect, ...]:
+    """Return which stages would run, and why.
+
+    A stage that reads one that runs is counted as running; it is kept after all if that one ends with the very
+    results and files that it had.
+    """
+    found: dict[str, Prospect] = {}
+    for stage in stages:
+        entry = run.workspace.entry(stage.name)
+        rerun = tuple(
+            f"the stage {earlier.name} runs"
+            for earlier in stage.stages
+            if earlier.name in found and found[earlier.name].reasons
+        )
+        reasons = rerun or tuple(_reasons(run, stage))
+        found[stage.name] = Prospect(stage, reasons, entry.seconds if entry else None)
+    return tuple(found.values())
+
+
+def run_stages(run: Run[Any], stages: Sequence[Stage[Any]]) -> None:
+    """Run in order every stage whose inputs changed since it was finished, recording each as it ends.
+
+    Raises:
+        StageError: A package is missing that a stage needs which is about to run.
+    """
+    workspace, reporter = run.workspace, run.reporter
+    ahead = [each.stage for each in foresee(run, stages) if each.reasons]
+    _require_packages(ahead)
+    if ahead:
+        start_backend()
+    for stage in stages:
+        if not any(_reasons(run, stage)):
+            if entry := workspace.entry(stage.name):
+                reporter.done(stage.name, entry.summary, seconds=0.0, kept=True)
+            continue
+        inputs = inputs_of(stage, run)
+        workspace.start(stage.name, inputs)
+        start = time.perf_counter()
+        with reporter.stage(stage.name):
+            outcome = stage.run(run.within(stage))
+        seconds = time.perf_counter() - start + outcome.earlier_seconds
+        workspace.finish(
+            stage.name,
+            outcome.summary,
+            inputs=inputs,
+            files=outcome.files,
+            result=outcome.result.to_json(),
+            seconds=seconds,
+        )
+        reporter.done(stage.name, outcome.summary, seconds=seconds, kept=False)
+
+
+def inputs_of(stage: Stage[Any], run: Run[Any]) -> dict[str, Any]:
+    """Return all that a stage reads: recipe keys by value, files and outcomes of earlier stages by digest."""
+    inputs = stage.own_inputs(run.recipe)
+    for earlier in stage.stages:
+        entry = run.workspace.entry(earlier.name)
+        inputs[f"stage {earlier.name}"] = entry.digest if entry else None
+    return inputs
+
+
+def _reasons(run: Run[Any], stage: Stage[Any]) -> Iterator[str]:
+    """Yield why a stage has to run, if it has to."""
+    entry = run.workspace.entry(stage.name)
+    if entry is None:
+        yield "it was not finished yet"
+    elif not run.workspace.finished(stage.name):
+        yield "a file that it left is gone or changed"
+    else:
+        yield from changes(entry.inputs, inputs_of(stage, run))
+
+
+def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what differs between two inputs of a stage, in words."""
+    for name in sorted(before.keys() | after.keys()):
+        old, new = before.get(name), after.get(name)
+        if old == new:
+            continue
+        kind, _, label = name.partition(" ")
+        if kind == "file":
+            yield f"the file {label} changed"
+        elif kind == "stage":
+            yield f"the outcome of the stage {label} changed"
+        else:
+            yield f"{name} was {old!r} and is {new!r}"
+
+
+def _require_packages(stages: Sequence[Stage[Any]]) -> None:
+    """Report a missing package before hours of work, not after them."""
+    for stage in stages:
+        missing = [name for name in stage.packages if importlib.util.find_spec(name) is None]
+        if missing:
+            raise StageError(
+                f"the stage {stage.name} needs {', '.join(missing)}, which is not installed; "
+                "pip install 'tfelastic[tensorflow,report]' brings it"
+            )
+
+
+def seconds_of(workspace: Workspace, stages: Sequence[Stage[Any]]) -> dict[str, float]:
+    """Return how long each finished stage took, in the order of the stages."""
+    entries = {stage.name: workspace.entry(stage.name) for stage in stages}
+    return {name: entry.seconds for name, entry in entries.items() if entry is not None}
