@@ -55,7 +55,7 @@ class GrowingRung(DistilledModel):
         plans = [rung.plan for rung in net.ladder.rungs]
         model, slices = build_abstract(Selection(net.graph, plans[number]))
         narrower: dict[int, Slice] = {}
-        below: dict[int, WeightSource] = {}
+        below: dict[int, keras.Variable] = {}
         if number + 1 < len(plans):
             _, narrower_slices = build_abstract(Selection(net.graph, plans[number + 1]))
             narrower = {id(piece.source): piece for piece in narrower_slices}
@@ -116,19 +116,19 @@ class GrowingRung(DistilledModel):
             if isinstance(source, PartlyFrozenWeight):
                 source.write()
             elif isinstance(rung, RungView):
-                rung.own[id(source.slice.source)].own.assign(source.own)
+                rung.own[id(source.slice.source)].assign(source.own)
             else:
                 source.slice.source.assign(source.value())
 
     def _source(
-        self, piece: Slice, narrower: Slice | None, below: WeightSource | None
+        self, piece: Slice, narrower: Slice | None, below: keras.Variable | None
     ) -> WeightSource:
         block = positions_in_slice(piece, narrower) if narrower else None
         if not has_own(piece):
             return PartlyFrozenWeight(self, piece, block)
         start = np.array(piece.value())
         if block is not None and below is not None:
-            start[np.ix_(*block)] = ops.convert_to_numpy(below.own)
+            start[np.ix_(*block)] = ops.convert_to_numpy(below)
         if piece.role == "scale":
             start = np.abs(start)
         return own_weight(self, piece, start, scales="own")

@@ -85,7 +85,7 @@ def interpolate(view: RungView, wider: keras.Model, narrower: keras.Model, *, sh
         share: How far up from the narrower to the wider one, the weight of the wider one's.
     """
     above, below = _own_weights(wider, view), _own_weights(narrower, view)
-    for key, source in view.own.items():
+    for key, source in view.own_sources.items():
         piece, (around, value) = source.slice, above[key]
         value = value[np.ix_(*positions_in_slice(around, piece))]
         # A mean makes sense only where a rule knows what a weight is: a bias, a scale, a statistic.
@@ -101,9 +101,9 @@ def _own_weights(rung: keras.Model, view: RungView) -> dict[int, tuple[Slice, np
     if isinstance(rung, RungView):
         return {
             key: (source.slice, np.array(ops.convert_to_numpy(source.own)))
-            for key, source in rung.own.items()
+            for key, source in rung.own_sources.items()
         }
-    complete = [replace(source.slice, takes={}) for source in view.own.values()]
+    complete = [replace(source.slice, takes={}) for source in view.own_sources.values()]
     return {id(piece.source): (piece, view.own_start(piece)) for piece in complete}
 
 

@@ -79,8 +79,13 @@ class RungView(keras.Model):
         return self.structure.statistics
 
     @property
-    def own(self) -> dict[int, WeightSource]:
-        """The sources with a variable of the view's own, by the `id` of the widest model's variable."""
+    def own(self) -> dict[int, keras.Variable]:
+        """The view's own variables by the `id` of the widest model's variable that each stands for."""
+        return {key: source.own for key, source in self.own_sources.items()}
+
+    @property
+    def own_sources(self) -> dict[int, WeightSource]:
+        """The sources that have a variable of the view's own, by the same keys as `own`."""
         return {id(s.slice.source): s for s in self.structure.sources if s.own is not None}
 
     def recalibrate(self, images: np.ndarray, *, batch_size: int = 128) -> None:
