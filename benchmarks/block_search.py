@@ -1,6 +1,6 @@
 """The first step of a block search on ResNet-56: one sweep for all 25 candidates, against one net after the other.
 
-    python benchmarks/block_search.py WEIGHTS.npz CIFAR10_TFDS_DIRECTORY [--images 512]
+    python -m benchmarks.block_search WEIGHTS.npz CIFAR10_TFDS_DIRECTORY [--images 512]
 
 Both ways take turns on the same images, part by part, so that a busy machine slows both alike. CPU time is what all
 threads used together.

@@ -6,7 +6,7 @@ file), of a zip of the files, and of the bundle, each as a multiple of the wides
 shifts and factors of its own, drawn at random; sizes do not depend on training. `--write docs/bundle.md` puts the
 tables into that page.
 
-    python benchmarks/bundle_size.py [NET ...] [--schemes int8 float32] [--write docs/bundle.md]
+    python -m benchmarks.bundle_size [NET ...] [--schemes int8 float32] [--write docs/bundle.md]
 """
 
 import argparse

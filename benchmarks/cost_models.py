@@ -4,7 +4,7 @@ For each network, at full and at half width: the predicted peak of activation me
 reports, the estimated size of the int8 .tflite against the file, and the sum of the measured operations against the
 measured whole, in the same rounds of the same run. `--write docs/costs.md` puts the tables into that page.
 
-    python benchmarks/cost_models.py [NET ...] [--runs N] [--write docs/costs.md]
+    python -m benchmarks.cost_models [NET ...] [--runs N] [--write docs/costs.md]
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """What ResNet-20 takes on a microcontroller: one array against separate files, copies in RAM, arenas.
 
-    python benchmarks/embed_size.py [NET]
+    python -m benchmarks.embed_size [NET]
 
 In int8, at depths 1, .6 and .3, which run in place, and at widths 1, .75, .5 and .25, which are copied. The networks
 are those of `bundle_size.py`, drawn at random: no size depends on training. Each variant is held against the

@@ -2,8 +2,8 @@
 
 Both are compiled alike, see the same images and are timed in turns, so a busy machine slows both.
 
-    python benchmarks/epoch_cost.py
-    python benchmarks/epoch_cost.py --nets vgg16_cifar --widths 1,0.8,0.64,0.512 --json
+    python -m benchmarks.epoch_cost
+    python -m benchmarks.epoch_cost --nets vgg16_cifar --widths 1,0.8,0.64,0.512 --json
 """
 
 import json

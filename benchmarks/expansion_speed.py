@@ -1,6 +1,6 @@
 """Times the C++ expansion of variants beside memcpy of as many bytes, in one run.
 
-    python benchmarks/expansion_speed.py [model.elastic ...]
+    python -m benchmarks.expansion_speed [model.elastic ...]
 
 Made cases first: a kernel of 64 output channels and 3 x 3 taps, of which a narrower one keeps runs of 8 to
 512 bytes; plain, and with float32 factors. Then each stored delta of the bundles named. memcpy and expansion

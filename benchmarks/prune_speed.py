@@ -1,6 +1,6 @@
 """Times trace, plan and prune of ResNet-50 and EfficientNet-B0, beside Torch-Pruning on the same nets.
 
-    python benchmarks/prune_speed.py --torch-python /path/to/python
+    python -m benchmarks.prune_speed --torch-python /path/to/python
 
 Both sides halve the channels of every prunable group, ranked by their L2 norm and rounded to 8. Torch-Pruning runs
 in an interpreter of its own (`--torch-python`, which needs torch and torch-pruning), so neither side loads the

@@ -1,8 +1,8 @@
 """What int8 costs each variant: with kernels of its own, with shared ones, and trained for it.
 
-    python benchmarks/quantization.py                                    # ResNet-8 on digits, trained here
-    python benchmarks/quantization.py --net elastic.keras --data DIR     # a trained network, a tfds directory
-    python benchmarks/quantization.py --net elastic.keras --data DIR --no-qat
+    python -m benchmarks.quantization                                    # ResNet-8 on digits, trained here
+    python -m benchmarks.quantization --net elastic.keras --data DIR     # a trained network, a tfds directory
+    python -m benchmarks.quantization --net elastic.keras --data DIR --no-qat
 
 Columns: Keras; `own`, each variant quantized by itself; `shared`, its kernels slices of the widest's;
 `aware`, shared too, after training all rungs with rounded kernels; `tfmot`, the variant tuned by itself with

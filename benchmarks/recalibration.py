@@ -1,7 +1,7 @@
 """What a trained network's accuracy owes to the images that its BatchNorm statistics were measured on.
 
-    python benchmarks/recalibration.py                                # ResNet-8 on digits, trained here, augmented
-    python benchmarks/recalibration.py --net net.keras --data DIR     # a trained network, a tfds directory
+    python -m benchmarks.recalibration                                # ResNet-8 on digits, trained here, augmented
+    python -m benchmarks.recalibration --net net.keras --data DIR     # a trained network, a tfds directory
 
 The network should have been trained with the augmentation `shift-flip`, as the recipes do.
 """

@@ -1,7 +1,6 @@
 """The library on Keras' JAX backend, where no tensorflow can be imported. Run as a script."""
 
 import sys
-from pathlib import Path
 
 
 class Refuse:
@@ -13,14 +12,14 @@ class Refuse:
 
 
 sys.meta_path.insert(0, Refuse())
-sys.path.insert(0, str(Path(__file__).parents[1] / "laws"))
 
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
-from generated import NAMED, ModelSpec, build, random_inputs, random_plan, run  # noqa: E402
-from oracles import difference, masked  # noqa: E402
 
 import tfelastic as te  # noqa: E402
+from tests.support.inference import random_inputs, run  # noqa: E402
+from tests.support.oracles import difference, masked  # noqa: E402
+from tests.support.random_models import NAMED, ModelSpec, build, random_plan  # noqa: E402
 
 PARTS = ("depthwise", "squeeze_excite", "nested", "operators", "split_at")
 RECIPES = [NAMED["residual"], ModelSpec(PARTS)]

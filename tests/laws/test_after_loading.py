@@ -8,12 +8,13 @@ from pathlib import Path
 
 import keras
 import pytest
-from cases import case
-from generated import LAWS, SEEDS, ModelSpec, build, every_recipe, model_specs, run
 from hypothesis import HealthCheck, given, settings
-from oracles import difference, masked
 
 import tfelastic as te
+from tests.support.cases import case
+from tests.support.inference import run
+from tests.support.oracles import difference, masked
+from tests.support.random_models import LAWS, SEEDS, ModelSpec, build, every_recipe, model_specs
 
 pytestmark = pytest.mark.usefixtures("float64")
 FILES = settings(LAWS, suppress_health_check=[HealthCheck.function_scoped_fixture])

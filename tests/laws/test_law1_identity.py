@@ -2,22 +2,21 @@
 
 import numpy as np
 import pytest
-from cases import case
-from generated import (
+from hypothesis import given
+
+import tfelastic as te
+from tests.support.cases import case
+from tests.support.inference import random_inputs, run
+from tests.support.oracles import difference
+from tests.support.random_models import (
     LAWS,
     NAMED,
     SEEDS,
     ModelSpec,
     build,
     model_specs,
-    random_inputs,
     reordering,
-    run,
 )
-from hypothesis import given
-from oracles import difference
-
-import tfelastic as te
 
 pytestmark = pytest.mark.usefixtures("float64")
 

@@ -3,12 +3,14 @@
 import keras
 import numpy as np
 import pytest
-from cases import Case, case
-from generated import LAWS, NAMED, SEEDS, ModelSpec, every_recipe, model_specs, run
 from hypothesis import given
-from oracles import difference, masked
 
 import tfelastic as te
+from tests.support.cases import Case, case
+from tests.support.inference import run
+from tests.support.oracles import difference, masked
+from tests.support.precision import precision
+from tests.support.random_models import LAWS, NAMED, SEEDS, ModelSpec, every_recipe, model_specs
 
 pytestmark = pytest.mark.usefixtures("float64")
 
@@ -36,17 +38,12 @@ def test_random_models(spec: ModelSpec, seed: int) -> None:
 
 @pytest.mark.parametrize("name", NAMED)
 def test_single_precision(name: str) -> None:
-    keras.config.set_floatx("float32")
-    keras.config.set_dtype_policy("float32")
-    try:
+    with precision("float32"):
         case.cache_clear()
         it = case(NAMED[name], 2)
+        case.cache_clear()
         assert {str(weight.dtype) for weight in it.pruned.weights} == {"float32"}
         assert law(it) < 1e-3
-    finally:
-        case.cache_clear()
-        keras.config.set_floatx("float64")
-        keras.config.set_dtype_policy("float64")
 
 
 @pytest.mark.parametrize("name", NAMED)

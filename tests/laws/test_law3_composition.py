@@ -1,12 +1,13 @@
 """Law 3: plan A and then plan B on what is left is their composition."""
 
 import pytest
-from cases import Case, case
-from generated import LAWS, NAMED, SEEDS, ModelSpec, model_specs, random_plan, run
 from hypothesis import given
-from oracles import difference
 
 import tfelastic as te
+from tests.support.cases import Case, case
+from tests.support.inference import run
+from tests.support.oracles import difference
+from tests.support.random_models import LAWS, NAMED, SEEDS, ModelSpec, model_specs, random_plan
 
 pytestmark = pytest.mark.usefixtures("float64")
 

@@ -1,12 +1,12 @@
 """Law 4: the cost predicted from graph and plan is the cost counted on the model that is built."""
 
 import pytest
-from cases import case
-from generated import LAWS, NAMED, SEEDS, ModelSpec, every_recipe, model_specs
 from hypothesis import given
-from oracles import counted_macs
 
 import tfelastic as te
+from tests.support.cases import case
+from tests.support.oracles import counted_macs
+from tests.support.random_models import LAWS, NAMED, SEEDS, ModelSpec, every_recipe, model_specs
 
 pytestmark = pytest.mark.usefixtures("float64")
 

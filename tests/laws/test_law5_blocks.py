@@ -1,13 +1,14 @@
 """Law 5: removing a block is putting its shortcut in its place."""
 
 import pytest
-from cases import Case, case
-from generated import LAWS, SEEDS, ModelSpec, model_specs, run
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from oracles import difference, masked
 
 import tfelastic as te
+from tests.support.cases import Case, case
+from tests.support.inference import run
+from tests.support.oracles import difference, masked
+from tests.support.random_models import LAWS, SEEDS, ModelSpec, model_specs
 
 pytestmark = pytest.mark.usefixtures("float64")
 

@@ -6,11 +6,12 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from cases import ladder_of
-from generated import LAWS, NAMED, ModelSpec, build, model_specs, random_inputs, run
 from hypothesis import given
 
 import tfelastic as te
+from tests.support.cases import ladder_of
+from tests.support.inference import random_inputs, run
+from tests.support.random_models import LAWS, NAMED, ModelSpec, build, model_specs
 
 
 @LAWS

@@ -1,12 +1,13 @@
 """Law 6 with law 2, in double precision: every rung of a random model is the model pruned by the rung's plan."""
 
 import pytest
-from cases import ladder_of
-from generated import LAWS, ModelSpec, build, model_specs, random_inputs, run
 from hypothesis import given
-from oracles import difference, masked
 
 import tfelastic as te
+from tests.support.cases import ladder_of
+from tests.support.inference import random_inputs, run
+from tests.support.oracles import difference, masked
+from tests.support.random_models import LAWS, ModelSpec, build, model_specs
 
 
 @pytest.mark.usefixtures("float64")

@@ -6,10 +6,11 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from generated import NAMED, build, random_inputs, run
-from oracles import difference, masked
 
 import tfelastic as te
+from tests.support.inference import random_inputs, run
+from tests.support.oracles import difference, masked
+from tests.support.random_models import NAMED, build
 
 WIDTHS = (1.0, 0.6, 0.3)
 NEW = (0.8, 0.45)

@@ -5,9 +5,10 @@ from collections.abc import Iterator, Sequence
 import keras
 import numpy as np
 import pytest
-from generated import NAMED, ModelSpec, build, random_inputs
 
 import tfelastic as te
+from tests.support.inference import random_inputs
+from tests.support.random_models import NAMED, ModelSpec, build
 from tfelastic.elastic import weight_source
 from tfelastic.elastic.growing_rung import GrowingRung
 from tfelastic.elastic.weight_source import PartlyFrozenWeight

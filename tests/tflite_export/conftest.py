@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from keras import layers
 
+from tests.support.weights import randomize
 from tflite_export.convert import convert
 
 IMAGE_SHAPE = (16, 16, 3)
@@ -44,24 +45,6 @@ def _flatten(x):
 BODIES = {"plain": _plain, "residual": _residual, "flatten": _flatten}
 
 
-def _randomize(model: keras.Model, rng: np.random.Generator) -> None:
-    """Give each weight a value such that every channel matters and no two are alike."""
-    for weight in model.trainable_weights:
-        if len(weight.shape) > 1:
-            # A depthwise kernel [height, width, channels, 1] sums over its window alone.
-            inputs = weight.shape[:2] if "depthwise" in weight.path else weight.shape[:-1]
-            weight.assign(rng.normal(0, np.sqrt(2 / np.prod(inputs)), weight.shape))
-    for layer in model.layers:
-        if isinstance(layer, layers.BatchNormalization):
-            size = layer.gamma.shape
-            layer.gamma.assign(rng.uniform(0.5, 1.5, size))
-            layer.beta.assign(rng.normal(0.2, 0.3, size))
-            layer.moving_mean.assign(rng.normal(0, 0.2, size))
-            layer.moving_variance.assign(rng.uniform(0.5, 1.5, size))
-        elif getattr(layer, "use_bias", False):
-            layer.bias.assign(rng.normal(0, 0.2, layer.bias.shape))
-
-
 @pytest.fixture(scope="session")
 def build() -> Callable[[str], keras.Model]:
     """Return a function that builds a fresh net by its name, always with the same weights."""
@@ -71,8 +54,7 @@ def build() -> Callable[[str], keras.Model]:
         image = keras.Input(IMAGE_SHAPE)
         logits = BODIES[kind](layers.Rescaling(1 / 127.5, offset=-1)(image))
         model = keras.Model(image, logits, name=kind)
-        _randomize(model, np.random.default_rng(7))
-        return model
+        return randomize(model, seed=7)
 
     return make
 

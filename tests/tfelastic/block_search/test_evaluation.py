@@ -9,6 +9,7 @@ import pytest
 from keras import layers
 
 import tfelastic as te
+from tests.support.weights import randomize
 from tfelastic.block_search import EvaluationProgress, LeaveOneOutModel, evaluation
 
 
@@ -52,16 +53,7 @@ def graph_of(part: Callable[[keras.KerasTensor], keras.KerasTensor]) -> te.Layer
     inputs = keras.Input((5, 5, 3))
     x = part(layers.Conv2D(4, 3, padding="same")(inputs))
     model = keras.Model(inputs, layers.Dense(4)(layers.GlobalAveragePooling2D()(x)))
-    random = np.random.default_rng(0)
-    for variable in model.weights:
-        positive = variable.name == "moving_variance"
-        value = (
-            random.uniform(0.5, 1, variable.shape)
-            if positive
-            else random.normal(0, 0.4, variable.shape)
-        )
-        variable.assign(value)
-    return te.trace(model)
+    return te.trace(randomize(model, seed=1))
 
 
 def batch(count: int = 6) -> np.ndarray:

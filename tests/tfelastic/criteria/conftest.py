@@ -6,18 +6,17 @@ import keras
 import numpy as np
 import pytest
 
+from tests.support.precision import precision
+from tests.support.weights import randomize
+
 layers = keras.layers
 
 
 @pytest.fixture
 def float64():
     """Let new layers compute in double precision."""
-    before = keras.config.floatx(), keras.config.dtype_policy()
-    keras.config.set_floatx("float64")
-    keras.config.set_dtype_policy("float64")
-    yield
-    keras.config.set_floatx(before[0])
-    keras.config.set_dtype_policy(before[1])
+    with precision("float64"):
+        yield
 
 
 def coupled_net(ending: str | None = None) -> keras.Model:
@@ -40,18 +39,7 @@ def coupled_net(ending: str | None = None) -> keras.Model:
     x = layers.Conv2D(4, 3, strides=3, activation="relu", name="reduce")(x)
     x = layers.Dropout(0.5)(layers.Flatten()(x))
     model = keras.Model(inputs, layers.Dense(3, activation=ending, name="logits")(x))
-    shake(model)
-    return model
-
-
-def shake(model: keras.Model, seed: int = 0) -> None:
-    """Give every weight a random value: fresh biases, scales and statistics would hide mistakes."""
-    draw = np.random.default_rng(seed)
-    for variable in model.variables:
-        if str(variable.dtype).startswith("float"):
-            value = draw.normal(0, 0.4, variable.shape)
-            positive = variable.name in ("gamma", "moving_variance")
-            variable.assign(np.abs(value) + 0.5 if positive else value)
+    return randomize(model)
 
 
 @pytest.fixture

@@ -1,19 +1,14 @@
-"""What the tests of the graph share: the judge beside this file, the laws' oracles, double precision."""
+"""What the tests of the graph share: double precision."""
 
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE), str(HERE.parents[2] / "benchmarks")]
+from tests.support.precision import precision
 
 
 @pytest.fixture(autouse=True)
 def float64() -> Iterator[None]:
     """Build and run every model in double precision."""
-    from proof import double_precision
-
-    with double_precision():
+    with precision("float64"):
         yield

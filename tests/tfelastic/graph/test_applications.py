@@ -2,7 +2,9 @@
 
 import keras
 import pytest
-from applications import (
+
+import tfelastic as te
+from benchmarks.applications import (
     PROOF,
     SURVEY,
     judge,
@@ -13,9 +15,7 @@ from applications import (
     survey,
     without_weights,
 )
-from proof import randomize
-
-import tfelastic as te
+from tests.support.weights import randomize
 
 
 @pytest.mark.parametrize("name", ["MobileNet", "MobileNetV2", "MobileNetV3Small", "VGG16"])

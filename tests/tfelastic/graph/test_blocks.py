@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 from keras import layers, ops
 from keras.src.applications.inception_resnet_v2 import CustomScaleLayer
-from proof import difference, images, outputs_of, randomize
 
 import tfelastic as te
+from tests.support.inference import random_inputs, run
+from tests.support.oracles import difference
+from tests.support.weights import randomize
 from tfelastic.graph import residuals_kept
 
 APPS = keras.applications
@@ -74,12 +76,12 @@ def test_law5_holds_for_every_family(family: str) -> None:
     graph = te.trace(model)
     assert len(graph.blocks) == candidates
     assert len(residuals_kept(graph)) == parts - candidates
-    batch = images(model)
-    unpruned = outputs_of(model, batch)
+    batch = random_inputs(model)
+    unpruned = run(model, batch)
     pruned = te.prune(model, te.KeepPlan(graph.fingerprint, removed=names(graph)))
     silence(model, graph.blocks)
-    silenced = outputs_of(model, batch)
-    assert difference(silenced, outputs_of(pruned, batch)) < 1e-5
+    silenced = run(model, batch)
+    assert difference(silenced, run(pruned, batch)) < 1e-5
     assert difference(silenced, unpruned) > 1e-3
     assert not te.trace(pruned).blocks
 
@@ -110,7 +112,7 @@ def graph_of(part: Callable[[keras.KerasTensor], keras.KerasTensor]) -> te.Layer
 
 def outputs_without(graph: te.LayerGraph, *removed: str) -> list[np.ndarray]:
     plan = te.KeepPlan(graph.fingerprint, removed=removed)
-    return outputs_of(te.prune(graph.model, plan), images(graph.model))
+    return run(te.prune(graph.model, plan), random_inputs(graph.model))
 
 
 def test_a_block_within_a_block() -> None:
@@ -225,7 +227,7 @@ def test_the_scaled_operand_of_inception_resnet_is_no_shortcut() -> None:
     (block,) = graph.blocks
     expected = outputs_without(graph, "sum")
     silence(graph.model, [block])
-    assert difference(expected, outputs_of(graph.model, images(graph.model))) < 1e-6
+    assert difference(expected, run(graph.model, random_inputs(graph.model))) < 1e-6
     other = graph_of(lambda x: part(x, scaled_last=False))
     assert not other.blocks
     assert "scales" in residuals_kept(other)["sum"]

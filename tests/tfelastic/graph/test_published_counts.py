@@ -5,9 +5,9 @@ them call FLOPs; the exact count is given here beside the paper's figure, and mu
 """
 
 import pytest
-from applications import without_weights
 
 import tfelastic as te
+from benchmarks.applications import without_weights
 
 # net: parameters, exact MACs, the paper's figure, and where it stands.
 PUBLISHED = {

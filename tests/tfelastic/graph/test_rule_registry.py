@@ -6,10 +6,10 @@ from pathlib import Path
 
 import keras
 import pytest
-from judge import CHANNELS, assert_frozen, assert_law2, net
 from keras import layers
 
 import tfelastic as te
+from tests.support.pruning_checks import CHANNELS, assert_frozen, assert_law2, net
 from tfelastic.errors import GraphError
 from tfelastic.graph import rule_registry
 

@@ -3,10 +3,10 @@
 import keras
 import numpy as np
 import pytest
-from judge import assert_law2, net
 from keras import layers
 
 import tfelastic as te
+from tests.support.pruning_checks import assert_law2, net
 from tfelastic.errors import GraphError
 
 

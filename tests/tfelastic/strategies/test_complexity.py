@@ -6,11 +6,11 @@ from itertools import pairwise
 import keras
 import numpy as np
 import pytest
-from generated import NAMED, every_recipe
-from generated import build as generate
 from keras import layers
 
 import tfelastic as te
+from tests.support.random_models import NAMED, every_recipe
+from tests.support.random_models import build as generate
 from tfelastic.errors import BudgetError, PlanError
 from tfelastic.plan import Selection
 from tfelastic.strategies import shares

@@ -10,6 +10,7 @@ from ai_edge_litert.interpreter import Interpreter
 from keras import layers
 
 import tfelastic as te
+from tests.support.weights import randomize
 from tflite_export.convert import convert
 from tflite_export.quantize.kernel_sharing import Sharing, share_kernels, shared_kernels
 from tflite_export.runtimes import predict
@@ -36,30 +37,12 @@ def _every_kernel(x):
     return layers.Dense(5, name="logits")(x)
 
 
-def _shake(net: te.ElasticModel) -> None:
-    """Give each variable a value of its own, half of all BatchNorm scales negative."""
-    rng = np.random.default_rng(1)
-    for variable in net.variables:
-        shape, role = variable.shape, variable.path.rsplit("/")[-1]
-        if not np.issubdtype(variable.dtype, np.floating):
-            continue
-        if len(shape) > 1:
-            fan = np.prod(shape[:2]) if "depthwise" in variable.path else np.prod(shape[:-1])
-            variable.assign(rng.normal(0, np.sqrt(2 / fan), shape))
-        elif role.endswith("gamma"):
-            variable.assign(rng.uniform(0.5, 1.5, shape) * rng.choice([-1, 1], shape))
-        elif role.endswith(("factor", "variance")):
-            variable.assign(rng.uniform(0.5, 2, shape))
-        else:
-            variable.assign(rng.normal(0, 0.2, shape))
-
-
 @pytest.fixture(scope="module")
 def net() -> te.ElasticModel:
     image = keras.Input(IMAGE_SHAPE)
     model = keras.Model(image, _every_kernel(layers.Rescaling(1 / 127.5, offset=-1)(image)))
     net = te.ElasticModel(model, te.ladder(model, widths=(1, 0.5), depths=(1, 0), round_to=1))
-    _shake(net)
+    randomize(net)
     return net
 
 
@@ -188,7 +171,7 @@ def test_a_factor_of_the_other_sign_is_no_slice(ladder):
 def test_a_silent_channel_keeps_its_scale(net, images):
     """Where a rung's slice of a channel is all zeros there is nothing to rescale by."""
     silent = te.ElasticModel(net.base, net.ladder)
-    _shake(silent)
+    randomize(silent)
     kernel = silent.base.get_layer("late").kernel
     values = kernel.numpy()
     values[:, :, :4, 1] = 0

@@ -2,8 +2,9 @@
 
 import keras
 import pytest
-from judge import assert_frozen, assert_law2, net
 from keras import layers
+
+from tests.support.pruning_checks import assert_frozen, assert_law2, net
 
 KINDS = {
     "plain": (2, lambda: layers.Conv2D(6, 3, name="tested")),

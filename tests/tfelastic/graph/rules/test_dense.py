@@ -1,8 +1,9 @@
 """Fully connected layers, by law 2."""
 
 import pytest
-from judge import assert_frozen, assert_law2, net
 from keras import layers
+
+from tests.support.pruning_checks import assert_frozen, assert_law2, net
 
 TAILS = {
     "after_flatten": lambda x: layers.Dense(6, name="tested")(layers.Flatten()(x)),

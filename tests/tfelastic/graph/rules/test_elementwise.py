@@ -3,8 +3,9 @@
 import keras
 import numpy as np
 import pytest
-from judge import CHANNELS, assert_frozen, assert_law2, net
 from keras import layers, ops
+
+from tests.support.pruning_checks import CHANNELS, assert_frozen, assert_law2, net
 
 _NAMES = """
 celu elu exponential gelu hard_shrink hard_sigmoid hard_silu hard_tanh leaky_relu linear log_sigmoid mish relu

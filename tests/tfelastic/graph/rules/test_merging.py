@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from judge import CHANNELS, assert_frozen, assert_law2, net
 from keras import layers, ops
 
 import tfelastic as te
+from tests.support.pruning_checks import CHANNELS, assert_frozen, assert_law2, net
 
 MERGES = {
     "add": layers.Add(),

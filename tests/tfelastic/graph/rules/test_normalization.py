@@ -3,8 +3,9 @@
 import keras
 import numpy as np
 import pytest
-from judge import CHANNELS, assert_frozen, assert_law2, net
 from keras import layers
+
+from tests.support.pruning_checks import CHANNELS, assert_frozen, assert_law2, net
 
 ALONG = {
     "batch": lambda: layers.BatchNormalization(),

@@ -3,8 +3,9 @@
 from typing import Any
 
 import pytest
-from judge import CHANNELS, assert_frozen, assert_law2, net
 from keras import layers, ops
+
+from tests.support.pruning_checks import CHANNELS, assert_frozen, assert_law2, net
 
 SIZE = 5  # of the maker's images
 

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from judge import assert_law2, net, some_plan
 from keras import layers, ops
-from proof import randomize
 
 import tfelastic as te
+from tests.support.pruning_checks import assert_law2, net, some_plan
+from tests.support.weights import randomize
 
 IMAGES = {
     "max_pooling": lambda **f: layers.MaxPooling2D(2, **f),

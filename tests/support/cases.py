@@ -5,9 +5,10 @@ from functools import cache
 
 import keras
 import numpy as np
-from generated import ModelSpec, build, random_inputs, random_plan
 
 import tfelastic as te
+from tests.support.inference import random_inputs
+from tests.support.random_models import ModelSpec, build, random_plan
 
 
 @dataclass(frozen=True, eq=False)

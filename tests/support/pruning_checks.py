@@ -6,18 +6,11 @@ from typing import Any
 import keras
 import numpy as np
 from keras import layers
-from proof import (
-    TOLERANCE,
-    counted_macs,
-    difference,
-    images,
-    masked,
-    outputs_of,
-    randomize,
-    wrong_plans,
-)
 
 import tfelastic as te
+from tests.support.inference import random_inputs, run
+from tests.support.oracles import TOLERANCE, counted_macs, difference, masked, wrong_plans
+from tests.support.weights import randomize
 
 CHANNELS = 8
 CONVOLUTIONS = {1: layers.Conv1D, 2: layers.Conv2D, 3: layers.Conv3D}
@@ -61,9 +54,9 @@ def assert_law2(model: keras.Model, *, prunable: Sequence[str] = ("maker",)) -> 
     assert not missing, "\n".join(map(str, missing.values()))
     plan = some_plan(graph)
     pruned = te.prune(model, plan)
-    batch = images(model)
+    batch = random_inputs(model)
     expected = masked(graph, plan, batch)
-    assert difference(expected, outputs_of(pruned, batch)) < TOLERANCE
+    assert difference(expected, run(pruned, batch)) < TOLERANCE
     for wrong in wrong_plans(graph, plan):
         assert difference(expected, masked(graph, wrong, batch)) > 1e-6
     predicted = te.cost(graph, plan)

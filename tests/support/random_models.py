@@ -6,7 +6,7 @@ are random everywhere (BatchNorm statistics, negative scales, biases), so that n
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import prod, sqrt
+from math import prod
 from typing import Any, TypeAlias
 
 import keras
@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from keras import layers, ops
 
 import tfelastic as te
+from tests.support.weights import randomize
 
 # Recipes are short as they are: a failing example is reported at once, not made smaller first.
 PHASES = (Phase.explicit, Phase.generate)
@@ -399,49 +400,13 @@ def build(spec: ModelSpec) -> keras.Model:
         x = PARTS[name](net, x)
     outputs = HEADS[spec.head](net, x)
     model = keras.Model(net.inputs if len(net.inputs) > 1 else net.inputs[0], outputs)
-    randomize(model, spec.seed)
-    return model
-
-
-def randomize(model: keras.Model, seed: int) -> None:
-    """Give every weight random values under which activations keep about their size."""
-    rng = np.random.default_rng(seed)
-    for variable in model.weights:
-        shape = variable.shape
-        if "float" not in variable.dtype:
-            continue
-        if variable.name in ("moving_variance", "variance"):
-            value = rng.uniform(0.5, 2.0, shape)
-        elif variable.name in ("gamma", "depthwise_kernel"):
-            value = rng.uniform(0.5, 1.5, shape) * rng.choice([-1.0, 1.0], shape)
-        else:
-            value = rng.normal(0, 1, shape) * (
-                1 / sqrt(prod(shape[:-1])) if len(shape) > 1 else 0.5
-            )
-        variable.assign(value)
-    for layer in model.layers:
-        if isinstance(layer, layers.Normalization):
-            layer.finalize_state()
+    return randomize(model, seed=spec.seed)
 
 
 def model_specs(max_parts: int = 4) -> st.SearchStrategy[ModelSpec]:
     """Return a strategy of random recipes."""
     parts = st.lists(st.sampled_from(sorted(PARTS)), min_size=1, max_size=max_parts).map(tuple)
     return st.builds(ModelSpec, parts, st.sampled_from(sorted(HEADS)), st.integers(0, 2**16))
-
-
-def random_inputs(model: keras.Model, seed: int = 0, *, count: int = 2) -> list[np.ndarray]:
-    """Return one array per model input."""
-    rng = np.random.default_rng(seed)
-    return [
-        rng.normal(0, 1, (count, *tensor.shape[1:])).astype(tensor.dtype) for tensor in model.inputs
-    ]
-
-
-def run(model: keras.Model, inputs: list[np.ndarray]) -> list[np.ndarray]:
-    """Return a model's outputs, flattened, at inference."""
-    outputs = model(inputs if len(inputs) > 1 else inputs[0], training=False)
-    return [ops.convert_to_numpy(output) for output in keras.tree.flatten(outputs)]
 
 
 def random_plan(

@@ -1,7 +1,7 @@
 """What the laws are judged by, written without surgery: the original layers, run call by call."""
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from math import prod
 from typing import Any
 
@@ -11,6 +11,9 @@ from keras import ops
 
 import tfelastic as te
 from tfelastic.graph import Step
+
+# Law 2 in float64: how far a pruned net may be from the oracle, relative to the output's norm.
+TOLERANCE = 1e-9
 
 
 def interpret(graph: te.LayerGraph, inputs: Sequence[Any], apply: Any) -> list[np.ndarray]:
@@ -87,6 +90,15 @@ def counted_macs(model: keras.Model) -> int:
     zeros = [np.zeros((1, *tensor.shape[1:]), tensor.dtype) for tensor in model.inputs]
     interpret(te.trace(model), zeros, apply)
     return total
+
+
+def wrong_plans(graph: te.LayerGraph, plan: te.KeepPlan) -> Iterator[te.KeepPlan]:
+    """Yield, for each group that `plan` cuts, the plan with one kept channel exchanged for a dropped one."""
+    for name, units in plan.keep.items():
+        dropped = sorted(set(range(graph.group(name).size)) - set(units))
+        if dropped:
+            keep = {**plan.keep, name: (dropped[0], *units[1:])}
+            yield te.KeepPlan(plan.model, keep, plan.removed)
 
 
 def difference(one: Sequence[np.ndarray], other: Sequence[np.ndarray]) -> float:

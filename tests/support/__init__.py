@@ -1,0 +1,1 @@
+"""What tests share: random models and weights, oracles that know no surgery, precision."""
