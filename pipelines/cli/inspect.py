@@ -20,8 +20,9 @@ _WIDTH = 160
 def command(file: str, as_json: bool) -> None:
     """Print what a model or a bundle holds.
 
-    Of a model its layers, groups, blocks and cost, and what is frozen and why. Of a bundle its
-    variants, what each shares with those before it, and where the bytes go.
+    Of a model its layers, groups, blocks and cost, and what is frozen and why; of an elastic network
+    its rungs too. Of a bundle its variants, what each shares with those before it, and where the
+    bytes go.
     """
     if file.endswith(".elastic") or bundle_file.is_bundle(file):
         found = bundle_file.contents(bundle_file.load(file), file)
@@ -33,12 +34,28 @@ def command(file: str, as_json: bool) -> None:
     loaded = model_file.load(file)
     import tfelastic as te
 
-    graph = te.trace(loaded)
+    elastic = isinstance(loaded, te.ElasticModel)
+    graph = loaded.graph if elastic else te.trace(loaded)
     cost = te.cost(graph)
+    rungs = _rungs(loaded) if elastic else []
     if as_json:
-        click.echo(json.dumps(_as_json(graph, cost), indent=2))
+        ladder = {"ladder": rungs} if elastic else {}
+        click.echo(json.dumps(_as_json(graph, cost) | ladder, indent=2))
     else:
-        _print(graph, cost)
+        _print(graph, cost, rungs)
+
+
+def _rungs(net: "te.ElasticModel") -> list[dict[str, Any]]:
+    """Return what each rung of an elastic network keeps and costs, widest first."""
+    import tfelastic as te
+
+    found = []
+    for rung in net.ladder.rungs:
+        spent = te.cost(net.graph, rung.plan)
+        removed = list(rung.plan.removed)
+        costs = {"params": spent.params, "macs": spent.macs, "peak_bytes": spent.peak_bytes}
+        found.append({"name": rung.name, "width": rung.width, "removed": removed, **costs})
+    return found
 
 
 def _as_json(graph: "te.LayerGraph", cost: "te.Cost") -> dict[str, Any]:
@@ -52,7 +69,7 @@ def _as_json(graph: "te.LayerGraph", cost: "te.Cost") -> dict[str, Any]:
     }
 
 
-def _print(graph: "te.LayerGraph", cost: "te.Cost") -> None:
+def _print(graph: "te.LayerGraph", cost: "te.Cost", rungs: list[dict[str, Any]]) -> None:
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
@@ -67,6 +84,19 @@ def _print(graph: "te.LayerGraph", cost: "te.Cost") -> None:
         return made
 
     console.print(f"[bold]{escape(graph.model.name)}[/]: {cost}\n")
+    if rungs:
+        ladder = table("rung", "width", "params", "MACs", "peak", left=1)
+        for rung in rungs:
+            missing = f" without {', '.join(rung['removed'])}" if rung["removed"] else ""
+            ladder.add_row(
+                escape(rung["name"] + missing),
+                f"{rung['width']:g}",
+                f"{rung['params']:,}",
+                f"{rung['macs']:,}",
+                f"{rung['peak_bytes']:,} B",
+            )
+        console.print(ladder)
+        console.print()
     layers = table("layer", "kind", "output", "params", "MACs", "activations", left=2)
     for layer in cost.layers:
         shape = " x ".join(str(length) for length in layer.output_shape[1:])

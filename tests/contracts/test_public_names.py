@@ -47,3 +47,11 @@ def test_importing_the_library_imports_keras_and_numpy_alone() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
     )
     assert set(ran.stdout.split()) <= {"tfelastic", "keras", *sys.stdlib_module_names}
+
+
+def test_importing_the_exporter_imports_neither_keras_nor_tensorflow() -> None:
+    code = "import sys, tflite_export; print(*{'keras', 'tensorflow', 'jax'} & set(sys.modules))"
+    ran = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
+    )
+    assert ran.stdout.split() == []

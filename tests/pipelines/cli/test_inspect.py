@@ -57,8 +57,31 @@ def test_a_missing_file_and_one_that_holds_no_model(tmp_path, capsys) -> None:
     assert "there is no file" in capsys.readouterr().err
     (tmp_path / "text.keras").write_text("no model")
     assert execute(["inspect", str(tmp_path / "text.keras")]) == 1
-    assert "cannot be loaded as a Keras model" in capsys.readouterr().err
+    assert "is no .keras file" in capsys.readouterr().err
     assert execute(["inspect"]) == 2
+
+
+@pytest.fixture(scope="module")
+def elastic(saved, tmp_path_factory) -> str:
+    model = keras.saving.load_model(saved)
+    path = str(tmp_path_factory.mktemp("elastic") / "elastic.keras")
+    te.ElasticModel(model, te.ladder(model, widths=(1, 0.5), depths=(1, 0.1))).save(path)
+    return path
+
+
+def test_an_elastic_network_shows_its_ladder(elastic, capsys) -> None:
+    net = keras.saving.load_model(elastic)
+    assert execute(["inspect", elastic]) == 0
+    out = capsys.readouterr().out
+    for name in net.names:
+        assert name in out
+        assert f"{net.cut(name).count_params():,}" in out
+    assert "without add" in out
+    assert execute(["inspect", elastic, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [rung["name"] for rung in found["ladder"]] == list(net.names)
+    assert found["ladder"][-1]["params"] == net.cut(net.names[-1]).count_params()
+    assert found["groups"]
 
 
 def test_the_backend_does_not_greet_the_terminal(saved) -> None:
