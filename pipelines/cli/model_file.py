@@ -49,6 +49,23 @@ def load(path: str) -> "keras.Model":
         raise click.ClickException(_not_loaded(path, cause)) from cause
 
 
+def load_single(path: str) -> "keras.Model":
+    """Return the model in a .keras file that is not an elastic network.
+
+    Raises:
+        click.UsageError: It is elastic, or the file is missing or holds no Keras model.
+    """
+    model = load(path)
+    import tfelastic as te
+
+    if isinstance(model, te.ElasticModel):
+        raise click.UsageError(
+            f"{path} holds an elastic network of the rungs {', '.join(model.names)}, which is pruned already: "
+            f"'tfelastic export' bundles them all, and net.cut({model.names[-1]!r}) in Python makes one"
+        )
+    return model
+
+
 def _import(code: str) -> None:
     """Run the user's own code, which registers what the model file names."""
     try:

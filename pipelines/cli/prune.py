@@ -105,7 +105,7 @@ def command(model: str, as_json: bool, **options: Any) -> None:
         return
     output = str(request.output)
     model_file.check_output(output)
-    loaded = model_file.load(model)
+    loaded = model_file.load_single(model)
     import tfelastic as te
 
     graph = te.trace(loaded)
@@ -139,7 +139,7 @@ def command(model: str, as_json: bool, **options: Any) -> None:
 
 def _compare(model: str, request: "_Request", as_json: bool) -> None:
     picture = comparison.picture_path(request.output, model)
-    loaded = model_file.load(model)
+    loaded = model_file.load_single(model)
     import tfelastic as te
 
     options = request.kept()

@@ -124,8 +124,6 @@ def embed(
     }
     given = {name: _with_margin(arena) for name, arena in arenas.items()}
     operators = sorted({name for each in flash.placed for name in summarize(each.model).operators})
-    from tfelastic.files import write_atomically  # Here, since the library imports Keras.
-
     texts = sources(flash, opened.manifest, arenas=given, operators=operators)
     for name, text in texts.items():
         path = Path(folder) / name

@@ -183,4 +183,18 @@ def test_a_file_that_is_no_model_or_is_missing(tmp_path, capsys) -> None:
     assert "there is no file" in capsys.readouterr().err
     (tmp_path / "text.keras").write_text("no model")
     assert execute(["prune", str(tmp_path / "text.keras"), *out]) == 1
-    assert "cannot be loaded as a Keras model" in capsys.readouterr().err
+    assert "is no .keras file" in capsys.readouterr().err
+
+
+def test_an_elastic_network_is_told_what_serves_it(tmp_path, capsys) -> None:
+    inputs = keras.Input((8, 8, 3))
+    x = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(16, 3)(inputs))
+    model = keras.Model(inputs, keras.layers.Dense(4)(x))
+    file = tmp_path / "elastic.keras"
+    te.ElasticModel(model, te.ladder(model, widths=(1, 0.5))).save(file)
+    out = str(tmp_path / "out.keras")
+    assert execute(["prune", str(file), "-o", out, "--budget", "macs=0.5"]) == 2
+    error = capsys.readouterr().err
+    assert "elastic network of the rungs w100, w050" in error
+    assert "tfelastic export" in error
+    assert "net.cut('w050')" in error
