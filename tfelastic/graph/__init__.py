@@ -4,7 +4,7 @@ from tfelastic.graph import rules
 from tfelastic.graph.blocks import residuals_kept
 from tfelastic.graph.elements import Block, Group, Member, Step
 from tfelastic.graph.groups import segments
-from tfelastic.graph.keras_graph import Node, Ref, Structure
+from tfelastic.graph.keras_graph import Node, Ref, Structure, functional_class
 from tfelastic.graph.layer_call import (
     Binding,
     LayerCall,
@@ -34,6 +34,7 @@ __all__ = [
     "Step",
     "Structure",
     "Tensor",
+    "functional_class",
     "residuals_kept",
     "rule",
     "rules",

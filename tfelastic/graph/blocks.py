@@ -181,6 +181,9 @@ class _Wiring:
 
 def _adds(step: Step) -> bool:
     """Whether the step is an `Add` layer, `keras.ops.add`, `+` or a scaled addition, of two tensors or more."""
+    # A subclass that adds in a way of its own has no rule.
+    if step.opaque:
+        return False
     operator = not isinstance(step.op, keras.Layer) and type(step.op).__name__ == "Add"
     adds = operator or isinstance(step.op, keras.layers.Add) or _scales(step)
     return adds and len(step.inputs) > 1

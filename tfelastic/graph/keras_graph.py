@@ -5,11 +5,13 @@ A functional model records each call of a layer or operation in a node. `read` t
 their own. Everything else in tfelastic works on structures.
 """
 
+import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import keras
+from keras.src.models.functional import Functional
 
 from tfelastic.errors import GraphError
 
@@ -135,14 +137,50 @@ def _functional(model: keras.Model) -> Any:
                 f"the sequential model {model.name!r} is not built, so its shapes are unknown; put a "
                 "keras.Input(shape) first, or call it once on data"
             )
-        return functional
-    if not hasattr(model, "_nodes_by_depth"):
+    elif isinstance(model, Functional):
+        functional = model
+    else:
         raise GraphError(
             f"the model {model.name!r} ({type(model).__name__}) is subclassed: its call() is Python code that "
             "cannot be traced; rebuild it with the functional API, keras.Model(inputs, outputs), for example "
             "from inputs = keras.Input(shape) and outputs = model.call(inputs)"
         )
-    return model
+    if redefined := _redefined(model):
+        raise GraphError(
+            f"the model {model.name!r} ({type(model).__name__}) redefines {', '.join(redefined)}, so it does not "
+            "compute what its layers' graph says; put that into the graph, for example with inputs = "
+            "keras.Input(shape) and keras.Model(inputs, model.call(inputs)), or trace "
+            "keras.Model(model.inputs, model.outputs), the graph without it"
+        )
+    return functional
+
+
+# Through these a functional model goes from its inputs to its outputs.
+_FORWARD = (
+    "__call__",
+    "call",
+    "_run_through_graph",
+    "_standardize_inputs",
+    "_convert_inputs_to_tensors",
+    "_adjust_input_rank",
+)
+
+
+def _redefined(model: keras.Model) -> list[str]:
+    """Return which of the methods that run a functional model's graph its class, or it itself, defines anew."""
+    base = keras.Sequential if isinstance(model, keras.Sequential) else Functional
+    return [
+        name
+        for name in _FORWARD
+        if getattr(type(model), name, None) is not getattr(base, name, None) or name in vars(model)
+    ]
+
+
+def functional_class(model: keras.Model) -> type[keras.Model]:
+    """Return the class with which a functional model like `model` is made: its own, if that is made alike."""
+    own = type(model)
+    alike = inspect.signature(own.__init__) == inspect.signature(Functional.__init__)
+    return own if alike else keras.Model
 
 
 class _Reader:
@@ -180,7 +218,8 @@ class _Reader:
 
     def _node(self, record: Any, tensors: "_Tensors", within: tuple[str, ...]) -> Node:
         op = record.operation
-        nested = isinstance(op, keras.Sequential) or hasattr(op, "_nodes_by_depth")
+        # A model that runs its graph in a way of its own is one layer without a rule.
+        nested = isinstance(op, keras.Sequential | Functional) and not _redefined(op)
         return Node(
             path=self._paths.setdefault(id(op), "/".join((*within, op.name))),
             op=op,

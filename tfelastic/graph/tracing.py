@@ -103,16 +103,12 @@ class _Tracer:
 
 def _apply_rule(call: LayerCall) -> tuple[list[np.ndarray], str | None]:
     """Return the labels of the call's outputs, and why the call is opaque if it is."""
-    rule = find_rule(call.layer)
-    opaque = None if rule else f"{type(call.layer).__name__} has no rule"
-    if rule:
-        try:
-            labels = rule(call)
-            return labels if isinstance(labels, list) else [labels], None
-        except NoRule as reason:
-            opaque = str(reason)
-    call.freeze_all(f"is opaque: {opaque}")
-    return [call.fixed(position) for position in range(len(call.outputs))], opaque
+    try:
+        labels = find_rule(call.layer)(call)
+        return labels if isinstance(labels, list) else [labels], None
+    except NoRule as reason:
+        call.freeze_all(f"is opaque: {reason}")
+        return [call.fixed(position) for position in range(len(call.outputs))], str(reason)
 
 
 def _output_specs(node: Node, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Sequence[Spec]:

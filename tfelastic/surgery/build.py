@@ -9,7 +9,15 @@ import keras
 import numpy as np
 
 from tfelastic.errors import GraphError
-from tfelastic.graph import LayerFacts, LayerGraph, Node, Role, Structure, trace
+from tfelastic.graph import (
+    LayerFacts,
+    LayerGraph,
+    Node,
+    Role,
+    Structure,
+    functional_class,
+    trace,
+)
 from tfelastic.plan import KeepPlan, Selection
 from tfelastic.surgery.compile_state import copy_compile_state
 
@@ -51,7 +59,8 @@ def prune(model: keras.Model | LayerGraph, plan: KeepPlan) -> keras.Model:
         plan: What to keep; see `tfelastic.plan`.
 
     Returns:
-        A model of the same kind (sequential or functional).
+        A model of the same kind (sequential or functional); of the same class where that is constructed as
+        `keras.Model` is, so that a `train_step` of one's own stays.
 
     Raises:
         GraphError: The model cannot be traced.
@@ -111,7 +120,7 @@ class _Builder:
             return keras.Sequential([*inputs, *clones], name=original.name)
         nested = dict(zip(structure.inputs, inputs, strict=True))
         inputs = keras.tree.map_structure(nested.get, structure.input_structure)
-        model = keras.Model(inputs, outputs, name=original.name)
+        model = functional_class(original)(inputs, outputs, name=original.name)
         if not original.trainable:  # Set to True, it would unfreeze every frozen layer.
             model.trainable = False
         return model

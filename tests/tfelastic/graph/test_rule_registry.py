@@ -95,6 +95,81 @@ def test_subclass_with_a_call_of_its_own_is_opaque() -> None:
     assert_frozen(net(Shifted(6, 3, name="tested")), "maker", "Shifted has no rule")
 
 
+class OwnHook(layers.Conv2D):
+    def convolution_op(self, inputs, kernel):
+        return super().convolution_op(inputs, keras.ops.softmax(kernel, axis=-1))
+
+
+class OwnKernel(layers.Conv2D):
+    @property
+    def kernel(self):
+        kernel = super().kernel
+        return kernel - keras.ops.mean(kernel, axis=-1, keepdims=True)
+
+
+class OwnBuild(layers.Conv2D):
+    def build(self, shape):
+        super().build(shape)
+        self._kernel = self._kernel - keras.ops.mean(self._kernel)
+
+
+class OwnShape(layers.Conv2D):
+    def compute_output_shape(self, shape):
+        return super().compute_output_shape(shape)
+
+
+class OwnScale(layers.BatchNormalization):
+    @property
+    def gamma(self):
+        return keras.ops.softmax(self._scale)
+
+    @gamma.setter
+    def gamma(self, value):
+        self._scale = value
+
+
+class OwnMerge(layers.Add):
+    def _merge_function(self, inputs):
+        return keras.ops.roll(inputs[0], 1, axis=-1) + inputs[1]
+
+
+REDEFINED = {
+    "hook": (lambda: OwnHook(6, 3), "redefines convolution_op of Conv2D"),
+    "property": (lambda: OwnKernel(6, 3), "redefines kernel of Conv2D"),
+    "build": (lambda: OwnBuild(6, 3), "redefines build of Conv2D"),
+    "shape": (lambda: OwnShape(6, 3), "redefines compute_output_shape of Conv2D"),
+    "attribute": (OwnScale, "redefines gamma of BatchNormalization"),
+}
+
+
+@pytest.mark.parametrize("name", REDEFINED)
+def test_subclass_that_redefines_what_its_parent_computes_with_is_opaque(name: str) -> None:
+    make, reason = REDEFINED[name]
+    with keras.saving.custom_object_scope({kind.__name__: kind for kind in (OwnHook, OwnKernel)}):
+        graph = te.trace(net(make()))
+    assert any(reason in given for given in graph.group("maker").frozen)
+
+
+def test_method_set_on_one_layer_makes_it_opaque() -> None:
+    layer = layers.ReLU()
+    layer.call = lambda inputs: keras.ops.flip(inputs, axis=-1)
+    assert "redefines call of ReLU" in str(te.trace(net(layer)).group("maker").frozen)
+
+
+def test_addition_of_a_kind_of_its_own_ends_no_block() -> None:
+    def part(x):
+        return OwnMerge(name="sum")([x, layers.Conv2D(CHANNELS, 1)(x)])
+
+    graph = te.trace(net(part))
+    assert not graph.blocks
+    assert "redefines _merge_function of Add" in str(graph.group("maker").frozen)
+
+
+def test_layer_of_a_user_whose_module_is_called_like_one_of_keras_has_no_rule() -> None:
+    mine = type("Sigmoid", (Factor,), {"__module__": "somewhere.nn"})
+    assert "Sigmoid has no rule" in str(te.trace(net(mine())).group("maker").frozen)
+
+
 def test_layer_that_cannot_be_rebuilt_is_named() -> None:
     class Nameless(layers.Layer):
         def __init__(self, count, **kwargs):

@@ -82,3 +82,34 @@ def test_tracing_leaves_the_model_as_it_is() -> None:
     te.trace(model)
     assert model.to_json() == before[1]
     assert all(np.array_equal(*pair) for pair in zip(model.get_weights(), before[0], strict=True))
+
+
+class Doubling(keras.Model):
+    def call(self, inputs, training=None):
+        return 2.0 * super().call(inputs, training=training)
+
+
+class DoublingStack(keras.Sequential):
+    def call(self, inputs, training=None, mask=None):
+        return 2.0 * super().call(inputs, training=training)
+
+
+def doubling(*, sequential: bool) -> keras.Model:
+    inputs = keras.Input((6, 6, 8))
+    conv = layers.Conv2D(8, 1, name="inner")
+    return DoublingStack([inputs, conv]) if sequential else Doubling(inputs, conv(inputs))
+
+
+@pytest.mark.parametrize("sequential", [False, True])
+def test_model_that_runs_its_graph_in_a_way_of_its_own_is_refused(sequential: bool) -> None:
+    with pytest.raises(GraphError, match=r"redefines call.*keras\.Model\(model\.inputs"):
+        te.trace(doubling(sequential=sequential))
+
+
+@pytest.mark.parametrize("sequential", [False, True])
+def test_nested_model_that_runs_its_graph_in_a_way_of_its_own_is_opaque(sequential: bool) -> None:
+    x = inputs = keras.Input((6, 6, 3))
+    x = doubling(sequential=sequential)(layers.Conv2D(8, 1, name="maker")(x))
+    graph = te.trace(keras.Model(inputs, layers.Flatten()(x)))
+    assert "has no rule" in str(graph.group("maker").frozen)
+    assert not [step for step in graph.steps if step.path.endswith("inner")]

@@ -123,3 +123,17 @@ def test_state_that_is_neither_weight_nor_config_is_carried_over() -> None:
     batch = np.random.default_rng(1).normal(3, 5, (8, 6))
     kept = te.prune(model, te.KeepPlan(te.trace(model).fingerprint))
     np.testing.assert_allclose(kept(batch), model(batch), rtol=1e-6)
+
+
+class OwnStep(keras.Model):
+    def train_step(self, data):
+        return {"mine": keras.ops.zeros(())}
+
+
+def test_class_of_the_model_is_kept_where_it_is_made_from_inputs_and_outputs() -> None:
+    plain = classifier()
+    model = OwnStep(plain.inputs, plain.outputs)
+    pruned = te.prune(model, te.plan(model, budget=te.Budget(macs=0.5), round_to=2))
+    assert type(pruned) is OwnStep
+    pruned.compile("sgd", "mse", jit_compile=False)
+    assert "mine" in pruned.fit(np.zeros((2, 6, 6, 3)), np.zeros((2, 3)), verbose=0).history

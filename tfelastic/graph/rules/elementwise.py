@@ -41,7 +41,7 @@ def activate(call: LayerCall, labels: np.ndarray, activation: Any) -> np.ndarray
     layers.GaussianNoise,
     layers.ActivityRegularization,
     layers.Identity,
-    "convnext.StochasticDepth",
+    "keras.convnext.StochasticDepth",
     *operations(
         "nn",
         "Celu Elu Gelu HardShrink HardSigmoid HardSilu HardTanh LeakyRelu LogSigmoid Relu Relu6 Selu "
@@ -53,18 +53,18 @@ def activate(call: LayerCall, labels: np.ndarray, activation: Any) -> np.ndarray
         "Abs Absolute Ceil Cos Exp Exp2 Expm1 Fabs Floor Log Log10 Log1p Log2 LogicalNot Negative "
         "Reciprocal Round Sign Sin Sqrt Square Tanh Trunc",
     ),
-    "core.Cast",
-    "core.StopGradient",
-    "core.SaturateCast",
-    "math.Erf",
-    "math.Rsqrt",
+    "keras.core.Cast",
+    "keras.core.StopGradient",
+    "keras.core.SaturateCast",
+    "keras.math.Erf",
+    "keras.math.Rsqrt",
 )
 def pointwise(call: LayerCall) -> np.ndarray:
     """One value in, one value out."""
     return call.inputs[0].labels
 
 
-@rule("numpy.Clip")
+@rule("keras.numpy.Clip")
 def clip(call: LayerCall) -> np.ndarray:
     """The same limits for all values."""
     if np.size(call.layer.x_min) > 1 or np.size(call.layer.x_max) > 1:
@@ -78,7 +78,7 @@ def activation(call: LayerCall) -> np.ndarray:
     return activate(call, call.inputs[0].labels, call.layer.activation)
 
 
-@rule(layers.Softmax, "nn.Softmax", "nn.LogSoftmax")
+@rule(layers.Softmax, "keras.nn.Softmax", "keras.nn.LogSoftmax")
 def softmax(call: LayerCall) -> np.ndarray:
     """Normalises along an axis, so the channels there cannot be dropped unseen."""
     x = call.inputs[0]
@@ -107,7 +107,7 @@ def rescaling(call: LayerCall) -> np.ndarray:
     return x.labels
 
 
-@rule("convnext.LayerScale")
+@rule("keras.convnext.LayerScale")
 def layer_scale(call: LayerCall) -> np.ndarray:
     """One learned factor per channel of the last axis."""
     x = call.inputs[0]

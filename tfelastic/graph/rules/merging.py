@@ -18,7 +18,7 @@ layers = keras.layers
     layers.Average,
     layers.Maximum,
     layers.Minimum,
-    "inception_resnet_v2.CustomScaleLayer",
+    "keras.inception_resnet_v2.CustomScaleLayer",
 )
 def merge(call: LayerCall) -> np.ndarray:
     """Value by value; a tensor of lower rank is repeated over the missing inner axes."""
@@ -44,7 +44,7 @@ def arithmetic(call: LayerCall) -> np.ndarray:
     return _combine(call, [(tensor.labels, tensor.shape[1:]) for tensor in call.inputs])
 
 
-@rule(layers.Concatenate, "numpy.Concatenate")
+@rule(layers.Concatenate, "keras.numpy.Concatenate")
 def concatenate(call: LayerCall) -> np.ndarray:
     """Channels side by side, at their offsets."""
     axis = call.layer.axis % len(call.outputs[0].shape) - 1

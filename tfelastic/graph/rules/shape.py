@@ -28,7 +28,7 @@ def reshape(call: LayerCall) -> np.ndarray:
     return _reshape(call, "target_shape", call.layer.target_shape, offset=0)
 
 
-@rule("numpy.Reshape")
+@rule("keras.numpy.Reshape")
 def reshape_operation(call: LayerCall) -> np.ndarray:
     """`keras.ops.reshape`, whose shape starts with the batch."""
     newshape = tuple(call.layer.newshape)
@@ -54,7 +54,7 @@ def permute(call: LayerCall) -> np.ndarray:
     return call.inputs[0].labels.transpose([axis - 1 for axis in call.layer.dims])
 
 
-@rule("numpy.Transpose")
+@rule("keras.numpy.Transpose")
 def transpose(call: LayerCall) -> np.ndarray:
     """`keras.ops.transpose`, whose axes include the batch."""
     axes = call.layer.axes
@@ -63,7 +63,7 @@ def transpose(call: LayerCall) -> np.ndarray:
     return call.inputs[0].labels.transpose([axis - 1 for axis in axes[1:]])
 
 
-@rule("numpy.Moveaxis", "numpy.Swapaxes")
+@rule("keras.numpy.Moveaxis", "keras.numpy.Swapaxes")
 def move_axes(call: LayerCall) -> np.ndarray:
     """Axes in another order: a dry run on an empty array whose lengths number its axes tells which."""
     x, layer = call.inputs[0], call.layer
@@ -77,7 +77,7 @@ def move_axes(call: LayerCall) -> np.ndarray:
     return x.labels.transpose([axis - 1 for axis in order[1:]])
 
 
-@rule("numpy.Flip")
+@rule("keras.numpy.Flip")
 def flip(call: LayerCall) -> np.ndarray:
     """Axes reversed."""
     x, axis = call.inputs[0], call.layer.axis
@@ -87,7 +87,7 @@ def flip(call: LayerCall) -> np.ndarray:
     return np.flip(x.labels, tuple(each - 1 for each in axes))
 
 
-@rule("numpy.Pad")
+@rule("keras.numpy.Pad")
 def pad(call: LayerCall) -> np.ndarray:
     """Padded positions carry the channels on; places padded to the channel axis are no channels."""
     x, layer = call.inputs[0], call.layer
@@ -110,7 +110,7 @@ def repeat_vector(call: LayerCall) -> np.ndarray:
     return call.inputs[0].labels[np.newaxis]
 
 
-@rule("numpy.ExpandDims")
+@rule("keras.numpy.ExpandDims")
 def expand_dims(call: LayerCall) -> np.ndarray:
     """A new axis of length 1."""
     rank = len(call.outputs[0].shape)
@@ -120,7 +120,7 @@ def expand_dims(call: LayerCall) -> np.ndarray:
     return np.expand_dims(call.inputs[0].labels, axes)
 
 
-@rule("numpy.Squeeze")
+@rule("keras.numpy.Squeeze")
 def squeeze(call: LayerCall) -> np.ndarray:
     """Axes of length 1 go."""
     x, axis = call.inputs[0], call.layer.axis
@@ -150,7 +150,7 @@ def reduce(call: LayerCall) -> np.ndarray:
     return x.labels[tuple(index)]
 
 
-@rule("numpy.GetItem")
+@rule("keras.numpy.GetItem")
 def get_item(call: LayerCall) -> np.ndarray:
     """Slicing; a slice of the channel axis names positions, so it freezes the channels."""
     x = call.inputs[0]
@@ -190,7 +190,7 @@ def _index_by_axis(call: LayerCall, rank: int) -> list[Any]:
     return items[1:]
 
 
-@rule("numpy.Split")
+@rule("keras.numpy.Split")
 def split(call: LayerCall) -> list[np.ndarray]:
     """Parts of an axis: equal parts keep equal numbers of channels, given cuts move with the channels."""
     x, cuts = call.inputs[0], call.layer.indices_or_sections

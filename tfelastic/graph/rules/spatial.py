@@ -32,11 +32,11 @@ layers = keras.layers
     layers.UpSampling3D,
     layers.Resizing,
     layers.CenterCrop,
-    "nn.MaxPool",
-    "nn.AveragePool",
-    "nn.AdaptiveMaxPool",
-    "nn.AdaptiveAveragePool",
-    "image.Resize",
+    "keras.nn.MaxPool",
+    "keras.nn.AveragePool",
+    "keras.nn.AdaptiveMaxPool",
+    "keras.nn.AdaptiveAveragePool",
+    "keras.image.Resize",
 )
 def image_wise(call: LayerCall) -> np.ndarray:
     """Every channel's image is worked on alone."""
