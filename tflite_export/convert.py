@@ -69,8 +69,7 @@ def convert(
         tflite = quantize(
             model, scheme, calibration=calibration, per_channel_dense=options.per_channel_dense
         )
-    if options.strip:
-        tflite = strip(tflite)
+    # The guards name operators by what is stripped afterwards.
     guard(
         tflite,
         scheme=scheme,
@@ -78,7 +77,7 @@ def convert(
         kernel_values=_kernel_values(model),
         target=get_target(options.target),
     )
-    return tflite
+    return strip(tflite) if options.strip else tflite
 
 
 def _image_shape(model: "keras.Model") -> tuple[int, ...]:
@@ -102,6 +101,10 @@ def _image_shape(model: "keras.Model") -> tuple[int, ...]:
 
 
 def _kernel_values(model: "keras.Model") -> int:
+    """Return how many values the kernels have, frozen ones too, each once."""
+    # Seeds and counters are integers; statistics and biases have one axis.
     return sum(
-        math.prod(weight.shape) for weight in model.trainable_weights if len(weight.shape) > 1
+        math.prod(weight.shape)
+        for weight in model.weights
+        if len(weight.shape) > 1 and "float" in str(weight.dtype)
     )

@@ -9,10 +9,13 @@ import numpy as np
 from tflite_export.errors import ConversionError
 from tflite_export.quantize.scheme import RAW_PIXEL_QUANTIZATION, Scheme
 from tflite_export.runtimes import TARGETS, LiteModel, Target
-from tflite_export.tflite import Summary, summarize
+from tflite_export.tflite import Summary, operators, summarize
 
 # The ways in which a network keeps its weights outside the file, or its state between runs.
 STATEFUL_OPERATORS = frozenset({"VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE", "CALL_ONCE"})
+
+CONVERTING = frozenset({"QUANTIZE", "DEQUANTIZE"})
+"""The operators at the border between float32 and integers."""
 
 # Equal constants are stored once, and a kernel that folding made zero may vanish, so a sound file
 # can hold fewer bytes than the kernels have. A file that lost its weights holds next to none.
@@ -46,6 +49,8 @@ def guard(
     """
     summary = summarize(tflite)
     _guard_operators(summary, target)
+    if scheme.integer_only:
+        _guard_integers(tflite, scheme)
     _guard_input(summary, scheme, image_shape)
     _guard_weights(summary, scheme, kernel_values)
     black = np.zeros((1, *image_shape), np.uint8)
@@ -78,6 +83,22 @@ def _guard_operators(summary: Summary, target: Target) -> None:
         )
 
 
+def _guard_integers(tflite: bytes, scheme: Scheme) -> None:
+    """Check that nothing is computed in float32, as is what the integer kernels lack."""
+    left = [
+        operator
+        for operator in operators(tflite)
+        if operator.name not in CONVERTING
+        and any(value.dtype == "float32" for value in (*operator.inputs, *operator.outputs))
+    ]
+    if left:
+        named = ", ".join(dict.fromkeys(map(str, left)))
+        raise ConversionError(
+            f"scheme {scheme.name!r} is for integers only, and TFLite has no such form of {named}: put "
+            "another layer or activation in its place, or use scheme 'float32' or 'dynamic'"
+        )
+
+
 def _guard_input(summary: Summary, scheme: Scheme, image_shape: tuple[int, ...]) -> None:
     if len(summary.inputs) != 1 or len(summary.outputs) != 1:
         raise ConversionError(
@@ -104,8 +125,6 @@ def _guard_input(summary: Summary, scheme: Scheme, image_shape: tuple[int, ...])
 
 
 def _guard_weights(summary: Summary, scheme: Scheme, kernel_values: int) -> None:
-    if scheme.integer_only and "float32" in summary.dtypes:
-        raise ConversionError(f"scheme {scheme.name!r} is integer only, but float32 tensors remain")
     expected = kernel_values * scheme.weight_bytes
     if summary.constant_bytes < SMALLEST_SHARE_OF_KERNELS * expected:
         raise ConversionError(

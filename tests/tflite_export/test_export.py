@@ -1,5 +1,7 @@
 import dataclasses
 import json
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -168,3 +170,11 @@ def test_every_error_is_the_exporters_and_a_builtin_one():
         assert issubclass(error, tx.TfliteExportError)
         assert issubclass(error, ValueError | RuntimeError)
         assert error.__name__ in (tx.errors.__doc__ or "")
+
+
+def test_importing_the_exporter_imports_neither_tensorflow_nor_keras():
+    script = "import sys, tflite_export; print({'tensorflow', 'keras'} & set(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "set()\n"

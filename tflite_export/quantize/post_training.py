@@ -1,13 +1,15 @@
 """Post-training quantization: carries a scheme out with TensorFlow's converter."""
 
+import re
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tflite_export.errors import BackendError, CalibrationError, ConversionError
+from tflite_export.quantize.integer import IntegerTypes, Samples, quantize_integer
 from tflite_export.quantize.scheme import Scheme
 from tflite_export.stderr import capture_stderr
 
@@ -16,8 +18,8 @@ if TYPE_CHECKING:
 
 ENTRY_POINT = "serve"
 
-Samples = Callable[[], Iterable[list[np.ndarray]]]
-"""Yields one array per input, with a batch of 1, for each sample that sets the activations' ranges."""
+LONGEST_REASON = 300
+"""Characters of the converter's own words that an error may quote."""
 
 
 def require_tensorflow_backend() -> None:
@@ -104,15 +106,52 @@ def run_converter(
         ConversionError: TensorFlow cannot convert it.
     """
     _configure(converter, scheme, samples=samples, per_channel_dense=per_channel_dense)
-    with capture_stderr() as captured:
+    with capture_stderr():
         try:
             tflite: bytes = converter.convert()
+        except ConversionError as error:
+            raise ConversionError(f"{what}, scheme {scheme.name!r}: {error}") from error
         except Exception as error:
             raise ConversionError(
-                f"TensorFlow cannot convert {what} with builtin operators only: {error}\n"
-                f"{captured.tail()}"
+                f"TensorFlow cannot convert {what} by scheme {scheme.name!r}: {_reason(str(error))}"
             ) from error
     return tflite
+
+
+def _reason(text: str) -> str:
+    """Return what stands in a converter's error, in one sentence, without its listing of the graph."""
+    if found := re.search(r"'tf\.(\w+)' op", text):
+        place = re.search(rf'"{found[1]}:", "([^"@]+)', text)
+        where = f" ({place[1]!r})" if place else ""
+        return (
+            f"operator {found[1]}{where} is none of TFLite's builtin ones; build the layer of other "
+            "operators"
+        )
+    if found := re.search(r"not yet supported for op: '(\w+)'", text):
+        return f"it cannot quantize operator {found[1]}; use another scheme, or another layer in its place"
+    line = next((line for line in text.splitlines() if line.strip()), "it gave no reason")
+    return re.sub(r"loc\(.*", "", line).strip()[:LONGEST_REASON]
+
+
+def _quantizer(samples: Samples, per_channel_dense: bool) -> Callable[..., bytes]:
+    """Return what stands in for the converter's own `_quantize`."""
+
+    def quantize(
+        tflite: bytes, input_type: Any, output_type: Any, activations: Any, bias: Any, *rest: Any
+    ) -> bytes:
+        allow_float, _, debug_options = rest
+        types = IntegerTypes(
+            input_type=input_type.name,
+            output_type=output_type.name,
+            activations=activations.name,
+            bias=bias.name,
+            allow_float=allow_float,
+            per_channel_dense=per_channel_dense,
+            debug_options=debug_options.SerializeToString().hex(),
+        )
+        return quantize_integer(tflite, samples, types)
+
+    return quantize
 
 
 def _configure(
@@ -135,6 +174,7 @@ def _configure(
                 "hundred training images as raw pixels 0..255"
             )
         converter.representative_dataset = samples
+        converter._quantize = _quantizer(samples, per_channel_dense)
     io_dtype = getattr(tf, scheme.io_dtype)
     converter.inference_input_type = converter.inference_output_type = io_dtype
 

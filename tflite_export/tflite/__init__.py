@@ -1,10 +1,12 @@
 """The .tflite file format: the one room that knows its schema.
 
-`summary` reads what a file says of itself, `constants` finds its weights, `strip` leaves out what no device
-reads, `split` takes a file apart, and `roots` lays several over one pool of constants. Files are bytes everywhere else.
+`summary` reads what a file says of itself, `operators` lists what it computes, `constants` finds its weights, `strip`
+leaves out what no device reads, `split` takes a file apart, and `roots` lays several over one pool of constants. Files
+are bytes everywhere else.
 """
 
 from tflite_export.tflite.constants import Buffer, Kernel, Values, buffers, kernels
+from tflite_export.tflite.operators import Operator, operators
 from tflite_export.tflite.roots import Roots, with_roots
 from tflite_export.tflite.schema import BUFFER_ALIGNMENT, FILE_IDENTIFIER
 from tflite_export.tflite.split import split
@@ -16,12 +18,14 @@ __all__ = [
     "FILE_IDENTIFIER",
     "Buffer",
     "Kernel",
+    "Operator",
     "Roots",
     "Summary",
     "Tensor",
     "Values",
     "buffers",
     "kernels",
+    "operators",
     "split",
     "strip",
     "summarize",
