@@ -78,7 +78,8 @@ class Limits(Record):
     def __post_init__(self) -> None:
         require(bool(self.given), "budget", "at least one limit, such as params: 0.5", {})
         for key, value in self.given.items():
-            require(value > 0, key, "more than 0", value)
+            good = 0 < value <= 1 or (value > 1 and float(value).is_integer())
+            require(good, key, "more than 0: a share up to 1, or a whole amount", value)
 
     @property
     def given(self) -> dict[str, Any]:

@@ -19,7 +19,7 @@ def draw(report: Mapping[str, Any], *, file_format: str) -> bytes:
     """Return the picture of a comparison: bars over maps of the pruning traces.
 
     Args:
-        report: What `pipelines.cli.comparison.compare` returned.
+        report: What `pipelines.cli.mode_comparison.compare` returned.
         file_format: `svg` or `png`.
     """
     import matplotlib
@@ -45,18 +45,18 @@ def draw(report: Mapping[str, Any], *, file_format: str) -> bytes:
 
 
 def _bars(axes: "Axes", report: Mapping[str, Any]) -> None:
-    whole, modes = report["whole"], report["modes"]
-    middles = np.arange(len(whole))
+    original, modes = report["original"], report["modes"]
+    middles = np.arange(len(original))
     width = 0.8 / len(modes)
     for number, (mode, row) in enumerate(modes.items()):
-        left = [100 * row["left"][name] / whole[name] for name in whole]
+        left = [100 * row["costs"][name] / original[name] for name in original]
         places = middles + (number - (len(modes) - 1) / 2) * width
         bars = axes.bar(places, left, 0.9 * width, color=_COLORS[number], label=mode)
         axes.bar_label(bars, fmt="%.0f", fontsize=8)
     limits = ", ".join(f"{name} {limit:,.0f}" for name, limit in report["limits"].items())
     axes.set_title(f"{report['model']}: what each mode leaves within {limits}", loc="left")
-    axes.set_xticks(middles, list(whole))
-    axes.set_ylabel("% of the whole model's")
+    axes.set_xticks(middles, list(original))
+    axes.set_ylabel("% of the original's")
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, ncols=len(modes), loc="lower right", bbox_to_anchor=(1, 1))
 

@@ -12,6 +12,7 @@ from pipelines.records import Record
 from pipelines.stages import data
 from pipelines.stages.evaluation import accuracy
 from pipelines.stages.history import History
+from pipelines.stages.nets import load_net
 from pipelines.stages.run import Run
 from pipelines.stages.stage import Outcome, Stage
 
@@ -71,7 +72,7 @@ def build(run: Run[Any]) -> "keras.Model":
             raise StageError(
                 f"there is no model file {spec.name}; correct model.name in the recipe"
             )
-        model = keras.saving.load_model(spec.name)
+        model = keras.saving.load_model(spec.name, compile=False)
     else:
         options = {"classes": classes, "seed": seed, **spec.options}
         model = te.zoo.build(spec.name, input_shape=image_shape, **options)
@@ -90,9 +91,7 @@ def model_files(recipe: Recipe) -> Mapping[str, Path]:
 
 def load(run: Run[Any]) -> "keras.Model":
     """Return the trained baseline."""
-    import keras
-
-    return keras.saving.load_model(run.path(FILE))
+    return load_net(run, FILE)
 
 
 def _require_fit(

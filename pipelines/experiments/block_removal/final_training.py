@@ -18,6 +18,7 @@ from pipelines.stages import (
 )
 from pipelines.stages.evaluation import KEYS, evaluate
 from pipelines.stages.history import History
+from pipelines.stages.nets import load_net
 
 if typing.TYPE_CHECKING:
     import keras
@@ -47,15 +48,13 @@ class FinallyTrained(Record):
 
 def run(run: Run[BlockRemovalRecipe]) -> Outcome[FinallyTrained]:
     """Train both, and pair them with the baseline over all test images."""
-    import keras
-
     nets = {BASELINE: baseline.load(run)}
     histories, earlier_seconds = {}, 0.0
     for name, file in (
         (FULL, baseline.FILE),
         (PRUNED, block_search.keras_file(block_search.BUDGET)),
     ):
-        nets[name] = keras.saving.load_model(run.path(file))
+        nets[name] = load_net(run, file)
         trained = _train(run, name, nets[name], teacher=nets[BASELINE])
         histories[name] = trained.history
         earlier_seconds += trained.earlier_seconds

@@ -15,6 +15,7 @@ from pipelines.records import Record
 from pipelines.stages import NetFigures, Outcome, PairedDifference, Run, Stage, baseline, data
 from pipelines.stages.evaluation import KEYS, evaluate
 from pipelines.stages.history import training_seconds
+from pipelines.stages.nets import load_net
 
 if typing.TYPE_CHECKING:
     import keras
@@ -104,10 +105,8 @@ def _evaluate(
     run: Run[ComplexityRecipe], name: str, method: str
 ) -> tuple[MethodFigures, np.ndarray, bytes]:
     """Return a net's figures, which test images it classifies correctly, and its file."""
-    import keras
-
     file = baseline.FILE if method == ORIGINAL else direct_training.keras_file(name)
-    net = keras.saving.load_model(run.path(file))
+    net = load_net(run, file)
     found = evaluate(run, net)
     row = MethodFigures(
         **vars(found.figures),

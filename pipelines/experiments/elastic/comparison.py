@@ -9,6 +9,7 @@ from pipelines.experiments.elastic.recipe import ElasticRecipe
 from pipelines.records import Record
 from pipelines.stages import Outcome, PairedDifference, Run, Stage, data
 from pipelines.stages.evaluation import KEYS, evaluate
+from pipelines.stages.nets import load_net
 
 if typing.TYPE_CHECKING:
     import keras
@@ -67,14 +68,10 @@ def _nets(
     run: Run[ElasticRecipe], names: tuple[str, ...]
 ) -> "Iterator[tuple[str, str, keras.Model]]":
     """Yield every rung's net: first those trained independently, then those of the two elastic networks."""
-    import keras
-
-    import tfelastic as te  # noqa: F401 (registers ElasticModel for loading)
-
     for name in names:
-        yield INDEPENDENT, name, keras.saving.load_model(run.path(independent.keras_file(name)))
+        yield INDEPENDENT, name, load_net(run, independent.keras_file(name))
     for method, file in ((JOINT, joint_training.FILE), (GROWN, prune_and_grow.FILE)):
-        net = keras.saving.load_model(run.path(file))
+        net = load_net(run, file)
         for name in net.names:
             yield method, name, net.cut(name)
 

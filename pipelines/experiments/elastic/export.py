@@ -10,6 +10,7 @@ from pipelines.experiments.elastic.recipe import ElasticRecipe
 from pipelines.records import Record
 from pipelines.stages import Outcome, Run, Stage, data
 from pipelines.stages.evaluation import some_images
+from pipelines.stages.nets import load_net
 
 if TYPE_CHECKING:
     from tfelastic import ElasticModel
@@ -40,11 +41,7 @@ class ExportedVariants(Record):
 
 def run(run: Run[ElasticRecipe]) -> Outcome[ExportedVariants]:
     """Export the variants that an earlier try has not exported yet, widest first."""
-    import keras
-
-    import tfelastic as te  # noqa: F401 (registers ElasticModel for loading)
-
-    net = keras.saving.load_model(run.path(joint_training.FILE))
+    net = load_net(run, joint_training.FILE)
     reports: list[VariantReport] = []
     with run.reporter.bar(len(net.names), "variants") as advance:
         for name in net.names:

@@ -5,12 +5,11 @@ from pipelines.experiments.elastic.recipe import ElasticRecipe
 from pipelines.experiments.elastic.training_results import TrainedIndependently, summary
 from pipelines.stages import Outcome, Run, Stage, baseline, data
 from pipelines.stages.evaluation import accuracy
+from pipelines.stages.nets import load_net
 
 
 def run(run: Run[ElasticRecipe]) -> Outcome[TrainedIndependently]:
     """Cut each rung out of the baseline and train it on the labels, those first that an earlier try has not."""
-    import keras
-
     import tfelastic as te
     from pipelines.stages.training import train_each
 
@@ -24,8 +23,7 @@ def run(run: Run[ElasticRecipe]) -> Outcome[TrainedIndependently]:
         keras_file=keras_file,
     )
     reached = {
-        name: accuracy(keras.saving.load_model(run.path(keras_file(name))), dataset.test)
-        for name in rungs.names
+        name: accuracy(load_net(run, keras_file(name)), dataset.test) for name in rungs.names
     }
     return Outcome(
         summary(reached),

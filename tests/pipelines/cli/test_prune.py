@@ -80,6 +80,13 @@ def test_a_plan_is_refused_on_another_model(saved, tmp_path, capsys) -> None:
     assert not (tmp_path / "out.keras").exists()
 
 
+def test_of_several_budgets_of_one_resource_all_hold(saved, tmp_path) -> None:
+    out = str(tmp_path / "half.keras")
+    limits = ["--budget", "macs=0.5", "--budget", "macs=0.9"]
+    assert execute(["prune", saved, "-o", out, *limits]) == 0
+    assert te.cost(keras.saving.load_model(out)).macs <= te.cost(net()).macs / 2
+
+
 def test_complexity_with_its_options(saved, tmp_path) -> None:
     plan = tmp_path / "plan.json"
     options = ["--mode", "flops", "--sampling", "weighted", "--seed", "3", "--round-to", "4"]
@@ -102,8 +109,8 @@ def test_compare_tabulates_and_draws_every_mode(saved, tmp_path, capsys, picture
     assert list(report["modes"]) == ["params", "flops", "memory", "peak"]
     for row in report["modes"].values():
         plan = te.PruningTrace.from_json(row["pruning_trace"]).plan
-        assert row["left"].keys() == report["whole"].keys()
-        assert row["left"]["macs"] == te.cost(net(), plan).macs <= report["limits"]["macs"]
+        assert row["costs"].keys() == report["original"].keys()
+        assert row["costs"]["macs"] == te.cost(net(), plan).macs <= report["limits"]["macs"]
     assert report["picture"] == str(tmp_path / picture)
     start = (tmp_path / picture).read_bytes()[:200]
     assert (
@@ -119,8 +126,8 @@ def test_compare_with_measured_latencies(saved, tmp_path, capsys) -> None:
     assert execute(["prune", saved, "--strategy", "complexity", *arguments]) == 0
     told = capsys.readouterr()
     assert told.err == ""
-    head, *rows = re.findall(r"^  (mode|whole|params|flops|memory|peak) .*", told.out, re.M)
-    assert (head, rows) == ("mode", ["whole", "params", "flops", "memory", "peak"])
+    head, *rows = re.findall(r"^  (mode|original|params|flops|memory|peak) .*", told.out, re.M)
+    assert (head, rows) == ("mode", ["original", "params", "flops", "memory", "peak"])
     assert "latency, us" in told.out
     assert "…" not in told.out
 
@@ -137,6 +144,12 @@ def test_compare_with_measured_latencies(saved, tmp_path, capsys) -> None:
         (["-o", "o.keras", "--budget", "macs"], "expected one of params, macs"),
         (["-o", "o.keras", "--budget", "speed=0.5"], "expected one of params, macs"),
         (["-o", "o.keras", "--budget", "macs=half"], "'half' is no number"),
+        (["-o", "o.keras", "--budget", "macs=1.5"], "was 150 % of the original meant?"),
+        (
+            ["-o", "o.keras", "--budget", "macs=0.5", "--save-plan", "no/folder/p.json"],
+            "there is no folder no/folder",
+        ),
+        (["-o", "o.keras", "--plan", "p.json", "--round-to", "4"], "not with --plan"),
         (["-o", "o.h5", "--budget", "macs=0.5"], "must end in .keras"),
         (["-o", "no/folder/o.keras", "--budget", "macs=0.5"], "there is no folder no/folder"),
         (["-o", "o.keras", "--plan", "missing.json"], "cannot read the plan missing.json"),
@@ -146,7 +159,10 @@ def test_compare_with_measured_latencies(saved, tmp_path, capsys) -> None:
         ),
         (["--compare"], "--compare: only with --strategy complexity"),
         (["--strategy", "complexity", "--compare", "-o", "o.keras"], "must end in .svg or .png"),
-        (["--strategy", "complexity", "--compare", "--mode", "peak"], "--mode: not with --compare"),
+        (
+            ["--strategy", "complexity", "--compare", "--mode", "peak"],
+            "--mode: only with --strategy complexity, not with --compare",
+        ),
         (["-o", "o.keras", "--budget", "macs=0.5", "--measure"], "--measure: only with --compare"),
         (["-o", "o.keras", "--strategy", "complexity", "--mode", "speed"], "'speed' is not one of"),
     ],

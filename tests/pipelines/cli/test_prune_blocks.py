@@ -36,7 +36,7 @@ def test_a_search_from_the_shell(
     found = te.BlockReport.from_json(report["search"])
     assert len(found.steps) == 1
     assert set(found.steps[0].accuracies) == {"a", "b"}
-    assert report["judged_by"] == 89
+    assert report["validation_images"] == 89
     assert report["budget"]["gap"] > 0
     written = keras.saving.load_model(out)
     assert written.count_params() == report["after"]["params"]

@@ -1,17 +1,23 @@
 """`tfelastic prune --compare`: which resource to give up, answered by one plan for each mode of complexity."""
 
 import importlib.util
+import io
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 if TYPE_CHECKING:
     import tfelastic as te
-    from tfelastic.strategies import Mode
 
-MODES: "tuple[Mode, ...]" = ("params", "flops", "memory", "peak")
+MODES: tuple[Literal["params", "flops", "memory", "peak"], ...] = (
+    "params",
+    "flops",
+    "memory",
+    "peak",
+)
 _FORMATS = (".svg", ".png")
 _WIDTH = 160
 _HEADINGS = {
@@ -44,6 +50,44 @@ def picture_path(output: str | None, model: str) -> Path:
     return path
 
 
+@dataclass(frozen=True)
+class ModeComparison:
+    """What each mode leaves within one budget, as plain data, and where its picture is."""
+
+    report: Mapping[str, Any]
+    picture: Path
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        return {**self.report, "picture": str(self.picture)}
+
+    def __str__(self) -> str:
+        """Return a table: one row for each mode, below the original's."""
+        from rich.console import Console
+        from rich.table import Table
+
+        report, file = self.report, io.StringIO()
+        # Figures are for reading across: a narrow terminal wraps lines, but nothing is cut off.
+        width = max(Console().width, _WIDTH)
+        console = Console(highlight=False, soft_wrap=True, width=width, file=file)
+        limits = ", ".join(f"{name} {limit:,.0f}" for name, limit in report["limits"].items())
+        console.print(f"[bold]{report['model']}[/] within {limits}, by share of")
+        table = Table(box=None, padding=(0, 2, 0, 2), header_style="dim", pad_edge=False)
+        table.add_column("  mode", justify="left", no_wrap=True)
+        original = report["original"]
+        for name in original:
+            table.add_column(_HEADINGS[name], justify="right", no_wrap=True)
+        table.add_row("  original", *(f"{value:,.0f} 100.0%" for value in original.values()))
+        for mode, row in report["modes"].items():
+            cells = (
+                f"{value:,.0f} {value / original[name]:6.1%}"
+                for name, value in row["costs"].items()
+            )
+            table.add_row(f"  {mode}", *cells)
+        console.print(table)
+        return f"{file.getvalue()}  {self.picture}"
+
+
 def compare(
     graph: "te.LayerGraph",
     budget: "te.Budget",
@@ -67,32 +111,30 @@ def compare(
         mode: te.Complexity(mode=mode, **drawing).pruning_trace(graph, budget=budget, **options)
         for mode in MODES
     }
-    plans = {"whole": te.KeepPlan(graph.fingerprint)}
+    plans = {"original": te.KeepPlan(graph.fingerprint)}
     plans |= {mode: each.plan for mode, each in traces.items()}
-    left: dict[str, dict[str, float]] = {name: _left(graph, plan) for name, plan in plans.items()}
+    costs: dict[str, dict[str, float]] = {name: _costs(graph, plan) for name, plan in plans.items()}
     if measure:
         for name, latency_us in _latencies(graph, plans).items():
-            left[name]["latency_us"] = latency_us
+            costs[name]["latency_us"] = latency_us
     return {
         "model": graph.model.name,
-        "limits": te.spending(graph, plans["whole"], budget).limits,
+        "limits": te.spending(graph, plans["original"], budget).limits,
         "groups": {group.name: group.size for group in graph.prunable},
-        "whole": left["whole"],
+        "original": costs["original"],
         "modes": {
-            mode: {"left": left[mode], "pruning_trace": each.to_json()}
+            mode: {"costs": costs[mode], "pruning_trace": each.to_json()}
             for mode, each in traces.items()
         },
     }
 
 
-def _left(graph: "te.LayerGraph", plan: "te.KeepPlan") -> dict[str, float]:
+def _costs(graph: "te.LayerGraph", plan: "te.KeepPlan") -> dict[str, float]:
     import tfelastic as te
-    from tfelastic.plan import Selection
-    from tfelastic.strategies import shares
 
     priced = te.Budget(params=1.0, macs=1.0, peak_bytes=1.0, tflite_bytes=1.0)
     spent = dict(te.spending(graph, plan, priced).spent)
-    spent["activation_bytes"] = shares(Selection(graph, plan), "memory").total
+    spent["activation_bytes"] = te.activation_bytes(graph, plan)
     return {name: spent[name] for name in _HEADINGS if name in spent}
 
 
@@ -100,42 +142,18 @@ def _latencies(graph: "te.LayerGraph", plans: Mapping[str, "te.KeepPlan"]) -> di
     """Return the median latency of each plan's model on this machine, in microseconds, taking turns."""
     import tfelastic as te
     import tflite_export as tx
-    from tflite_export import measure_files
 
     files = {
         name: tx.convert(te.prune(graph.model, plan), scheme="float32")
         for name, plan in plans.items()
     }
-    return measure_files(files, runs=100)
+    return tx.measure_files(files, runs=100)
 
 
-def write_picture(report: Mapping[str, Any], path: Path) -> None:
+def draw_into(report: Mapping[str, Any], picture: Path) -> ModeComparison:
     """Draw a comparison into a file."""
     from pipelines.report.mode_comparison import draw
     from tfelastic.files import write_atomically
 
-    write_atomically(path, draw(report, file_format=path.suffix[1:]))
-
-
-def print_table(report: Mapping[str, Any], path: Path) -> None:
-    """Print a comparison: one row for each mode, below the whole model's."""
-    from rich.console import Console
-    from rich.table import Table
-
-    # Figures are for reading across: a narrow terminal wraps lines, but nothing is cut off.
-    console = Console(highlight=False, soft_wrap=True, width=max(Console().width, _WIDTH))
-    limits = ", ".join(f"{name} {limit:,.0f}" for name, limit in report["limits"].items())
-    console.print(f"[bold]{report['model']}[/] within {limits}, by share of")
-    table = Table(box=None, padding=(0, 2, 0, 2), header_style="dim", pad_edge=False)
-    table.add_column("  mode", justify="left", no_wrap=True)
-    for name in report["whole"]:
-        table.add_column(_HEADINGS[name], justify="right", no_wrap=True)
-    table.add_row("  whole", *(f"{value:,.0f} 100.0%" for value in report["whole"].values()))
-    for mode, row in report["modes"].items():
-        cells = (
-            f"{value:,.0f} {value / report['whole'][name]:6.1%}"
-            for name, value in row["left"].items()
-        )
-        table.add_row(f"  {mode}", *cells)
-    console.print(table)
-    console.print(f"  {path}")
+    write_atomically(picture, draw(report, file_format=picture.suffix[1:]))
+    return ModeComparison(report, picture)

@@ -1,4 +1,4 @@
-"""The images that `tfelastic prune` judges by, and the criteria that need some."""
+"""The images that `tfelastic prune` uses, and the criteria that need some."""
 
 from typing import TYPE_CHECKING
 

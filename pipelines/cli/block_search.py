@@ -1,16 +1,16 @@
-"""The strategy `blocks` of `tfelastic prune`: a search that needs images to judge by."""
+"""The strategy `blocks` of `tfelastic prune`: a search that measures candidates on images."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pipelines.cli.prune_data import image_size
+from pipelines.cli.criterion_data import image_size
 
 if TYPE_CHECKING:
     import keras
 
     import tfelastic as te
 
-# The share of the training images that judges candidates, so that the test images judge the result alone.
+# The share of the training images that measures candidates, so that the test images measure the result alone.
 _HELD_OUT = 0.1
 
 
@@ -21,14 +21,14 @@ class Found:
     Attributes:
         report: The search.
         data: The data's name.
-        judges: How many held-out training images judged the candidates.
+        validation_images: How many held-out training images measured the candidates.
         before: The model's accuracy on the test images.
         after: The result's.
     """
 
     report: "te.BlockReport"
     data: str
-    judges: int
+    validation_images: int
     before: float
     after: float
 
@@ -36,14 +36,14 @@ class Found:
         """Return the search as plain data."""
         return {
             "data": self.data,
-            "judged_by": self.judges,
+            "validation_images": self.validation_images,
             "test_accuracy": {"before": self.before, "after": self.after},
             "search": self.report.to_json(),
         }
 
     def __str__(self) -> str:
         return (
-            f"judged by {self.judges:,} held-out training images of {self.data}\n{self.report}\n"
+            f"measured on {self.validation_images:,} held-out training images of {self.data}\n{self.report}\n"
             f"accuracy on the test images: {self.before:.4f} -> {self.after:.4f}"
         )
 
@@ -74,14 +74,14 @@ def search(
     train = dataset.train
     order = stratified_order(train.labels, seed=0)
     held_out, rest = np.split(order, [max(1, int(len(order) * _HELD_OUT))])
-    judges, learned = train.take(np.sort(held_out)), train.take(np.sort(rest))
+    validation, training = train.take(np.sort(held_out)), train.take(np.sort(rest))
     fine_tune = None
     if epochs:
-        batches = te.data.Batches(learned, batch_size=128, augment="shift")
+        batches = te.data.Batches(training, batch_size=128, augment="shift")
         fine_tune = te.FineTuning(batches, epochs=epochs, teacher=model)
-    evaluate = te.Accuracy(judges.images, judges.labels)
+    evaluate = te.Accuracy(validation.images, validation.labels)
     report = te.remove_blocks(
         model, evaluate=evaluate, budget=budget, fine_tune=fine_tune, checkpoint=checkpoint
     )
     test = te.Accuracy(dataset.test.images, dataset.test.labels)
-    return Found(report, dataset.name, len(judges), test(model), test(report.model))
+    return Found(report, dataset.name, len(validation), test(model), test(report.model))
