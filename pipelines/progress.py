@@ -19,9 +19,13 @@ class Reporter:
 
     Args:
         quiet: Say nothing.
+        on_done: Called with the label of every stage that is finished.
     """
 
-    def __init__(self, *, quiet: bool = False) -> None:
+    def __init__(
+        self, *, quiet: bool = False, on_done: Callable[[str], None] | None = None
+    ) -> None:
+        self._on_done = on_done
         self._console = Console(stderr=True, quiet=quiet, highlight=False)
         self._label = ""
 
@@ -41,6 +45,8 @@ class Reporter:
         mark, time_taken = ("=", "kept") if kept else ("✓", duration(seconds))
         line = f"[green]{mark}[/] [bold]{label:<18}[/] {escape(summary)}  [dim]{time_taken}[/]"
         self._console.print(line, soft_wrap=True)
+        if self._on_done is not None:
+            self._on_done(label)
 
     @contextlib.contextmanager
     def bar(self, total: float, unit: str) -> Iterator[Advance]:

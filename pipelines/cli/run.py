@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipelines.cli.entry import STOPPED
+from pipelines.cli.supervisor import STOPPED, note_what_is_kept
 
 if TYPE_CHECKING:
     from pipelines.recipe import Recipe
@@ -92,15 +92,20 @@ def carry_out(recipe: "Recipe", folder: Path, output: Output, arguments: Sequenc
     from pipelines.workspace import Workspace
 
     again = shlex.join(["tfelastic", *arguments])
-    reporter = Reporter(quiet=output.quiet)
+    finished: list[str] = []
+
+    def note(stage: str) -> None:
+        finished.append(stage)
+        note_what_is_kept(_what_is_kept(finished, again))
+
+    note_what_is_kept(_what_is_kept(finished, again))
+    reporter = Reporter(quiet=output.quiet, on_done=note)
     with Workspace.open(folder, recipe.name) as workspace:
         reporter.say(f"{recipe.name}: seed {recipe.seed}, workspace {folder}")
         try:
             experiments.carry_out(Run(recipe, workspace, reporter, command=again))
         except KeyboardInterrupt:
-            names = [stage.name for stage in experiments.stages_of(recipe)]
-            kept = [name for name in names if workspace.finished(name)]
-            click.echo(_what_was_kept(kept, again), err=True)
+            click.echo(f"\nstopped. {_what_is_kept(finished, again)}", err=True)
             raise click.exceptions.Exit(STOPPED) from None
     metrics = experiments.read_metrics(folder)
     if output.as_json:
@@ -139,9 +144,9 @@ def _prospect(prospect: "Prospect") -> str:
     return f"> {prospect.stage.name:<18} runs: {'; '.join(prospect.reasons)}{last}"
 
 
-def _what_was_kept(finished: Sequence[str], again: str) -> str:
+def _what_is_kept(finished: Sequence[str], again: str) -> str:
     stages = ", ".join(finished) or "no stage yet"
     return (
-        f"\nstopped. Kept: {stages}; and of the one under way, every epoch, variant, candidate or step that had "
-        f"ended.\nTo go on: {again}"
+        f"Kept: {stages}; and of the one under way, every epoch, variant, candidate or step that had ended.\n"
+        f"To go on: {again}"
     )

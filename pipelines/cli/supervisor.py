@@ -116,7 +116,7 @@ def _wait_for(child: int, notes: int) -> int:
     code = os.waitstatus_to_exitcode(status)
     if stop.asked:
         if stop.killed:
-            _say(_last_note(notes) or "stopped")
+            _say(f"stopped. {_last_note(notes)}".rstrip())
         return STOPPED
     if code < 0:
         _say(

@@ -82,7 +82,7 @@ def test_work_that_does_not_stop_is_killed_and_what_was_kept_is_told():
     seconds, errors = seconds_to_end(process)
     assert seconds < 3
     assert process.returncode == 130
-    assert errors == "kept: a, b\n"
+    assert errors == "stopped. kept: a, b\n"
 
 
 def test_a_second_ctrl_c_kills_at_once():
