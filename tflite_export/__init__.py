@@ -25,6 +25,7 @@ from tflite_export.errors import (
     PackError,
     ProfileError,
     SchemeError,
+    SimulationError,
     TfliteExportError,
     VerificationError,
 )
@@ -48,6 +49,14 @@ from tflite_export.quantize.kernel_sharing import (
 from tflite_export.quantize.qat import Tuning
 from tflite_export.quantize.scheme import SCHEMES, Scheme, Tolerance, get_scheme
 from tflite_export.runtimes import TARGETS, ArenaReport, Target, measure_arena, predict
+from tflite_export.simulation import (
+    Candidate,
+    Noise,
+    Outcome,
+    SimulationReport,
+    draw,
+    simulate,
+)
 from tflite_export.stderr import capture_stderr
 from tflite_export.verify import TflmComparison, Verification, verify
 
@@ -61,6 +70,7 @@ __all__ = [
     "BackendError",
     "BundleReport",
     "CalibrationError",
+    "Candidate",
     "ConversionError",
     "ConversionOptions",
     "DeviceError",
@@ -69,6 +79,8 @@ __all__ = [
     "Interface",
     "MeasuredLatency",
     "MeasuredProfile",
+    "Noise",
+    "Outcome",
     "PackError",
     "ProfileError",
     "QuantizationAware",
@@ -76,6 +88,8 @@ __all__ = [
     "SchemeError",
     "SharedKernel",
     "Sharing",
+    "SimulationError",
+    "SimulationReport",
     "Target",
     "TfliteExportError",
     "TflmComparison",
@@ -88,6 +102,7 @@ __all__ = [
     "capture_stderr",
     "convert",
     "describe_host",
+    "draw",
     "embed",
     "export",
     "export_variant",
@@ -100,6 +115,7 @@ __all__ = [
     "profile_ops",
     "share_kernels",
     "shared_kernels",
+    "simulate",
     "verify",
     "write_bundle",
 ]

@@ -9,6 +9,7 @@ TfliteExportError
 ├── VerificationError  (ValueError)    a .tflite does not compute what its Keras model computes
 ├── DeviceError        (RuntimeError)  TFLM cannot run a file, or crashed on it
 ├── ProfileError       (ValueError)    a latency table is malformed, or cannot be measured
+├── SimulationError    (ValueError)    a trace or a simulated table is malformed
 └── PackError          (ValueError)    variants cannot be packed into a bundle
 ```
 
@@ -49,6 +50,10 @@ class DeviceError(TfliteExportError, RuntimeError):
 
 class ProfileError(TfliteExportError, ValueError):
     """A latency table is malformed, or cannot be measured."""
+
+
+class SimulationError(TfliteExportError, ValueError):
+    """A trace or a simulated table is malformed."""
 
 
 class PackError(TfliteExportError, ValueError):

@@ -37,9 +37,10 @@ SLOWDOWN_MAX_Q16 = ONE_Q16 << 6
 DEVIATION_MIN_Q16 = ONE_Q16 >> 5
 """The least deviation that the first run starts from."""
 TOLERANCE_MIN_Q16, TOLERANCE_MAX_Q16 = ONE_Q16 >> 3, ONE_Q16 >> 1
-RISE_RUNS, FALL_RUNS = 8, 16
+RISE_RUNS, FALL_RUNS = 8, 12
 """The runs that a mean remembers: fewer when it rises, for a slow run costs more than a narrow one."""
 DEVIATION_SHIFT = 6
+LASTING_RUNS = 4
 TRIAL_RUNS = 8
 PATIENCE_MAX = 64
 SWITCH_RUNS = 64
@@ -95,12 +96,13 @@ class Slowdown:
         spread_q16: The relative spread that predictions use; 0 before the first run.
         mean_q16: Mean slowdown of the runs since the last change of level.
         deviation_q16: Mean relative difference between successive runs.
-        runs: Runs in the mean, at most 16; 0 before the first run.
+        runs: Runs in the mean, at most 12; 0 before the first run.
         latest_q16: The latest run's slowdown, or 0.
         latest_p50_us: The median latency of the variant that it was of.
         slow_q16: A slow run that waits for confirmation, or 0.
         before_q16: The slowdown before a slow run that was believed at once, or 0.
         trusted_q16: Slow runs up to this factor of the mean are believed at once.
+        pending_q16: The factor of a load that is trusted once it has lasted four runs, or 0.
         fast_runs: Clearly fast runs in succession.
         patience: How many of them lower the slowdown.
         trial: Runs for which a slow run would still refute the latest lowering.
@@ -116,6 +118,7 @@ class Slowdown:
     slow_q16: int = 0
     before_q16: int = 0
     trusted_q16: int = 0
+    pending_q16: int = 0
     fast_runs: int = 0
     patience: int = 1
     trial: int = 0
@@ -142,9 +145,9 @@ class Slowdown:
     def predict_us(self, row: Row) -> int:
         """Return the latency in microseconds that the variant's next run will keep, rounded up.
 
-        Nine runs of ten keep it at least; where the table's spread is the present one, 97 of 100.
+        At least nine runs of ten keep it, by the table's spread or by the present one.
         """
-        upper = self.q16 + (5 * self.q16 * self.spread_q16 >> 18)
+        upper = self.q16 + (self.q16 * self.spread_q16 >> 16)
         return (max(row.p90_us * self.q16, row.p50_us * upper) + ONE_Q16 - 1) >> 16
 
     def _after_slow(self, run: int, tolerance: int) -> Slowdown:
@@ -154,9 +157,9 @@ class Slowdown:
         if self.before_q16:
             return self._learned(run, tolerance)._at(run)
         if self.slow_q16:
-            trusted = max(self.trusted_q16, (self.slow_q16 << 16) // self.mean_q16)
-            state = self._learned(run, tolerance, trusted_q16=trusted)
-            return state._at(min(run, self.slow_q16))
+            factor = (self.slow_q16 << 16) // self.mean_q16
+            state = self._learned(run, tolerance)._at(min(run, self.slow_q16))
+            return replace(state, pending_q16=factor)
         if run << 16 <= self.trusted_q16 * self.mean_q16:
             return replace(self._learned(run, tolerance)._at(run), before_q16=self.mean_q16)
         return replace(self, slow_q16=run, fast_runs=0)
@@ -176,8 +179,11 @@ class Slowdown:
             mean = self.mean_q16 + (run - self.mean_q16) // min(runs, RISE_RUNS)
         else:
             mean = self.mean_q16 - (self.mean_q16 - run) // runs
-        state = self._learned(run, tolerance)
-        highest = mean + (3 * mean * state.spread_q16 >> 18)
+        trusted, pending = self.trusted_q16, self.pending_q16
+        if pending and runs >= LASTING_RUNS:
+            trusted, pending = max(trusted, pending), 0
+        state = self._learned(run, tolerance, trusted_q16=trusted, pending_q16=pending)
+        highest = mean + (mean * state.spread_q16 >> 17)
         q16 = min(max(self.q16, mean), highest)
         return replace(
             state, q16=q16, mean_q16=mean, runs=runs, slow_q16=0, before_q16=0, fast_runs=0
@@ -211,6 +217,7 @@ class Slowdown:
             runs=1,
             slow_q16=0,
             before_q16=0,
+            pending_q16=0,
             fast_runs=0,
         )
 

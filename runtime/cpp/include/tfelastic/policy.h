@@ -50,7 +50,7 @@ class Slowdown {
   std::int64_t spread_q16() const { return spread_; }
 
   std::int64_t Predicted(const Row& row) const {
-    const std::int64_t upper = level_ + 5 * level_ * spread_ / (4 * kOne);
+    const std::int64_t upper = level_ + level_ * spread_ / kOne;
     return (internal::Greatest(row.p90_us * level_, row.p50_us * upper) + kOne - 1) / kOne;
   }
 
@@ -80,7 +80,7 @@ class Slowdown {
 
  private:
   static constexpr std::int64_t kOne = internal::kOne;
-  static constexpr std::int64_t kRiseRuns = 8, kFallRuns = 16, kTrialRuns = 8, kPatienceMax = 64;
+  static constexpr std::int64_t kRiseRuns = 8, kFallRuns = 12, kLastingRuns = 4, kTrialRuns = 8, kPatienceMax = 64;
 
   void ObserveSlow(std::int64_t run, std::int64_t tolerance) {
     if (trial_ > 0) {
@@ -93,9 +93,10 @@ class Slowdown {
       Learn(run, tolerance);
       MoveTo(run);
     } else if (slow_ != 0) {
-      trusted_ = internal::Greatest(trusted_, slow_ * kOne / mean_);
+      const std::int64_t factor = slow_ * kOne / mean_;
       Learn(run, tolerance);
       MoveTo(internal::Least(run, slow_));
+      pending_ = factor;
     } else if (run * kOne <= trusted_ * mean_) {
       const std::int64_t before = mean_;
       Learn(run, tolerance);
@@ -128,8 +129,12 @@ class Slowdown {
     } else {
       mean_ -= (mean_ - run) / runs_;
     }
+    if (pending_ != 0 && runs_ >= kLastingRuns) {
+      trusted_ = internal::Greatest(trusted_, pending_);
+      pending_ = 0;
+    }
     Learn(run, tolerance);
-    const std::int64_t highest = mean_ + 3 * mean_ * spread_ / (4 * kOne);
+    const std::int64_t highest = mean_ + mean_ * spread_ / (2 * kOne);
     level_ = internal::Least(internal::Greatest(level_, mean_), highest);
     slow_ = before_ = fast_runs_ = 0;
   }
@@ -155,19 +160,20 @@ class Slowdown {
   void MoveTo(std::int64_t level) {
     level_ = mean_ = level;
     runs_ = 1;
-    slow_ = before_ = fast_runs_ = 0;
+    slow_ = before_ = pending_ = fast_runs_ = 0;
   }
 
   std::int64_t level_ = kOne;
   std::int64_t spread_ = 0;         // 0 before the first run.
   std::int64_t mean_ = kOne;        // Of the runs since the last change of level.
   std::int64_t deviation_ = 0;      // Mean relative difference between successive runs.
-  std::int64_t runs_ = 0;           // In the mean, at most 16.
+  std::int64_t runs_ = 0;           // In the mean, at most 12.
   std::int64_t latest_ = 0;         // The latest run's slowdown, or 0.
   std::int64_t latest_p50_us_ = 0;  // The median latency of the variant that it was of.
   std::int64_t slow_ = 0;           // A slow run that waits for confirmation, or 0.
   std::int64_t before_ = 0;         // The mean before a slow run that was believed at once, or 0.
   std::int64_t trusted_ = 0;        // Slow runs up to this factor of the mean are believed at once.
+  std::int64_t pending_ = 0;        // The factor of a load that is trusted once it has lasted, or 0.
   std::int64_t fast_runs_ = 0;      // Clearly fast runs in succession,
   std::int64_t patience_ = 1;       // and how many of them lower the slowdown.
   std::int64_t trial_ = 0;          // Runs for which a slow one still refutes the last lowering.
