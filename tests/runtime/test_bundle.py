@@ -1,7 +1,9 @@
 """Law 8, reading: no damage passes, whatever was damaged; no length makes the reader allocate."""
 
 import contextlib
+import dataclasses
 import hashlib
+import json
 import struct
 import tracemalloc
 from pathlib import Path
@@ -9,7 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tfelastic_runtime import Bundle, BundleError, Manifest
+from tfelastic_runtime import Bundle, BundleError, Manifest, Stored
 
 GOLDEN = (Path(__file__).parents[2] / "runtime" / "conformance" / "golden.elastic").read_bytes()
 SHARED = (Path(__file__).parents[2] / "runtime" / "conformance" / "shared.elastic").read_bytes()
@@ -96,13 +98,18 @@ def test_overwritten_payloads_change_a_variant_or_are_refused(offset: int, writt
                 assert bundle.model(variant.name) == honest.model(variant.name)
 
 
+def with_manifest(text: bytes, payload: bytes) -> bytes:
+    """Return a bundle of any manifest and payload, with the right lengths and checksum."""
+    padding = bytes(-(24 + len(text)) % 16)
+    size = 24 + len(text) + len(padding) + len(payload) + 32
+    header = GOLDEN[:12] + struct.pack("<IQ", len(text), size)
+    return resealed(header + text + padding + payload + bytes(32))
+
+
 @pytest.mark.parametrize("text", [b"[" * 100_000, b'{"format":' * 50_000, b"9" * 10_000])
 def test_deep_and_endless_json_is_refused(text: bytes) -> None:
-    padding = bytes(-(24 + len(text)) % 16)
-    size = 24 + len(text) + len(padding) + 32
-    data = GOLDEN[:12] + struct.pack("<IQ", len(text), size) + text + padding + bytes(32)
     with pytest.raises(BundleError):
-        Bundle.from_bytes(resealed(data))
+        Bundle.from_bytes(with_manifest(text, b""))
 
 
 @pytest.mark.parametrize("field", [(12, "<I", 2**32 - 1), (16, "<Q", 2**63)])
@@ -188,6 +195,99 @@ def test_unpacking_follows_no_link_out_of_its_folder(tmp_path: Path) -> None:
     assert outside.read_text() == "untouched"
     assert (folder / "w100.tflite").read_bytes() == bundle.model("w100")
     assert sorted(tmp_path.iterdir()) == [folder, outside]
+
+
+def repeated(count: int) -> Bundle:
+    """The widest variant of the golden bundle, so many times over."""
+    bundle = Bundle.from_bytes(GOLDEN)
+    variants = tuple(
+        dataclasses.replace(bundle.variants[0], name=f"v{index}") for index in range(count)
+    )
+    manifest = dataclasses.replace(bundle.manifest, variants=variants, profiles=())
+    return Bundle(manifest, bundle._payload, source="many.elastic")
+
+
+def test_unpacking_more_than_a_bundle_should_hold_writes_nothing(tmp_path: Path) -> None:
+    """16 times the payload's 3,720 bytes are 59,520; 25 variants of 2,416 have 60,400."""
+    bundle, folder = repeated(25), tmp_path / "out"
+    assert bundle.unpacked_bytes == 60_400
+    said = r"many\.elastic: its 25 variants have 60,400 bytes.*limit of 59,520 bytes: its payload.*3,720"
+    with pytest.raises(BundleError, match=said):
+        bundle.unpack(folder)
+    with pytest.raises(BundleError, match="limit of 60,399"):
+        bundle.unpack(folder, limit_bytes=60_399)
+    assert not folder.exists()
+    assert len(bundle.unpack(folder, limit_bytes=60_400)) == 25
+    assert len(repeated(24).unpack(tmp_path / "within")) == 24
+
+
+def test_no_manifest_has_more_than_64_variants() -> None:
+    assert len(repeated(64).variants) == 64
+    with pytest.raises(BundleError, match="variants: expected 1 to 64, received 65"):
+        repeated(65)
+
+
+def test_opening_a_large_bundle_takes_little_memory(tmp_path: Path) -> None:
+    """The file is mapped; what is allocated depends on the manifest alone."""
+    payload = bytes(15_000_000)
+    bundle = Bundle.from_bytes(GOLDEN)
+    stored = Stored("whole", 0, len(payload))
+    variant = dataclasses.replace(
+        bundle.variants[0],
+        bytes=len(payload),
+        sha256=hashlib.sha256(payload).hexdigest(),
+        stored=stored,
+    )
+    manifest = dataclasses.replace(
+        bundle.manifest, variants=(variant,), profiles=(), payload_bytes=len(payload)
+    )
+    path = tmp_path / "large.elastic"
+    path.write_bytes(with_manifest(json.dumps(manifest.to_json()).encode(), payload))
+    tracemalloc.start()
+    try:
+        opened = Bundle.open(path)
+        assert tracemalloc.get_traced_memory()[1] < 200_000
+        assert len(opened.model("w100")) == len(payload)
+        assert tracemalloc.get_traced_memory()[1] < len(payload) + 200_000
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    "piece", [b"[],", b"{},", b'{"a":{}},', b"1e1,", b'"a",', b"12345678901234567890,"]
+)
+def test_a_hostile_manifest_takes_bounded_memory(piece: bytes) -> None:
+    """Of the size that readers hold, in pieces that Python spends most on."""
+    text = b'{"profiles":[' + piece * ((2**20 - 40) // len(piece)) + b'0],"format":3}'
+    data = with_manifest(text, bytes(16))
+    tracemalloc.start()
+    try:
+        with pytest.raises(BundleError):
+            Bundle.from_bytes(data)
+        assert tracemalloc.get_traced_memory()[1] < 64_000_000
+    finally:
+        tracemalloc.stop()
+    too_long = with_manifest(b" " * 2**20 + text, bytes(16))
+    with pytest.raises(
+        BundleError, match=r"its manifest has \d+ bytes, readers hold at most 1048576"
+    ):
+        Bundle.from_bytes(too_long)
+
+
+@pytest.mark.parametrize(
+    "place", ["golden", "tfelastic golden", "kitten", "output_0", "w100", "int8"]
+)
+def test_a_terminal_is_never_sent_a_manifest_s_escapes(place: str) -> None:
+    text = (
+        GOLDEN[24:PAYLOAD]
+        .rstrip(b"\0")
+        .replace(f'"{place}"'.encode(), b'"\\u001b[2J\\u009b31m"', 1)
+    )
+    with pytest.raises(BundleError) as caught:
+        Bundle.from_bytes(with_manifest(text, GOLDEN[PAYLOAD:-32]))
+    said = str(caught.value)
+    assert said.isprintable()
+    assert r"'\x1b[2J\x9b31m'" in said
 
 
 def test_tally_adds_up() -> None:

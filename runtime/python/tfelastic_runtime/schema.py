@@ -129,7 +129,8 @@ class Schema:
             raise self._error(
                 f"{where}: expected a number in {low:g} .. {high:g}, received {_shown(data)}"
             )
-        return value
+        # A zero has no sign: an integer could not tell it.
+        return value + 0.0
 
     def text(self, data: object, where: str, *, longest: int = 200) -> str:
         """Return a string of 1 to `longest` characters, none of them a control character."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from tfelastic_runtime import Bundle, BundleError, Policy, Row
 from tfelastic_runtime.delta import expand
 
@@ -24,6 +25,8 @@ FILES = {
     name: (FOLDER / f"{name}.elastic").read_bytes() for name in ("golden", "shared", "interfaces")
 }
 GOLDEN, SHARED, INTERFACES = FILES.values()
+TEXT = GOLDEN[24:][: struct.unpack_from("<I", GOLDEN, 12)[0]]
+"""The golden bundle's manifest."""
 BUNDLES: dict[str, Any] = json.loads((FOLDER / "bundle.json").read_text("utf-8"))
 DELTAS: dict[str, Any] = json.loads((FOLDER / "deltas.json").read_text("utf-8"))
 POOL = bytes.fromhex(DELTAS["payload"])
@@ -239,7 +242,7 @@ def manifest_of(text: bytes) -> bytes:
 
 
 def test_other_spellings_of_a_manifest_are_read_as_in_python(ask_sanitized: Ask) -> None:
-    text = GOLDEN[24:][: struct.unpack_from("<I", GOLDEN, 12)[0]]
+    text = TEXT
     edits = [
         (b"", b""),
         (b'"name":"w100"', b'"n\\u0061me" :\n\t"\\u0077100"'),
@@ -288,6 +291,123 @@ def test_what_would_take_endless_time_or_stack_is_refused(ask_sanitized: Ask) ->
     texts += [b"{" + keys + b'"format":3}', b" " * (1 << 20) + b"{}"]
     for answer in ask_sanitized((BUNDLE, manifest_of(text), b"") for text in texts):
         assert answer.startswith(("more than this reader holds", "the manifest breaks a rule"))
+
+
+def nested(levels: int) -> bytes:
+    """A profile's ignored field with so many arrays in each other."""
+    return b"[" * levels + b"]" * levels
+
+
+def with_extra(value: bytes) -> bytes:
+    """The golden manifest with a field that readers ignore: in an object, in an array, in three objects."""
+    return TEXT.replace(b'"p50_us":40,', b'"p50_us":40,"extra":' + value + b",", 1)
+
+
+def many_keys(count: int) -> bytes:
+    return b"{" + b",".join(b'"k%d":0' % index for index in range(count)) + b"}"
+
+
+def copies(count: int) -> bytes:
+    """The golden manifest with so many variants, and without its profile."""
+    manifest = json.loads(TEXT)
+    first, manifest["profiles"] = manifest["variants"][0], []
+    manifest["variants"] = [{**first, "name": f"v{index}"} for index in range(count)]
+    return json.dumps(manifest).encode()
+
+
+def outputs(count: int) -> bytes:
+    """The golden manifest with so many outputs."""
+    manifest = json.loads(TEXT)
+    output = manifest["outputs"][0]
+    manifest["outputs"] = [{**output, "name": f"o{index}"} for index in range(count)]
+    for variant in manifest["variants"]:
+        tensor = variant["outputs"][0]
+        variant["outputs"] = [{**tensor, "position": index} for index in range(count)]
+    return json.dumps(manifest).encode()
+
+
+@pytest.mark.parametrize(
+    ("within", "beyond"),
+    [
+        # Around the field lie the manifest, its profiles, one of them, its latencies, and one of them.
+        (with_extra(nested(24 - 5)), with_extra(nested(24 - 4))),
+        # Read before it: "profiles" and 6 keys, "latencies" and 1, "w100" and 2, "extra" and 1.
+        (with_extra(many_keys(512 - 14)), with_extra(many_keys(512 - 13))),
+        (copies(64), copies(65)),
+        (outputs(16), outputs(17)),
+        (TEXT + b" " * (2**20 - len(TEXT)), TEXT + b" " * (2**20 - len(TEXT) + 1)),
+    ],
+    ids=["depth", "keys", "variants", "tensors", "bytes"],
+)
+def test_limits_are_the_same_in_python(ask_sanitized: Ask, within: bytes, beyond: bytes) -> None:
+    opened, refused = (manifest_of(text) for text in (within, beyond))
+    answers = ask_sanitized([(BUNDLE, opened, b""), (BUNDLE, refused, b"")])
+    assert comparable(answers[0]) == answer_of_python(opened) is not None
+    assert comparable(answers[1]) is answer_of_python(refused) is None
+
+
+NUMBERS_ODD = (
+    *("0", "-0", "-0.0", "0.5", "1", "1.0", "1e0", "1E+0", "10e-1", "0.1e1", "5e-324", "2e-324"),
+    *("1.7976931348623157e308", "1.7976931348623159e308", "-1.8e308", "1e309", "1e99999999999"),
+    *("1e-99999999999", "0e99999999999", "-1e-400", str(2**127), str(2**127 + 1), str(2**127 - 1)),
+    *("1.7014118346046923e38", "1.7014118346046924e38", str(2**53 - 1), str(2**53), str(2**63)),
+    *("1.1754943508222875e-38", "1.1754943508222874e-38", "1.17549435082228749e-38", "255", "-128"),
+    *(
+        "1" + "0" * 308,
+        "1" + "0" * 309,
+        "1" + "0" * 4299,
+        "1" + "0" * 4300,
+        "9" * 5000,
+        "-" + "9" * 5000,
+    ),
+    *("0." + "0" * 5000 + "1", "1." + "0" * 5000 + "1", "2147483647", "2147483648", "4294967297"),
+    *(
+        "9007199254740993",
+        "18446744073709551616",
+        "00",
+        "01",
+        "-",
+        "+1",
+        ".5",
+        "1.",
+        "1e",
+        "0x1",
+        "NaN",
+    ),
+    *("Infinity", "-Infinity", "1_0", "true", "null", '"1"', "[1]", "1 2", "1,2"),
+)
+PLACES = (
+    *(b'"width":1.0', b'"score":0.875', b'"accuracy_keras":0.9', b'"scale":0.003677677595987916'),
+    *(b'"zero_point":37', b'"position":0', b'"macs":1752', b'"p50_us":40', b'"threads":1'),
+    *(b'"cores":2', b'"payload_bytes":3720', b'"runs":200', b'"arena_bytes":2048', b'"format":3'),
+)
+
+
+@pytest.mark.parametrize(
+    "place", PLACES, ids=lambda place: place.split(b":")[0].decode().strip('"')
+)
+def test_odd_numbers_are_judged_as_in_python(ask_sanitized: Ask, place: bytes) -> None:
+    key = place.split(b":")[0]
+    assert place in TEXT
+    data = [manifest_of(TEXT.replace(place, key + b":" + text.encode(), 1)) for text in NUMBERS_ODD]
+    data += [manifest_of(with_extra(text.encode())) for text in NUMBERS_ODD]
+    judged = [answer_of_python(each) for each in data]
+    answers = ask_sanitized((BUNDLE, each, b"") for each in data)
+    for text, answer, expected in zip(2 * NUMBERS_ODD, answers, judged, strict=True):
+        assert comparable(answer) == expected, text[:60]
+    assert 0 < judged.count(None) < len(judged)
+
+
+def test_control_characters_are_refused_as_in_python(ask_sanitized: Ask) -> None:
+    data = []
+    for code in (*range(0x20), *range(0x7E, 0xA2), 0x2028, 0x202E, 0xFEFF, 0x1F600):
+        for place in (b'"golden"', b'"kitten"', b'"output_0"', b'"imaginary"', b'"conv2d"'):
+            text = json.dumps(f"a{chr(code)}b").encode()
+            data.append(manifest_of(TEXT.replace(place, text, 1)))
+    judged = [answer_of_python(each) for each in data]
+    answers = ask_sanitized((BUNDLE, each, b"") for each in data)
+    assert [comparable(answer) for answer in answers] == judged
+    assert judged.count(None) == 5 * (0x20 + 0x21)
 
 
 def test_variants_in_place_and_refusals_of_access(ask_sanitized: Ask) -> None:

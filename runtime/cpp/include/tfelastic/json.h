@@ -67,7 +67,7 @@ class Json {
 
   bool Number(double low, double high, double* number) const {
     if (!IsNumber()) return false;
-    *number = Decimal(at_, Skipped()).Nearest();
+    *number = Decimal(at_, Skipped()).Nearest() + 0.0;  // A zero has no sign.
     return *number >= low && *number <= high;
   }
 
