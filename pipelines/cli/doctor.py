@@ -1,13 +1,14 @@
 """`tfelastic doctor`: what is installed here, and whether the demo can run."""
 
 import importlib
-import json
 import os
 import platform
 from dataclasses import asdict, dataclass
 from importlib import metadata
 
 import click
+
+from pipelines.cli.json_output import echo_json
 
 #: Extra of the package: the distributions and modules it brings. "base" is the plain install.
 _EXTRAS: dict[str, dict[str, str]] = {
@@ -75,7 +76,7 @@ def command(as_json: bool) -> None:
         backend, obstacle = _backend()
     ready = obstacle is None and not any(finding.blocks_demo for finding in findings)
     if as_json:
-        click.echo(json.dumps(_as_json(findings, backend, ready), indent=2))
+        echo_json(_as_json(findings, backend, ready))
     else:
         _print(findings, backend, ready)
         if obstacle is not None:

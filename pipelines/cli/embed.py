@@ -1,8 +1,8 @@
 """`tfelastic embed`: a bundle as C++ for a microcontroller."""
 
-import json
-
 import click
+
+from pipelines.cli.json_output import echo_json
 
 TARGETS = ("tflm",)
 
@@ -38,4 +38,7 @@ def command(bundle: str, folder: str, in_place: tuple[str, ...], as_json: bool) 
     from tflite_export import embed
 
     report = embed(bundle, folder, in_place=in_place)
-    click.echo(json.dumps(report.to_json(), indent=2) if as_json else str(report))
+    if as_json:
+        echo_json(report.to_json())
+    else:
+        click.echo(str(report))

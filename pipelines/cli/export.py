@@ -1,6 +1,5 @@
 """`tfelastic export`: a Keras model, elastic or not, into one bundle."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipelines.cli import model_file
+from pipelines.cli.json_output import echo_json
 
 if TYPE_CHECKING:
     import keras
@@ -87,7 +87,10 @@ def command(model: str, as_json: bool, **options: Any) -> None:
         tolerance=scaled(tx.SCHEMES[request.scheme].tolerance, request.tolerance),
         seed=request.seed,
     )
-    click.echo(json.dumps(report.to_json(), indent=2) if as_json else str(report))
+    if as_json:
+        echo_json(report.to_json())
+    else:
+        click.echo(str(report))
 
 
 @dataclass(frozen=True)

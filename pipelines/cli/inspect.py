@@ -1,12 +1,12 @@
 """`tfelastic inspect`: what a model is made of and what can be taken out of it, or what a bundle holds."""
 
-import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from pipelines.cli import bundle_file, model_file
+from pipelines.cli.json_output import echo_json
 
 if TYPE_CHECKING:
     import tfelastic as te
@@ -27,7 +27,7 @@ def command(file: str, as_json: bool) -> None:
     if file.endswith(".elastic") or bundle_file.is_bundle(file):
         found = bundle_file.contents(bundle_file.load(file), file)
         if as_json:
-            click.echo(json.dumps(found, indent=2))
+            echo_json(found)
         else:
             bundle_file.print_contents(found)
         return
@@ -40,7 +40,7 @@ def command(file: str, as_json: bool) -> None:
     rungs = _rungs(loaded) if elastic else []
     if as_json:
         ladder = {"ladder": rungs} if elastic else {}
-        click.echo(json.dumps(_as_json(graph, cost) | ladder, indent=2))
+        echo_json(_as_json(graph, cost) | ladder)
     else:
         _print(graph, cost, rungs)
 

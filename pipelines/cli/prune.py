@@ -1,12 +1,12 @@
 """`tfelastic prune`: a smaller model under a budget."""
 
-import json
 from typing import Any
 
 import click
 
 from pipelines.cli import prune_requests
 from pipelines.cli.budget import LIMIT
+from pipelines.cli.json_output import echo_json
 from pipelines.cli.mode_comparison import MODES
 
 
@@ -72,4 +72,7 @@ def command(model: str, as_json: bool, **options: Any) -> None:
     """  # noqa: D301 - click knows a paragraph to leave alone by the character.
     request = prune_requests.choose(options)
     answer = request.carry_out(model)
-    click.echo(json.dumps(answer.to_json(), indent=2) if as_json else str(answer))
+    if as_json:
+        echo_json(answer.to_json())
+    else:
+        click.echo(str(answer))

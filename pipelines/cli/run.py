@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pipelines.cli.json_output import echo_json
 from pipelines.cli.supervisor import STOPPED, note_what_is_kept
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ def carry_out(recipe: "Recipe", folder: Path, output: Output, arguments: Sequenc
             raise click.exceptions.Exit(STOPPED) from None
     metrics = experiments.read_metrics(folder)
     if output.as_json:
-        click.echo(json.dumps(metrics.to_json(), indent=2))
+        echo_json(metrics.to_json())
     else:
         print_summary(metrics, experiments.content_of(metrics), folder)
 
@@ -129,7 +130,7 @@ def print_prospects(recipe: "Recipe", folder: Path, *, as_json: bool) -> None:
             | {"seconds": each.seconds}
             for each in found
         ]
-        click.echo(json.dumps(rows, indent=2))
+        echo_json(rows)
         return
     for each in found:
         click.echo(_prospect(each))

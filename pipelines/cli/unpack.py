@@ -1,10 +1,9 @@
 """`tfelastic unpack`: a bundle's variants as ordinary .tflite files."""
 
-import json
-
 import click
 
 from pipelines.cli import bundle_file
+from pipelines.cli.json_output import echo_json
 
 
 @click.command()
@@ -16,17 +15,23 @@ from pipelines.cli import bundle_file
     show_default=True,
     help="The folder to write to; made if missing.",
 )
+@click.option(
+    "--limit-bytes",
+    type=click.IntRange(min=1),
+    help="The most bytes to write; by default 16 times what the variants share in BUNDLE.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
-def command(bundle: str, directory: str, as_json: bool) -> None:
+def command(bundle: str, directory: str, limit_bytes: int | None, as_json: bool) -> None:
     """Write every variant of BUNDLE as NAME.tflite, byte for byte as it was packed."""
     opened = bundle_file.load(bundle)
-    paths = opened.unpack(directory)
+    click.echo(f"{len(opened.variants)} variants, {opened.unpacked_bytes:,} bytes", err=True)
+    paths = opened.unpack(directory, limit_bytes=limit_bytes)
     written = [
         {"file": str(path), "bytes": variant.bytes, "sha256": variant.sha256}
         for path, variant in zip(paths, opened.variants, strict=True)
     ]
     if as_json:
-        click.echo(json.dumps({"bundle": bundle, "files": written}, indent=2))
+        echo_json({"bundle": bundle, "files": written})
     else:
         for each in written:
             click.echo(f"{each['file']}  {each['bytes']:,} bytes")

@@ -1,11 +1,11 @@
 """`tfelastic verify`: whether a bundle is sound, and still computes what its model computes."""
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from pipelines.cli import bundle_file, model_file
+from pipelines.cli.json_output import echo_json
 
 if TYPE_CHECKING:
     from tfelastic_runtime import Bundle
@@ -44,7 +44,7 @@ def command(bundle: str, data: str | None, model: str | None, as_json: bool) -> 
             _compare(opened, model, images, sound)
     passed = all(finding["problem"] is None for finding in findings)
     if as_json:
-        click.echo(json.dumps({"bundle": bundle, "passed": passed, "variants": findings}, indent=2))
+        echo_json({"bundle": bundle, "passed": passed, "variants": findings})
     else:
         _print(bundle, findings)
     if not passed:

@@ -55,7 +55,7 @@ def repaired(data: bytes) -> bytes:
 
 def seeds(folder: Path) -> None:
     """Write the bundles and deltas that all readers know as the first inputs."""
-    for name in ("golden", "shared"):
+    for name in ("golden", "shared", "interfaces"):
         data = (CONFORMANCE / f"{name}.elastic").read_bytes()
         for kind in (WHOLE, REPAIRED):
             (folder / f"{name}-{kind}").write_bytes(bytes((kind,)) + data)

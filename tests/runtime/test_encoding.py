@@ -11,16 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tfelastic_runtime import InputError, InputSpec, TensorSpec
 from tfelastic_runtime.encoding import Encoder, decode
-from tfelastic_runtime.interface import UNSCALED, ZERO_POINTS
 
+from tests.support.bundles import tensors
+
+TENSORS = tensors(1).map(lambda found: found[0])
 FLOATS = st.floats(width=32, allow_nan=False, allow_infinity=False)
-
-
-@st.composite
-def tensor_specs(draw: st.DrawFn) -> TensorSpec:
-    dtype = draw(st.sampled_from(list(ZERO_POINTS)))
-    scale = 1.0 if dtype in UNSCALED else draw(st.floats(2.0**-126, 2.0**127, width=32))
-    return TensorSpec(0, dtype, scale, draw(st.integers(*ZERO_POINTS[dtype])))
 
 
 def nearest_float32(exact: Fraction) -> Fraction | float:
@@ -47,7 +42,7 @@ def quantized(value: float, tensor: TensorSpec) -> int:
 
 
 @settings(deadline=None)
-@given(tensor_specs(), st.data())
+@given(TENSORS, st.data())
 def test_values_are_quantized_as_exact_arithmetic_says(
     tensor: TensorSpec, data: st.DataObject
 ) -> None:
@@ -62,7 +57,7 @@ def test_values_are_quantized_as_exact_arithmetic_says(
         assert stored[0].tolist() == [quantized(float(x), tensor) for x in given_values]
 
 
-@given(tensor_specs())
+@given(TENSORS)
 def test_pixels_are_quantized_as_values_of_their_number(tensor: TensorSpec) -> None:
     pixels = np.arange(256, dtype=np.uint8).reshape(16, 4, 4)
     image = Encoder(InputSpec("x", (1, 16, 4, 4), "image"), tensor).encode(pixels)
@@ -70,7 +65,7 @@ def test_pixels_are_quantized_as_values_of_their_number(tensor: TensorSpec) -> N
     assert image.tobytes() == values.tobytes()
 
 
-@given(tensor_specs(), st.data())
+@given(TENSORS, st.data())
 def test_stored_numbers_are_decoded_as_exact_arithmetic_says(
     tensor: TensorSpec, data: st.DataObject
 ) -> None:

@@ -1,5 +1,6 @@
 """`tfelastic export`, `unpack`, `inspect` and `verify`, as a user calls them."""
 
+import dataclasses
 import hashlib
 import json
 from pathlib import Path
@@ -10,6 +11,8 @@ from tfelastic_runtime import Bundle
 
 import tfelastic as te
 from pipelines.cli.entry import execute
+from tflite_export.bundle.deduplication import Payload
+from tflite_export.bundle.writer import pack
 
 CONFORMANCE = Path(__file__).parents[3] / "runtime" / "conformance"
 SHARED = str(CONFORMANCE / "shared.elastic")
@@ -30,6 +33,25 @@ def damaged(tmp_path: Path) -> str:
     path = tmp_path / "damaged.elastic"
     path.write_bytes(resealed(bytes(data)))
     return str(path)
+
+
+def test_inspect_says_what_goes_in_and_out(capsys: pytest.CaptureFixture[str]) -> None:
+    path = str(Path(SHARED).with_name("interfaces.elastic"))
+    assert execute(["inspect", path]) == 0
+    told = capsys.readouterr().out
+    for part in (
+        "input image: 4 x 6 x 3 image",
+        "input previous: 5 values",
+        "output mask: 4 x 6 x 2 probabilities",
+        "output index: 1 values",
+        "mean_absolute_error",
+    ):
+        assert part in told
+    assert execute(["inspect", path, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["score"] == {"metric": "mean_absolute_error", "higher_is_better": False}
+    assert execute(["verify", path]) == 0
+    assert "interfaces.elastic: sound" in capsys.readouterr().out
 
 
 def test_inspect_says_where_the_bytes_go(capsys: pytest.CaptureFixture[str]) -> None:
@@ -53,6 +75,26 @@ def test_unpack_writes_ordinary_files(tmp_path: Path, capsys: pytest.CaptureFixt
     ]
     for each in written:
         assert hashlib.sha256(Path(each["file"]).read_bytes()).hexdigest() == each["sha256"]
+
+
+def test_unpack_tells_the_total_and_stops_at_a_limit(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bundle = Bundle.open(SHARED)
+    one = bundle.variants[0]
+    records = tuple(dataclasses.replace(one, name=f"v{index}") for index in range(64))
+    manifest = dataclasses.replace(bundle.manifest, variants=records, profiles=())
+    path, out = tmp_path / "many.elastic", tmp_path / "out"
+    payload = Payload(bytes(bundle._payload), (), ())
+    path.write_bytes(pack(manifest, payload))
+    total = 64 * one.bytes
+    assert execute(["unpack", str(path), "-d", str(out)]) == 1
+    said = capsys.readouterr().err
+    assert f"64 variants, {total:,} bytes" in said
+    assert f"{total:,} bytes together, more than the limit of" in said
+    assert not out.exists()
+    assert execute(["unpack", str(path), "-d", str(out), "--limit-bytes", str(total)]) == 0
+    assert len(list(out.iterdir())) == 64
 
 
 def test_verify_finds_a_bundle_sound(capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import math
 import random
@@ -13,10 +14,26 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tfelastic_runtime import Bundle, BundleError, Policy, Row
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tfelastic_runtime import (
+    Bundle,
+    BundleError,
+    InputError,
+    InputSpec,
+    Manifest,
+    Policy,
+    Row,
+    ScoreSpec,
+    TensorSpec,
+)
 from tfelastic_runtime.delta import expand
+from tfelastic_runtime.encoding import Encoder, decode
 
+from tests.support.bundles import bundles, tensors
+from tflite_export.bundle.deduplication import Payload
 from tflite_export.bundle.delta import number
+from tflite_export.bundle.writer import pack
 
 Ask = Callable[[Iterable[tuple[int, bytes, bytes]]], list[str]]
 
@@ -139,6 +156,60 @@ def test_bundles_open_as_in_python(ask: Ask) -> None:
     answers = ask((BUNDLE, data, b"") for data in FILES.values())
     for data, answer in zip(FILES.values(), answers, strict=True):
         assert comparable(answer) == answer_of_python(data) is not None
+
+
+@settings(max_examples=60)
+@given(bundles())
+def test_any_bundle_is_read_as_in_python(
+    ask_sanitized: Ask, bundle: tuple[Manifest, Payload, list[bytes]]
+) -> None:
+    data = pack(*bundle[:2])
+    (answer,) = ask_sanitized([(BUNDLE, data, b"")])
+    assert comparable(answer) == answer_of_python(data) is not None
+
+
+@settings(max_examples=200)
+@given(
+    tensors(1).map(lambda found: found[0]), st.lists(st.floats(width=32), min_size=1, max_size=50)
+)
+def test_any_values_are_encoded_as_in_python(
+    ask_sanitized: Ask, tensor: TensorSpec, values: list[float]
+) -> None:
+    given_values = np.array(values, "<f4")
+    (answer,) = ask_sanitized([(REALS, head_of(tensor.to_json()), given_values.tobytes())])
+    try:
+        stored = Encoder(InputSpec("x", (1, len(values))), tensor).encode(given_values)
+    except InputError:
+        assert answer == "an input value is not finite"
+    else:
+        assert bytes.fromhex(answer) == stored.tobytes()
+
+
+@given(tensors(1).map(lambda found: found[0]), st.binary(min_size=4, max_size=200))
+def test_any_pixels_are_encoded_and_bytes_decoded_as_in_python(
+    ask_sanitized: Ask, tensor: TensorSpec, data: bytes
+) -> None:
+    head, stored = head_of(tensor.to_json()), data[: len(data) // 4 * 4]
+    pixels, reals = ask_sanitized([(PIXELS, head, data), (DECODING, head, stored)])
+    image = np.frombuffer(data, np.uint8).reshape(1, -1, 1)
+    encoder = Encoder(InputSpec("x", (1, *image.shape), "image"), tensor)
+    assert bytes.fromhex(pixels) == encoder.encode(image).tobytes()
+    expected = decode(np.frombuffer(stored, tensor.dtype)[np.newaxis], tensor)
+    # What bits a NaN has is the hardware's affair only where something is computed.
+    assert bytes.fromhex(reals) == expected.tobytes()
+
+
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=2, max_size=50))
+def test_score_orders_are_those_of_python_and_of_the_scores(
+    ask_sanitized: Ask, scores: list[float]
+) -> None:
+    answers = ask_sanitized((SCORE, struct.pack("<d", score), b"") for score in scores)
+    found = [tuple(map(int, answer.split())) for answer in answers]
+    higher, lower = ScoreSpec("m"), ScoreSpec("m", higher_is_better=False)
+    assert found == [(higher.order(score), lower.order(score)) for score in scores]
+    for one, other in itertools.pairwise(sorted(zip(scores, found, strict=True))):
+        assert one[1][0] <= other[1][0]
+        assert one[1][1] >= other[1][1]
 
 
 def test_every_edited_bundle_is_refused(ask_sanitized: Ask) -> None:

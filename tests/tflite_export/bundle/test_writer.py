@@ -20,19 +20,16 @@ from tfelastic_runtime import (
     Manifest,
     OutputSpec,
     Profile,
-    ScoreSpec,
-    TensorSpec,
-    VariantInfo,
-    VariantPlan,
 )
-from tfelastic_runtime.interface import OUTPUT_KINDS, UNSCALED, ZERO_POINTS
 
+from tests.support.bundles import bundles
 from tflite_export.bundle import BundleReport, Interface, Variant, write_bundle, writer
-from tflite_export.bundle.deduplication import Payload, deduplicate
+from tflite_export.bundle.deduplication import Payload
 from tflite_export.bundle.manifest import canonical, describe
 from tflite_export.bundle.writer import pack
 from tflite_export.errors import PackError
 from tflite_export.profile import MeasuredLatency, MeasuredProfile
+from tflite_export.tflite import strip
 
 CONFORMANCE = Path(__file__).parents[3] / "runtime" / "conformance"
 GOLDEN = CONFORMANCE / "golden.elastic"
@@ -120,121 +117,6 @@ def test_whole_variants_are_aligned(variants: list[Variant], tmp_path: Path) -> 
         assert data.index(variant.tflite) % 16 == 0
 
 
-def texts(longest: int) -> st.SearchStrategy[str]:
-    """Any text without control characters."""
-    plain = st.characters(codec="utf-8", exclude_categories=("Cc", "Cs"))
-    return st.text(plain, min_size=1, max_size=longest)
-
-
-LATENCIES = st.tuples(st.integers(1, 2**31 - 1), st.integers(1, 2**31 - 1)).map(
-    lambda pair: Latency(min(pair), max(pair), 200)
-)
-SCORES = st.floats(allow_nan=False, allow_infinity=False)
-
-
-PLANS = st.builds(
-    VariantPlan,
-    st.dictionaries(texts(9), st.integers(1, 2**53 - 1), max_size=3),
-    st.lists(texts(9), max_size=2).map(tuple),
-)
-
-
-@st.composite
-def related(draw: st.DrawFn) -> list[bytes]:
-    """Files with long byte ranges in common, in one order or another."""
-    pieces = draw(st.lists(st.binary(min_size=1, max_size=40), min_size=1, max_size=4))
-    files = st.lists(st.sampled_from(pieces), min_size=1, max_size=8).map(b"".join)
-    return draw(st.lists(files, min_size=1, max_size=4))
-
-
-@st.composite
-def interfaces(draw: st.DrawFn) -> Interface:
-    """Any interface that the format allows."""
-    shapes = st.lists(st.integers(1, 9), max_size=4).map(lambda sizes: (1, *sizes))
-    images = st.tuples(*[st.integers(1, 65535)] * 2, st.integers(1, 4)).filter(
-        lambda sizes: np.prod(sizes, dtype=object) < 2**31
-    )
-    names = st.lists(texts(64), min_size=1, max_size=4, unique=True)
-    inputs = [
-        InputSpec(name, (1, *draw(images)), "image")
-        if draw(st.booleans())
-        else InputSpec(name, draw(shapes))
-        for name in draw(names)
-    ]
-    outputs = []
-    for name in draw(names):
-        shape, kind = draw(shapes), draw(st.sampled_from(OUTPUT_KINDS))
-        labels = draw(st.none() | st.tuples(*[texts(9)] * shape[-1]))
-        outputs.append(OutputSpec(name, shape, kind, labels))
-    score = ScoreSpec(draw(texts(20)), higher_is_better=draw(st.booleans()))
-    return Interface(tuple(inputs), tuple(outputs), score)
-
-
-@st.composite
-def tensors(draw: st.DrawFn, count: int) -> tuple[TensorSpec, ...]:
-    """Any way to store so many inputs or outputs."""
-    found = []
-    for position in draw(st.permutations(range(count))):
-        dtype = draw(st.sampled_from(list(ZERO_POINTS)))
-        scale = 1.0 if dtype in UNSCALED else draw(st.floats(2.0**-126, 2.0**127, width=32))
-        zero_point = draw(st.integers(*ZERO_POINTS[dtype]))
-        found.append(TensorSpec(position, dtype, scale, zero_point))
-    return tuple(found)
-
-
-@st.composite
-def bundles(draw: st.DrawFn) -> tuple[Manifest, Payload, list[bytes]]:
-    """Any manifest that the format allows, over payloads that need not be .tflite files."""
-    models = draw(related())
-    payload = deduplicate(models)
-    widths = draw(
-        st.lists(st.floats(0.01, 1), min_size=len(models), max_size=len(models)).map(
-            lambda found: sorted(found, reverse=True)
-        )
-    )
-    interface = draw(interfaces())
-    infos = [
-        VariantInfo(
-            name=f"v{index}",
-            width=width,
-            plan=draw(st.none() | PLANS),
-            scheme=draw(texts(32)),
-            params=draw(st.integers(0, 2**53 - 1)),
-            macs=draw(st.integers(0, 2**53 - 1)),
-            peak_bytes=draw(st.none() | st.integers(0, 2**53 - 1)),
-            arena_bytes=draw(st.none() | st.integers(0, 2**53 - 1)),
-            score=draw(SCORES),
-            metrics=draw(st.dictionaries(texts(9), SCORES, max_size=2)),
-            bytes=len(model),
-            sha256=hashlib.sha256(model).hexdigest(),
-            stored=stored,
-            inputs=draw(tensors(len(interface.inputs))),
-            outputs=draw(tensors(len(interface.outputs))),
-        )
-        for index, (model, width, stored) in enumerate(
-            zip(models, widths, payload.stored, strict=True)
-        )
-    ]
-    names = [info.name for info in infos]
-    profile = st.builds(
-        Profile,
-        st.dictionaries(texts(5), st.one_of(texts(5), st.integers(0, 99), st.floats(0, 9))),
-        st.integers(1, 8),
-        st.fixed_dictionaries(dict.fromkeys(names, LATENCIES)),
-    )
-    manifest = Manifest(
-        name=draw(texts(20)),
-        producer="tests",
-        inputs=interface.inputs,
-        outputs=interface.outputs,
-        score=interface.score,
-        payload_bytes=len(payload.data),
-        variants=tuple(infos),
-        profiles=tuple(draw(st.lists(profile, max_size=2))),
-    )
-    return manifest, payload, models
-
-
 @patient
 @given(bundles())
 def test_any_bundle_reads_back(bundle: tuple[Manifest, Payload, list[bytes]]) -> None:
@@ -295,6 +177,86 @@ def test_unfit_variant_is_named_and_nothing_is_written(
     with pytest.raises(PackError, match=said):
         write_bundle(tmp_path / "model.elastic", changed(variants, **changes), name="net")
     assert list(tmp_path.iterdir()) == []
+
+
+INTERFACES = CONFORMANCE / "interfaces.elastic"
+
+
+def test_tensors_are_found_by_their_names(tmp_path: Path) -> None:
+    """The files have the image last, and two inputs of one shape."""
+    given = Bundle.open(INTERFACES).manifest
+    swapped = Interface(given.inputs[::-1], given.outputs[::-1], given.score)
+    write_bundle(tmp_path / "model.elastic", unpacked(INTERFACES), name="net", interface=swapped)
+    found = Bundle.open(tmp_path / "model.elastic")
+    assert [spec.name for spec in found.manifest.inputs] == ["previous", "features", "image"]
+    for before, after in zip(given.variants, found.variants, strict=True):
+        assert after.inputs == before.inputs[::-1]
+        assert after.outputs == before.outputs[::-1]
+
+
+def test_other_names_are_matched_by_shape_or_told(tmp_path: Path) -> None:
+    given, variants = Bundle.open(INTERFACES).manifest, unpacked(INTERFACES)
+    inputs = tuple(
+        InputSpec(name, spec.shape, spec.kind)
+        for name, spec in zip(("a", "b", "c"), given.inputs, strict=True)
+    )
+    outputs = tuple(
+        OutputSpec(f"o{index}", spec.shape, spec.kind) for index, spec in enumerate(given.outputs)
+    )
+    interface = Interface(inputs, outputs, given.score)
+    said = r"variant 'float32': which of its inputs is which cannot be told.*Pass input_names="
+    with pytest.raises(PackError, match=said):
+        describe(variants, name="net", interface=interface)
+    told = [dataclasses.replace(variant, input_names=("b", "c", "a")) for variant in variants]
+    manifest, _ = describe(told, name="net", interface=interface)
+    for before, after in zip(given.variants, manifest.variants, strict=True):
+        assert [each.position for each in after.inputs] == [2, 0, 1]
+        assert after.outputs == before.outputs, "no two outputs have one shape"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"inputs": 1}, "variant 'float32': it has 3 inputs, the interface has 1"),
+        ({"outputs": 2}, "variant 'float32': it has 4 outputs, the interface has 2"),
+    ],
+)
+def test_another_interface_is_refused(change: dict[str, int], said: str) -> None:
+    given = Bundle.open(INTERFACES).manifest
+    sides = {side: getattr(given, side)[: change.get(side)] for side in ("inputs", "outputs")}
+    with pytest.raises(PackError, match=said):
+        describe(unpacked(INTERFACES), name="net", interface=Interface(**sides))
+
+
+def test_another_shape_is_refused(variants: list[Variant]) -> None:
+    interface = Interface.of_tflite(variants[0].tflite)
+    other = dataclasses.replace(interface, inputs=(InputSpec("image", (1, 6, 4, 3), "image"),))
+    said = r"'w100': its input 'image' has the shape \[1, 4, 6, 3\], the interface tells \[1, 6, 4, 3\]"
+    with pytest.raises(PackError, match=said):
+        describe(variants, name="net", interface=other)
+    with pytest.raises(PackError, match="give labels= or interface="):
+        describe(variants, name="net", interface=interface, labels=LABELS)
+
+
+def test_the_default_interface_is_an_image_classifier_s(variants: list[Variant]) -> None:
+    for variant in variants:
+        found = Interface.of_tflite(variant.tflite, labels=LABELS)
+        assert found.inputs == (InputSpec("image", (1, 4, 6, 3), "image"),)
+        assert found.outputs == (OutputSpec("output_0", (1, 3), "logits", LABELS),)
+        assert found.score.to_json() == {"metric": "accuracy", "higher_is_better": True}
+
+
+def test_the_default_interface_of_several_tensors_has_values() -> None:
+    model = Bundle.open(INTERFACES).model("int8")
+    found = Interface.of_tflite(model)
+    assert {spec.name: spec.kind for spec in found.inputs} == dict.fromkeys(
+        ("features", "previous", "image"), "values"
+    )
+    assert {spec.kind for spec in found.outputs} == {"values"}
+    with pytest.raises(PackError, match="labels: the network has 4 outputs"):
+        Interface.of_tflite(model, labels=LABELS)
+    stripped = Interface.of_tflite(strip(model))
+    assert [spec.name for spec in stripped.inputs] == ["input_0", "input_1", "input_2"]
 
 
 @pytest.mark.parametrize(
