@@ -12,9 +12,8 @@ half = net.cut("w050")                       # a stand-alone Keras model
 ```
 """
 
-from tfelastic import criteria, data, errors, zoo
+from tfelastic import criteria, data, errors, metrics, zoo
 from tfelastic.block_search import (
-    Accuracy,
     BlockReport,
     BlockStep,
     random_blocks,
@@ -33,6 +32,7 @@ from tfelastic.cost import (
 )
 from tfelastic.elastic import ElasticModel, Growth, RungMetrics, prune_and_grow
 from tfelastic.graph import Block, Group, LayerCall, LayerGraph, NoRule, rule, trace
+from tfelastic.metrics import Accuracy, Evaluator, Metric, Score, metric_of, score_of
 from tfelastic.plan import KeepPlan, Ladder, Rung
 from tfelastic.strategies import Complexity, PruningTrace, Strategy, TraceStep, ladder, plan
 from tfelastic.surgery import prune
@@ -50,6 +50,7 @@ __all__ = [
     "Cost",
     "Distillation",
     "ElasticModel",
+    "Evaluator",
     "FineTuning",
     "Group",
     "Growth",
@@ -59,10 +60,12 @@ __all__ = [
     "LayerCall",
     "LayerCost",
     "LayerGraph",
+    "Metric",
     "NoRule",
     "PruningTrace",
     "Rung",
     "RungMetrics",
+    "Score",
     "Spending",
     "Strategy",
     "Student",
@@ -73,6 +76,8 @@ __all__ = [
     "data",
     "errors",
     "ladder",
+    "metric_of",
+    "metrics",
     "plan",
     "prune",
     "prune_and_grow",
@@ -81,6 +86,7 @@ __all__ = [
     "reinitialize",
     "remove_blocks",
     "rule",
+    "score_of",
     "smallest_blocks",
     "spending",
     "trace",

@@ -18,6 +18,8 @@ from tflite_export.runtimes import LiteModel, get_target, predict, tflm
 if TYPE_CHECKING:
     import keras
 
+    import tfelastic as te
+
 BATCH_SIZE = 256
 
 TFLM_IMAGES = 100
@@ -149,7 +151,8 @@ def verify(
         model: The Keras model.
         tflite: The file's bytes.
         images: Raw pixels 0..255, `[count, height, width, channels]`; at least two that differ.
-        labels: Right classes, `[count]`.
+        labels: Right classes `[count]` or `[count, 1]`, one-hot rows `[count, classes]`, or 0 and 1 for each of several
+            labels `[count, labels]`.
         scheme: The scheme of the file; it brings the default tolerance.
         target: Kind of device; for `"tflm"` the file must run there and give what LiteRT gives, on the
             first 100 images.
@@ -170,7 +173,13 @@ def verify(
             f"and {len(labels)} labels"
         )
     device = get_target(target)
-    found = compare(keras_logits(model, images), predict(tflite, images), labels, tolerance=bounds)
+    found = compare(
+        keras_logits(model, images),
+        predict(tflite, images),
+        labels,
+        tolerance=bounds,
+        metric=_metric_of(model, labels),
+    )
     return replace(found, tflm=compare_tflm(tflite, images)) if device.tflm else found
 
 
@@ -209,14 +218,38 @@ def keras_logits(model: "keras.Model", images: np.ndarray) -> np.ndarray:
     )
 
 
+def _metric_of(model: "keras.Model", labels: np.ndarray) -> "te.Metric":
+    import tfelastic as te
+
+    try:
+        return te.metric_of(model, labels=labels)
+    except te.errors.DataError as cause:
+        raise VerificationError(str(cause)) from cause
+
+
 def compare(
-    expected: np.ndarray, received: np.ndarray, labels: np.ndarray, *, tolerance: Tolerance
+    expected: np.ndarray,
+    received: np.ndarray,
+    labels: np.ndarray,
+    *,
+    tolerance: Tolerance,
+    metric: "te.Metric | None" = None,
 ) -> Verification:
-    """Compare two sets of logits `[count, classes]` against labels `[count]` and a tolerance.
+    """Compare two sets of outputs `[count, ...]` against labels and a tolerance.
+
+    Args:
+        expected: Keras' outputs.
+        received: LiteRT's outputs.
+        labels: What the metric takes.
+        tolerance: The bounds.
+        metric: What both are scored by; accuracy over class scores `[count, classes]` where left out.
 
     Raises:
-        VerificationError: The shapes differ, a value is not finite, or `expected` does not vary.
+        VerificationError: The shapes differ, a value is not finite, `expected` does not vary, the labels do not fit,
+            or the metric is not one of classes.
     """
+    import tfelastic as te
+
     if expected.shape != received.shape:
         raise VerificationError(f"Keras returns {expected.shape}, LiteRT returns {received.shape}")
     if not (np.isfinite(expected).all() and np.isfinite(received).all()):
@@ -230,14 +263,24 @@ def compare(
             "be compared"
         )
     difference = np.abs(expected - received)
-    choice_keras, choice_tflite = expected.argmax(axis=1), received.argmax(axis=1)
+    chosen = metric or te.metrics.ClassAccuracy()
+    try:
+        agreement = chosen.agreement(expected, received)
+        scores = chosen(labels, expected), chosen(labels, received)
+    except te.errors.DataError as cause:
+        raise VerificationError(str(cause)) from cause
+    if agreement is None:
+        raise VerificationError(
+            f"verification compares what classes are chosen, and the metric {chosen.name!r} knows none; compile the "
+            "model with a loss of classes"
+        )
     return Verification(
         count=len(expected),
         logits_scale=scale,
         mean_difference=float(difference.mean()) / scale,
         max_difference=float(difference.max()) / scale,
-        top1_agreement=float((choice_keras == choice_tflite).mean()),
-        accuracy_keras=float((choice_keras == labels).mean()),
-        accuracy_tflite=float((choice_tflite == labels).mean()),
+        top1_agreement=agreement,
+        accuracy_keras=scores[0].value,
+        accuracy_tflite=scores[1].value,
         tolerance=tolerance,
     )

@@ -8,10 +8,11 @@ import tfelastic
 from tfelastic import errors
 
 PUBLIC = """
-    Accuracy Block BlockReport BlockStep Budget Complexity Cost Distillation ElasticModel FineTuning Group
-    Growth KeepPlan Ladder LatencyTable LayerCall LayerCost LayerGraph NoRule PruningTrace Rung RungMetrics
-    Spending Strategy Student TraceStep cost criteria data errors ladder plan prune prune_and_grow
-    random_blocks recalibrate reinitialize remove_blocks rule smallest_blocks spending trace zoo
+    Accuracy Block BlockReport BlockStep Budget Complexity Cost Distillation ElasticModel Evaluator
+    FineTuning Group Growth KeepPlan Ladder LatencyTable LayerCall LayerCost LayerGraph Metric NoRule
+    PruningTrace Rung RungMetrics Score Spending Strategy Student TraceStep activation_bytes cost criteria
+    data errors ladder metric_of metrics plan prune prune_and_grow random_blocks recalibrate reinitialize
+    remove_blocks rule score_of smallest_blocks spending trace zoo
 """
 
 

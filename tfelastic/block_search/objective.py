@@ -12,13 +12,14 @@ _COUNTED = ("params", "macs")
 
 
 class SearchObjective:
-    """A budget, a floor under the accuracy, and what candidates are weighed by.
+    """A budget, a floor under the score, and what candidates are weighed by.
 
     Args:
         graph: The original model.
         budget: What may be spent, how many blocks to remove, or `None`: as many as the floor allows.
-        floor: The least accuracy that a step may leave.
+        floor: The worst score that a step may leave.
         per: What candidates are weighed by, `"block"` or `"saving"`.
+        higher_is_better: Whether a higher score is better.
 
     Raises:
         BudgetError: Budget, floor or weighing are malformed, or the budget is out of reach.
@@ -31,6 +32,8 @@ class SearchObjective:
         budget: Budget | int | None,
         floor: float | None,
         per: Literal["block", "saving"],
+        *,
+        higher_is_better: bool = True,
     ) -> None:
         if not graph.blocks:
             raise SearchError(_no_blocks(graph))
@@ -43,6 +46,7 @@ class SearchObjective:
         self._count = None if isinstance(budget, Budget) else budget
         self._floor = floor
         self._per = per
+        self._sign = 1 if higher_is_better else -1
         self.original_cost = self.spent(())
         self.limits = self._budget.limits(self.original_cost) if self._budget else {}
         every = tuple(block.name for block in graph.blocks)
@@ -92,31 +96,31 @@ class SearchObjective:
             return f"only {len(removed)} of {self._count} blocks could be removed"
         return f"no block is left to remove, and {self._overspent(removed)}"
 
-    def check_floor(self, accuracy: float) -> None:
+    def check_floor(self, score: float) -> None:
         """Make sure that the original is above the floor."""
-        if not self.above_floor(accuracy):
+        if not self.above_floor(score):
             raise BudgetError(
-                f"the model {self.graph.model.name!r} has an accuracy of {accuracy:.4f}, below the floor of "
-                f"{self._floor}; lower the floor"
+                f"the model {self.graph.model.name!r} has a score of {score:.4f}, worse than the floor of "
+                f"{self._floor}; give another floor"
             )
 
-    def above_floor(self, accuracy: float) -> bool:
-        """Whether a step may leave this accuracy."""
-        return self._floor is None or accuracy >= self._floor
+    def above_floor(self, score: float) -> bool:
+        """Whether a step may leave this score."""
+        return self._floor is None or self._sign * (score - self._floor) >= 0
 
-    def choose(self, measured: Mapping[str, float], accuracy: float, removed: Sequence[str]) -> str:
+    def choose(self, measured: Mapping[str, float], score: float, removed: Sequence[str]) -> str:
         """Return the candidate to drop.
 
         Args:
-            measured: The accuracy without each candidate.
-            accuracy: The accuracy with all of them.
+            measured: The score without each candidate.
+            score: The score with all of them.
             removed: The blocks that are gone already.
         """
         before = self.spent(removed)
         resource = self._scarcest(before)
 
         def rank(name: str) -> tuple[float, float]:
-            loss = accuracy - measured[name]
+            loss = self._sign * (score - measured[name])
             saving = (
                 before[resource] - self.spent((*removed, name))[resource]
             ) / self.original_cost[resource]

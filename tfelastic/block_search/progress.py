@@ -20,13 +20,13 @@ class SearchProgress:
     """What a search has found so far.
 
     Attributes:
-        accuracy: The accuracy of the original; `None` until it is measured.
+        score: The score of the original; `None` until it is measured.
         steps: The finished steps.
         measured: The candidates of the present step that are measured.
         evaluation: How far the evaluation of all candidates of the present step has come.
     """
 
-    accuracy: float | None = None
+    score: float | None = None
     steps: list[BlockStep] = field(default_factory=list)
     measured: dict[str, float] = field(default_factory=dict)
     evaluation: EvaluationProgress | None = None
@@ -34,7 +34,7 @@ class SearchProgress:
     def to_json(self) -> dict[str, Any]:
         """Return the progress as plain data."""
         return {
-            "accuracy": self.accuracy,
+            "score": self.score,
             "steps": [step.to_json() for step in self.steps],
             "measured": dict(self.measured),
             "evaluation": self.evaluation.to_json() if self.evaluation else None,
@@ -44,7 +44,7 @@ class SearchProgress:
     def from_json(cls, data: Mapping[str, Any]) -> "SearchProgress":
         """Return the progress that `to_json` gave."""
         return cls(
-            data["accuracy"],
+            data["score"],
             [BlockStep.from_json(step) for step in data["steps"]],
             dict(data["measured"]),
             EvaluationProgress.from_json(data["evaluation"]) if data["evaluation"] else None,

@@ -1,4 +1,4 @@
-"""What a block search found: the plan, and every candidate's accuracy at every step."""
+"""What a block search found: the plan, and every candidate's score at every step."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,26 +16,26 @@ class BlockStep:
 
     Attributes:
         removed: The block's name.
-        accuracies: For each block that was tried, the accuracy of the net without it, before any fine-tuning.
-        accuracy: The accuracy of the net that the step leaves, after recalibration and fine-tuning.
+        scores: For each block that was tried, the score of the net without it, before any fine-tuning.
+        score: The score of the net that the step leaves, after recalibration and fine-tuning.
         spent: What that net spends of each counted resource.
     """
 
     removed: str
-    accuracies: Mapping[str, float]
-    accuracy: float
+    scores: Mapping[str, float]
+    score: float
     spent: Mapping[str, float]
 
     def __post_init__(self) -> None:
-        if self.removed not in self.accuracies:
-            raise PlanError(f"the step removes block {self.removed!r} but has no accuracy for it")
+        if self.removed not in self.scores:
+            raise PlanError(f"the step removes block {self.removed!r} but has no score for it")
 
     def to_json(self) -> dict[str, Any]:
         """Return the step as plain data."""
         return {
             "removed": self.removed,
-            "accuracies": dict(self.accuracies),
-            "accuracy": self.accuracy,
+            "scores": dict(self.scores),
+            "score": self.score,
             "spent": dict(self.spent),
         }
 
@@ -54,7 +54,9 @@ class BlockReport:
         model: The net after the last step, with its fine-tuned weights; `None` in a report read from JSON.
         candidates: The blocks that could be removed, in execution order.
         kept: The residual parts that are no blocks, each with the reason.
-        accuracy: The accuracy of the original; `None` where a search failed before it was measured.
+        metric: The name of the metric that the scores are values of.
+        higher_is_better: Whether a higher score is better.
+        score: The score of the original; `None` where a search failed before it was measured.
         original_cost: What the original spends of each counted resource.
         limits: What the budget allows of it.
         steps: The removed blocks in order of removal.
@@ -65,7 +67,9 @@ class BlockReport:
     plan: KeepPlan
     candidates: tuple[str, ...]
     kept: Mapping[str, str]
-    accuracy: float | None
+    metric: str
+    higher_is_better: bool
+    score: float | None
     original_cost: Mapping[str, float]
     limits: Mapping[str, float]
     steps: tuple[BlockStep, ...]
@@ -94,14 +98,14 @@ class BlockReport:
         resources = "".join(f"{name:>14}" for name in self.original_cost)
         rows = [
             f"step  {'removed':{width}}  without it  afterwards{resources}",
-            _row(0, "original", width, None, self.accuracy, dict.fromkeys(self.original_cost, 1.0)),
+            _row(0, "original", width, None, self.score, dict.fromkeys(self.original_cost, 1.0)),
         ]
         for number, step in enumerate(self.steps, start=1):
             shares = {
                 name: step.spent[name] / self.original_cost[name] for name in self.original_cost
             }
-            without = step.accuracies[step.removed]
-            rows.append(_row(number, step.removed, width, without, step.accuracy, shares))
+            without = step.scores[step.removed]
+            rows.append(_row(number, step.removed, width, without, step.score, shares))
         rows.append(f"stopped: {self.stopped}")
         rows += [f"no block: {name}: {reason}" for name, reason in self.kept.items()]
         return "\n".join(rows)
@@ -112,7 +116,9 @@ class BlockReport:
             "plan": self.plan.to_json(),
             "candidates": list(self.candidates),
             "kept": dict(self.kept),
-            "accuracy": self.accuracy,
+            "metric": self.metric,
+            "higher_is_better": self.higher_is_better,
+            "score": self.score,
             "original_cost": dict(self.original_cost),
             "limits": dict(self.limits),
             "steps": [step.to_json() for step in self.steps],
@@ -140,9 +146,9 @@ def _row(
     name: str,
     width: int,
     without: float | None,
-    accuracy: float | None,
+    score: float | None,
     shares: Mapping[str, float],
 ) -> str:
-    accuracies = (f"{'':10}" if each is None else f"{each:10.4f}" for each in (without, accuracy))
-    columns = (*accuracies, *(f"{share:12.1%}" for share in shares.values()))
+    scores = (f"{'':10}" if each is None else f"{each:10.4f}" for each in (without, score))
+    columns = (*scores, *(f"{share:12.1%}" for share in shares.values()))
     return "  ".join((f"{number:4d}", f"{name:{width}}", *columns))

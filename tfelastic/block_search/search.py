@@ -1,4 +1,4 @@
-"""`remove_blocks`: removes residual blocks one by one, by the measured accuracy of the net without each."""
+"""`remove_blocks`: removes residual blocks one by one, by the measured score of the net without each."""
 
 import math
 import os
@@ -8,19 +8,20 @@ from typing import Any, Literal, TypeAlias
 import keras
 import numpy as np
 
-from tfelastic.block_search.evaluation import Accuracy
+from tfelastic.block_search.evaluation import evaluate_without_each
 from tfelastic.block_search.objective import SearchObjective
 from tfelastic.block_search.progress import SearchCheckpoint, SearchProgress, weights_hash
 from tfelastic.block_search.report import BlockReport, BlockStep
 from tfelastic.cost import Budget
 from tfelastic.errors import SearchError
 from tfelastic.graph import residuals_kept, trace
+from tfelastic.metrics import AdditiveMetric, Evaluator, Score
 from tfelastic.plan import KeepPlan
 from tfelastic.surgery import prune
 from tfelastic.training import recalibrate
 
-# Returns how good a net is; more is better.
-Evaluate: TypeAlias = Callable[[keras.Model], Any]
+Evaluate: TypeAlias = Evaluator | Callable[[keras.Model], Any]
+"""Says how good a net is."""
 
 
 def remove_blocks(
@@ -37,31 +38,32 @@ def remove_blocks(
 ) -> BlockReport:
     """Remove residual blocks, one at a time, each time the one whose removal hurts least.
 
-    A step measures the net without each remaining block, drops the block without which the accuracy is highest
+    A step measures the net without each remaining block, drops the block without which the score is best
     (of equals the one that saves most), measures BatchNorm statistics anew and fine-tunes. `model` is only read.
 
     Source: Chen et al., arXiv 2312.16904 (direct removal, no proxy). What saves most decides ties here.
 
     Args:
         model: A functional model with residual parts whose input and output have the same shape.
-        evaluate: A function of a model that returns its accuracy. `tfelastic.Accuracy` measures all candidates of
-            a step together, in about half the time.
+        evaluate: A `tfelastic.Accuracy` or other `Evaluator`, which scores all candidates of a step together, in about
+            half the time; or a function of a model that returns a number, more is better, or a `tfelastic.Score`.
         budget: What the result may spend, or how many blocks to remove.
-        floor: The search ends before the accuracy that a step leaves falls below this. Without a budget, blocks go
+        floor: The search ends before the score that a step leaves gets worse than this. Without a budget, blocks go
             until then; with one, the search ends at whichever comes first.
-        per: `"block"` looks at the accuracy alone, `"saving"` at the accuracy lost per share of the cost saved.
-        order: Names of blocks, to be removed in this order whatever their accuracy (see
+        per: `"block"` looks at the score alone, `"saving"` at the loss of score per share of the cost saved.
+        order: Names of blocks, to be removed in this order whatever their score (see
             `tfelastic.random_blocks` and `tfelastic.smallest_blocks`).
         calibration: Images `[count, ...]` on which to measure BatchNorm statistics anew after each step.
         fine_tune: Trains the net that a step leaves, in place; see `tfelastic.FineTuning`.
         checkpoint: A folder. An interrupted search resumes from it when called again with the same arguments: after
-            the last candidate, or with `tfelastic.Accuracy` after the last part of the images.
+            the last candidate, or with an `Evaluator` after the last part of the examples.
 
     Returns:
-        The plan, every candidate's accuracy at every step, and the net that is left.
+        The plan, every candidate's score at every step, and the net that is left.
 
     Raises:
         BudgetError: The budget is malformed, or cannot be met even without all blocks.
+        DataError: The evaluator's labels do not fit the model.
         SearchError: The model has no blocks, `evaluate` returns no number, or the search cannot go on; `report` is
             what it found so far.
 
@@ -72,8 +74,34 @@ def remove_blocks(
         small = report.model                         # or te.prune(model, report.plan)
         ```
     """
-    search = _Search(model, evaluate, SearchObjective(trace(model), budget, floor, per), order)
+    evaluation = _Evaluation(model, evaluate)
+    objective = SearchObjective(
+        trace(model), budget, floor, per, higher_is_better=evaluation.higher_is_better
+    )
+    search = _Search(model, evaluation, objective, order)
     return search.run(calibration, fine_tune, checkpoint)
+
+
+class _Evaluation:
+    """How nets are scored: by an evaluator with the original's metric, or by a function of the user's."""
+
+    def __init__(self, model: keras.Model, evaluate: Evaluate) -> None:
+        self._function = None if isinstance(evaluate, Evaluator) else evaluate
+        self.evaluator = evaluate.resolved(model) if isinstance(evaluate, Evaluator) else None
+        metric = self.evaluator.metric_of(model) if self.evaluator else None
+        self.name = metric.name if metric else "score"
+        self.higher_is_better = metric.higher_is_better if metric else True
+
+    def __call__(self, net: keras.Model) -> Any:
+        """Return the score of `net`, as a number; what a user's function returns is not checked."""
+        if self._function is None:
+            assert self.evaluator is not None
+            return self.evaluator.score(net).value
+        value = self._function(net)
+        return value.signed if isinstance(value, Score) else value
+
+    def __str__(self) -> str:
+        return f"{self.name} of {len(self.evaluator)} examples" if self.evaluator else "a function"
 
 
 class _Search:
@@ -82,7 +110,7 @@ class _Search:
     def __init__(
         self,
         model: keras.Model,
-        evaluate: Evaluate,
+        evaluate: _Evaluation,
         objective: SearchObjective,
         order: Sequence[str] | None,
     ) -> None:
@@ -106,11 +134,11 @@ class _Search:
     ) -> BlockReport:
         self._checkpoint = SearchCheckpoint(folder, self._request())
         self._resume()
-        accuracy = self._progress.accuracy
-        if accuracy is None:
-            accuracy = self._progress.accuracy = self._measure(self._model, "the original model")
+        score = self._progress.score
+        if score is None:
+            score = self._progress.score = self._measure(self._model, "the original model")
             self._checkpoint.save(self._progress)
-        self._objective.check_floor(accuracy)
+        self._objective.check_floor(score)
         while (reason := self._objective.reached(self._removed)) is None:
             candidates = self._remaining()
             if not candidates:
@@ -119,9 +147,9 @@ class _Search:
                 reason = "no block is left to remove"
                 break
             measured = self._measure_each(candidates)
-            name = self._objective.choose(measured, self._accuracy, self._removed)
+            name = self._objective.choose(measured, self._score, self._removed)
             if not self._take(name, measured, calibration, fine_tune):
-                reason = f"without {name} the accuracy falls below the floor"
+                reason = f"without {name} the score is worse than the floor"
                 break
         return self._report(reason)
 
@@ -130,17 +158,16 @@ class _Search:
         return tuple(step.removed for step in self._progress.steps)
 
     @property
-    def _accuracy(self) -> float:
-        """The accuracy of the net as it stands."""
+    def _score(self) -> float:
+        """The score of the net as it stands."""
         steps = self._progress.steps
-        return steps[-1].accuracy if steps else float(self._progress.accuracy or 0)
+        return steps[-1].score if steps else float(self._progress.score or 0)
 
     def _request(self) -> dict[str, Any]:
-        seen = f"{len(self._evaluate)} images" if isinstance(self._evaluate, Accuracy) else None
         return {
             "model": self._objective.graph.fingerprint,
             "weights": weights_hash(self._model),
-            "evaluation": seen,
+            "evaluation": str(self._evaluate),
             "order": self._order,
             **self._objective.to_json(),
         }
@@ -159,17 +186,19 @@ class _Search:
         return left if self._order is None else left[:1]
 
     def _measure_each(self, candidates: Sequence[str]) -> dict[str, float]:
-        """Return the accuracy of the net without each candidate."""
+        """Return the score of the net without each candidate."""
         progress = self._progress
-        if isinstance(self._evaluate, Accuracy) and len(candidates) > 1:
-            parts = self._evaluate.without_each(
-                trace(self._net), candidates, after=progress.evaluation
-            )
-            for evaluation in parts:
-                progress.evaluation = evaluation
+        graph, evaluator = trace(self._net), self._evaluate.evaluator
+        metric = evaluator.metric_of(self._net) if evaluator else None
+        several = len(candidates) > 1 and len(graph.outputs) == 1
+        if evaluator and isinstance(metric, AdditiveMetric) and several:
+            for part in evaluate_without_each(
+                evaluator, graph, candidates, after=progress.evaluation
+            ):
+                progress.evaluation = part
                 self._checkpoint.save(progress)
             assert progress.evaluation is not None
-            return progress.evaluation.accuracies
+            return progress.evaluation.scores(metric)
         for name in candidates:
             if name not in progress.measured:
                 net = _without(self._net, name)
@@ -184,36 +213,36 @@ class _Search:
         calibration: np.ndarray | None,
         fine_tune: Callable[[keras.Model], object] | None,
     ) -> bool:
-        """Remove block `name` for good, unless the accuracy then falls below the floor."""
+        """Remove block `name` for good, unless the score is then worse than the floor."""
         net = _without(self._net, name)
         if calibration is not None:
             recalibrate(net, calibration)
         if fine_tune is not None:
             fine_tune(net)
         changed = calibration is not None or fine_tune is not None
-        accuracy = self._measure(net, f"the net without {name}") if changed else measured[name]
+        score = self._measure(net, f"the net without {name}") if changed else measured[name]
         spent = self._objective.spent((*self._removed, name))
-        step = BlockStep(name, dict(measured), accuracy, spent)
-        if not self._objective.above_floor(accuracy):
+        step = BlockStep(name, dict(measured), score, spent)
+        if not self._objective.above_floor(score):
             self._refused = step
             return False
         self._net = net
         steps = [*self._progress.steps, step]
-        self._progress = SearchProgress(self._progress.accuracy, steps)
+        self._progress = SearchProgress(self._progress.score, steps)
         self._checkpoint.save(self._progress, net)
         return True
 
     def _measure(self, net: keras.Model, what: str) -> float:
         value = self._evaluate(net)
         try:
-            accuracy = float(value) if np.ndim(value) == 0 else math.nan
+            score = float(value) if np.ndim(value) == 0 else math.nan
         except (TypeError, ValueError):
-            accuracy = math.nan
-        if not math.isfinite(accuracy):
+            score = math.nan
+        if not math.isfinite(score):
             raise self._error(
                 f"evaluate must return one finite number, but for {what} it returned {value!r:.80}"
             )
-        return accuracy
+        return score
 
     def _error(self, message: str) -> SearchError:
         return SearchError(message, self._report(message))
@@ -223,7 +252,9 @@ class _Search:
             plan=self._objective.plan(self._removed),
             candidates=self._candidates,
             kept=residuals_kept(self._objective.graph),
-            accuracy=self._progress.accuracy,
+            metric=self._evaluate.name,
+            higher_is_better=self._evaluate.higher_is_better,
+            score=self._progress.score,
             original_cost=self._objective.original_cost,
             limits=self._objective.limits,
             steps=tuple(self._progress.steps),

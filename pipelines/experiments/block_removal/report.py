@@ -206,14 +206,14 @@ def _draw_candidates(found: BlockSearch) -> "Figure":
 
     steps, candidates = found.search["steps"], found.search["candidates"]
     figure, (axes,) = canvas(7.2, 1.2 + 0.17 * len(candidates), columns=1)
-    shares = [share for step in steps for share in step["accuracies"].values()]
+    shares = [share for step in steps for share in step["scores"].values()]
     low, high = min(shares), max(shares)
     heat_map(
         axes,
         (
             (number + 0.5, candidates.index(name), 1.0, (share - low) / max(high - low, 1e-9))
             for number, step in enumerate(steps)
-            for name, share in step["accuracies"].items()
+            for name, share in step["scores"].items()
         ),
     )
     for number, step in enumerate(steps):

@@ -35,7 +35,7 @@ def test_a_search_from_the_shell(
     report = json.loads(capsys.readouterr().out)
     found = te.BlockReport.from_json(report["search"])
     assert len(found.steps) == 1
-    assert set(found.steps[0].accuracies) == {"a", "b"}
+    assert set(found.steps[0].scores) == {"a", "b"}
     assert report["validation_images"] == 89
     assert report["budget"]["gap"] > 0
     written = keras.saving.load_model(out)

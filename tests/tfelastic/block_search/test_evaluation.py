@@ -1,6 +1,7 @@
 """Evaluating all nets without one block together gives what evaluating one after the other gives."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -10,7 +11,8 @@ from keras import layers
 
 import tfelastic as te
 from tests.support.weights import randomize
-from tfelastic.block_search import EvaluationProgress, LeaveOneOutModel, evaluation
+from tfelastic.block_search import EvaluationProgress, LeaveOneOutModel, evaluate_without_each
+from tfelastic.metrics import evaluator
 
 
 def conv(x: keras.KerasTensor) -> keras.KerasTensor:
@@ -99,41 +101,71 @@ def labelled(graph: te.LayerGraph, count: int) -> tuple[np.ndarray, np.ndarray]:
 def test_the_accuracies_of_all_nets_come_part_by_part(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(evaluation, "_PART_SIZE", 16)
+    monkeypatch.setattr(evaluator, "PART_SIZE", 16)
     graph = graph_of(chain)
     accuracy = te.Accuracy(*labelled(graph, 40), batch_size=8)
     assert accuracy(graph.model) == 26 / 40
-    parts = list(accuracy.without_each(graph, names(graph)))
+    metric = accuracy.metric_of(graph.model)
+    parts = list(evaluate_without_each(accuracy, graph, names(graph)))
     assert [part.seen for part in parts] == [16, 32, 40]
     expected = {name: accuracy(without(graph, name)) for name in names(graph)}
-    assert parts[-1].accuracies == expected
+    assert parts[-1].scores(metric) == expected
     assert len(set(expected.values())) > 1
     again = EvaluationProgress.from_json(parts[0].to_json())
-    assert list(accuracy.without_each(graph, names(graph), after=again)) == parts[1:]
+    assert list(evaluate_without_each(accuracy, graph, names(graph), after=again)) == parts[1:]
 
 
 def test_a_search_finds_the_same_by_either_way(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(evaluation, "_PART_SIZE", 16)
+    monkeypatch.setattr(evaluator, "PART_SIZE", 16)
     graph = graph_of(chain)
     images, labels = labelled(graph, 40)
     accuracy = te.Accuracy(images, labels)
     slow = te.remove_blocks(graph.model, evaluate=lambda net: accuracy(net), budget=1)
-    predict, parts = accuracy._predict, []
+    whole, counts = te.Evaluator.parts, []
 
-    def interrupted(net: keras.Model, start: int, batch_size: int) -> object:
-        if len(parts) == 5:
-            raise KeyboardInterrupt
-        parts.append(start)
-        return predict(net, start, batch_size)
+    def interrupted(self: te.Evaluator, net: keras.Model, **options: int) -> Iterator[tuple]:
+        for part in whole(self, net, **options):
+            if len(counts) == 5:
+                raise KeyboardInterrupt
+            counts.append(len(part[1]))
+            yield part
 
-    monkeypatch.setattr(accuracy, "_predict", interrupted)
+    monkeypatch.setattr(te.Evaluator, "parts", interrupted)
     with pytest.raises(KeyboardInterrupt):
         te.remove_blocks(graph.model, evaluate=accuracy, budget=1, checkpoint=tmp_path)
-    assert parts == [0, 16, 32, 0, 16], "the original, then two of three parts of the first step"
-    monkeypatch.setattr(accuracy, "_predict", predict)
-    assert te.remove_blocks(graph.model, evaluate=accuracy, budget=1, checkpoint=tmp_path) == slow
+    monkeypatch.setattr(te.Evaluator, "parts", whole)
+    assert counts == [16, 16, 8, 16, 16], "the original, then two of three parts of the first step"
+    resumed = te.remove_blocks(graph.model, evaluate=accuracy, budget=1, checkpoint=tmp_path)
+    assert resumed == replace(slow, metric="accuracy")
+
+
+@pytest.mark.parametrize("metric", ["mae", "mean_iou", "r2"])
+def test_a_search_goes_by_the_direction_of_any_metric(metric: str) -> None:
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((5, 5, 3))
+    outputs = layers.Conv2D(2, 1)(chain(layers.Conv2D(4, 3, padding="same")(inputs)))
+    model, images = keras.Model(inputs, outputs), batch(20)
+    random, head = np.random.default_rng(2), model.layers[-1]
+    for variable in model.weights:
+        if variable.name not in ("moving_variance", "gamma"):
+            variable.assign(random.normal(0, 0.4, variable.shape))
+    # Both classes are then chosen about as often, so that every block moves some pixel from one to the other.
+    head.bias.assign(head.bias - model.predict(images, verbose=0).mean(axis=(0, 1, 2)))
+    graph, values = te.trace(model), model.predict(images, verbose=0)
+    labels = values.argmax(axis=-1) if metric == "mean_iou" else values
+    evaluator = te.Evaluator(images, labels, metric=metric)
+    report = te.remove_blocks(model, evaluate=evaluator, budget=1)
+    scores = {name: evaluator.score(without(graph, name)) for name in names(graph)}
+    assert report.steps[0].scores == pytest.approx({n: s.value for n, s in scores.items()}, 1e-4)
+    assert report.plan.removed == (max(scores, key=lambda name: scores[name].signed),)
+    assert (report.metric, report.higher_is_better) == (metric, metric != "mae")
+    assert report.score != report.steps[0].score
+    between = (report.score + report.steps[0].score) / 2
+    stopped = te.remove_blocks(model, evaluate=evaluator, floor=between)
+    assert stopped.plan.removed == ()
+    assert stopped.refused is not None
 
 
 def test_a_memory_mapped_array_is_read_slice_by_slice(tmp_path: Path) -> None:
@@ -146,7 +178,7 @@ def test_a_memory_mapped_array_is_read_slice_by_slice(tmp_path: Path) -> None:
 
 def test_malformed_data_are_refused() -> None:
     images = batch(4)
-    for labels in (np.zeros(3, int), np.zeros(4), np.zeros((4, 2), int)):
+    for labels in (np.zeros(3, int), np.zeros((0, 2), int)):
         with pytest.raises(te.errors.DataError):
             te.Accuracy(images, labels)
     with pytest.raises(te.errors.DataError):
@@ -156,7 +188,7 @@ def test_malformed_data_are_refused() -> None:
     inputs = keras.Input((5, 5, 3))
     maps = keras.Model(inputs, layers.Add()([inputs, conv(inputs)]))
     accuracy = te.Accuracy(images, np.zeros(4, int))
-    with pytest.raises(te.errors.DataError, match="pass a function"):
+    with pytest.raises(te.errors.DataError, match=r"need labels of shape \[4, 5, 5\]"):
         accuracy(maps)
-    with pytest.raises(te.errors.DataError, match="pass a function"):
-        next(accuracy.without_each(te.trace(maps), names(te.trace(maps))))
+    with pytest.raises(te.errors.DataError, match=r"need labels of shape \[4, 5, 5\]"):
+        next(evaluate_without_each(accuracy, te.trace(maps), names(te.trace(maps))))

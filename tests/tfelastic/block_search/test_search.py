@@ -17,7 +17,7 @@ SCALES = {"a": 3.0, "b": 0.1, "c": 1.0, "d": 0.1}
 
 @pytest.fixture
 def model() -> keras.Model:
-    """Four blocks: block k adds its scale to the first of three logits, so every accuracy is known by hand.
+    """Four blocks: block k adds its scale to the first of three logits, so every score is known by hand.
 
     `d` has more weights than `b`, which hurts as little.
     """
@@ -34,7 +34,7 @@ def model() -> keras.Model:
 
 
 def shift(model: keras.Model) -> float:
-    """Return what the blocks add to the first logit; used as an accuracy, so large blocks hurt most."""
+    """Return what the blocks add to the first logit; used as a score, so large blocks hurt most."""
     return float(model(np.zeros((1, 3)), training=False)[0, 0])
 
 
@@ -45,15 +45,15 @@ def without(*names: str) -> float:
 def test_each_step_drops_the_block_that_hurts_least(model: keras.Model) -> None:
     report = te.remove_blocks(model, evaluate=shift, budget=3)
     assert report.candidates == ("a", "b", "c", "d")
-    assert report.plan.removed == ("d", "b", "c"), "of b and d, equal in accuracy, d saves more"
-    assert report.accuracy == pytest.approx(without())
+    assert report.plan.removed == ("d", "b", "c"), "of b and d, of equal score, d saves more"
+    assert report.score == pytest.approx(without())
     gone: list[str] = []
     for step in report.steps:
-        assert step.accuracies == pytest.approx(
+        assert step.scores == pytest.approx(
             {name: without(*gone, name) for name in SCALES if name not in gone}
         )
         gone.append(step.removed)
-        assert step.accuracy == pytest.approx(without(*gone))
+        assert step.score == pytest.approx(without(*gone))
         assert step.spent["params"] == te.prune(model, report.plan_after(len(gone))).count_params()
     assert shift(model) == pytest.approx(without()), "the model itself is only read"
     assert report.model is not None
@@ -72,7 +72,7 @@ def test_a_floor_ends_the_search_before_it_is_broken(model: keras.Model) -> None
     assert report.plan.removed == ("d", "b")
     assert report.refused is not None
     assert report.refused.removed == "c"
-    assert report.refused.accuracies == pytest.approx({"a": 1.0, "c": 3.0})
+    assert report.refused.scores == pytest.approx({"a": 1.0, "c": 3.0})
     assert "floor" in report.stopped
     assert len(te.remove_blocks(model, evaluate=shift, floor=0.0).steps) == 4
     assert len(te.remove_blocks(model, evaluate=shift, floor=3.5, budget=1).steps) == 1
@@ -88,10 +88,10 @@ def test_per_saving_weighs_the_loss_against_the_cost(model: keras.Model) -> None
     assert weighed.plan.removed == ("d",)
 
 
-def test_an_order_is_followed_whatever_the_accuracy(model: keras.Model) -> None:
+def test_an_order_is_followed_whatever_the_score(model: keras.Model) -> None:
     report = te.remove_blocks(model, evaluate=shift, budget=2, order=("a", "c", "b", "d"))
     assert report.plan.removed == ("a", "c")
-    assert [list(step.accuracies) for step in report.steps] == [["a"], ["c"]]
+    assert [list(step.scores) for step in report.steps] == [["a"], ["c"]]
     orders = {te.random_blocks(model, seed=seed) for seed in range(9)}
     assert len(orders) > 1
     assert all(sorted(order) == list("abcd") for order in orders)
@@ -123,8 +123,8 @@ def test_the_net_is_recalibrated_and_fine_tuned_after_each_step() -> None:
     )
     assert [len(te.trace(net).blocks) for net in tuned] == [1, 0]
     last = report.steps[-1]
-    assert last.accuracies[last.removed] < -0.5, "the old statistics no longer fit"
-    assert last.accuracy > -1e-3
+    assert last.scores[last.removed] < -0.5, "the old statistics no longer fit"
+    assert last.score > -1e-3
     assert report.model is tuned[-1]
     assert evaluate(model) < -1, "the model itself is only read"
 
@@ -258,7 +258,7 @@ def test_nested_blocks_go_together(model: keras.Model) -> None:
 
     report = te.remove_blocks(nested, evaluate=evaluate, floor=0.0)
     assert report.plan.removed == ("outer",)
-    assert set(report.steps[0].accuracies) == {"inner", "outer"}
+    assert set(report.steps[0].scores) == {"inner", "outer"}
     with pytest.raises(te.errors.SearchError, match="only 1 of 2") as failure:
         te.remove_blocks(nested, evaluate=evaluate, budget=2)
     assert failure.value.report.plan.removed == ("outer",)
