@@ -110,9 +110,9 @@ def test_follows_a_device_that_slows_down_and_recovers(bundle: Bundle, device: D
 def test_measures_itself_in_turns_without_the_warm_up(bundle: Bundle, device: Device) -> None:
     with selector(bundle, device, budget_us=30) as chosen:
         assert chosen.latencies == {
-            "w100": Latency(42, 42, 20),
-            "w050": Latency(26, 26, 20),
-            "w025": Latency(10, 10, 20),
+            "w100": Latency(42, 42, 20, 42),
+            "w050": Latency(26, 26, 20, 26),
+            "w025": Latency(10, 10, 20, 10),
         }
         # Two are resident, so each turn of a third reopens it.
         assert device.opened == ["w100", "w050", "w025"] * 5
@@ -134,7 +134,7 @@ def test_runs_on_this_machine(conformance: Path) -> None:
 def test_takes_a_profile_from_anywhere(conformance: Path, bundle: Bundle, tmp_path: Path) -> None:
     path = tmp_path / "profile.json"
     path.write_bytes(
-        b'{"device":{},"threads":1,"latencies":{"w100":{"p50_us":40,"p90_us":44,"runs":200},'
+        b'{"format":1,"device":{"name":"bench"},"threads":1,"latencies":{"w100":{"p50_us":40,"p90_us":44,"runs":200},'
         b'"w050":{"p50_us":25,"p90_us":27,"runs":200},"w025":{"p50_us":10,"p90_us":12,"runs":200}}}'
     )
     for profile in (TABLE, path, str(path), Profile({}, 1, TABLE), bundle.manifest.profiles[0]):

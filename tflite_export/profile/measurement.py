@@ -122,6 +122,7 @@ class MeasuredProfile:
 def describe_host() -> dict[str, str | int]:
     """Return what is known of this machine, for a profile's `device`."""
     return {
+        "name": _processor(),
         "kind": "host",
         "processor": _processor(),
         "system": f"{platform.system()} {platform.machine()}",

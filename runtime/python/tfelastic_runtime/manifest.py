@@ -124,7 +124,7 @@ class Manifest:
             "score": self.score.to_json(),
             "payload_bytes": self.payload_bytes,
             "variants": [variant.to_json() for variant in self.variants],
-            "profiles": [profile.to_json() for profile in self.profiles],
+            "profiles": [_within(profile) for profile in self.profiles],
         }
 
     @classmethod
@@ -172,3 +172,8 @@ def _each(
     return tuple(
         record.from_json(each, where=f"{where}[{index}]") for index, each in enumerate(found)
     )
+
+
+def _within(profile: Profile) -> dict[str, Any]:
+    """Return a table as a manifest holds it: without a format number, as the manifest has its own."""
+    return {key: value for key, value in profile.to_json().items() if key != "format"}

@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType, TracebackType
 
 import numpy as np
@@ -90,14 +90,7 @@ class Selector:
         self._latencies = MappingProxyType(latencies)
         order = pool.bundle.manifest.score.order
         self._policy = Policy(
-            [
-                Row(
-                    order(variant.score),
-                    latencies[variant.name].p50_us,
-                    latencies[variant.name].p90_us,
-                )
-                for variant in pool.bundle.variants
-            ]
+            [latencies[variant.name].row(order(variant.score)) for variant in pool.bundle.variants]
         )
 
     @classmethod
@@ -150,7 +143,7 @@ class Selector:
         """
         with self._lock:
             self._check_open()
-            choice = self._policy.choose(self._budget_us)
+            choice = self._policy.choose(self._budget_us, self._rows_now())
             name = self._pool.bundle.variants[choice.index].name
             outputs, latency_us = self._timed(name, inputs)
             self._policy.observe(latency_us)
@@ -204,6 +197,14 @@ class Selector:
         if classifier is None or classifier.labels is None:
             return None
         return classifier.labels[int(np.argmax(outputs[classifier.name]))]
+
+    def _rows_now(self) -> list[Row]:
+        """Return the policy's rows; switching to an open variant takes no time."""
+        opened = self._pool.open_names
+        return [
+            replace(row, switch_us=0) if row.switch_us and variant.name in opened else row
+            for row, variant in zip(self._policy.table, self._pool.bundle.variants, strict=True)
+        ]
 
     def _timed(self, name: str, inputs: Inputs) -> tuple[Outputs, int]:
         runner = self._pool.get(name, inputs)

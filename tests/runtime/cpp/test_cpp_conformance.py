@@ -633,3 +633,27 @@ def test_score_orders(ask_sanitized: Ask) -> None:
     cases = NUMBERS["score_order"]
     answers = ask_sanitized((SCORE, struct.pack("<d", case["score"]), b"") for case in cases)
     assert answers == [f"{case['higher_is_better']} {case['lower_is_better']}" for case in cases]
+
+
+def test_what_a_measured_table_says_besides_is_checked_as_in_python(ask_sanitized: Ask) -> None:
+    text = GOLDEN[24:][: struct.unpack_from("<I", GOLDEN, 12)[0]]
+    row, table = b'"p90_us":44', b'"threads":1'
+    right = [
+        *((row, b'"p99_us":44,"first_us":90'), (row, b'"switch_us":0,"peak_rss_bytes":null')),
+        *((table, b'"format":1,"runtime":"LiteRT","kernels":null'), (row, b'"more":{}')),
+        (table, b'"bundle_sha256":"' + b"0f" * 32 + b'"'),
+    ]
+    wrong = [
+        *((row, b'"p99_us":43'), (row, b'"first_us":0'), (row, b'"switch_us":-1')),
+        *((row, b'"switch_us":1.5'), (row, b'"peak_rss_bytes":0'), (row, b'"p99_us":"44"')),
+        *((table, b'"format":2'), (table, b'"format":null'), (table, b'"runtime":3')),
+        *((table, b'"kernels":""'), (table, b'"bundle_sha256":"0f"')),
+    ]
+    bundles = [
+        manifest_of(text.replace(key, key + b"," + added, 1)) for key, added in right + wrong
+    ]
+    answers = ask_sanitized((BUNDLE, bundle, b"") for bundle in bundles)
+    for index, (bundle, answer) in enumerate(zip(bundles, answers, strict=True)):
+        expected = answer_of_python(bundle)
+        assert comparable(answer) == expected, (right + wrong)[index]
+        assert (expected is not None) == (index < len(right)), (right + wrong)[index]

@@ -177,12 +177,28 @@ inline bool ReadMicroseconds(Json json, std::int64_t* latency_us) {
   return *latency_us >= 1;
 }
 
+// Finds what a measured table may leave out: false where it is missing or null.
+inline bool Known(Json json, const char* key, Json* value) {
+  Json field[1];
+  if (!Fields(json, Keys::kAtLeast, {key}, field) || field[0].IsNull()) return false;
+  *value = field[0];
+  return true;
+}
+
 inline bool IsLatency(Json json) {
-  Json fields[3];
-  std::int64_t p50_us, p90_us;
-  return Fields(json, Keys::kAtLeast, {"p50_us", "p90_us", "runs"}, fields) &&
-         ReadMicroseconds(fields[0], &p50_us) && ReadMicroseconds(fields[1], &p90_us) &&
-         p50_us <= p90_us && fields[2].IsInteger(1, kCountMax);
+  Json fields[3], known;
+  std::int64_t p50_us, p90_us, value_us;
+  if (!Fields(json, Keys::kAtLeast, {"p50_us", "p90_us", "runs"}, fields) ||
+      !ReadMicroseconds(fields[0], &p50_us) || !ReadMicroseconds(fields[1], &p90_us) ||
+      p50_us > p90_us || !fields[2].IsInteger(1, kCountMax)) {
+    return false;
+  }
+  if (Known(json, "p99_us", &known) && !(ReadMicroseconds(known, &value_us) && p90_us <= value_us)) {
+    return false;
+  }
+  if (Known(json, "first_us", &known) && !ReadMicroseconds(known, &value_us)) return false;
+  if (Known(json, "switch_us", &known) && !known.IsInteger(0, 2147483647)) return false;
+  return !Known(json, "peak_rss_bytes", &known) || known.IsInteger(1, kCountMax);
 }
 
 inline bool IsProfile(Json json, const Manifest& manifest) {
@@ -190,6 +206,14 @@ inline bool IsProfile(Json json, const Manifest& manifest) {
   if (!Fields(json, Keys::kAtLeast, {"device", "threads", "latencies"}, fields) ||
       !fields[0].IsObject() || !fields[1].IsInteger(1, 1024) || !fields[2].IsObject() ||
       Count(fields[2]) != manifest.variant_count) {
+    return false;
+  }
+  Json format[1], known;
+  std::uint8_t digest[32];
+  if ((Fields(json, Keys::kAtLeast, {"format"}, format) && !format[0].IsInteger(1, 1)) ||
+      (Known(json, "runtime", &known) && !known.IsText(kTextMax)) ||
+      (Known(json, "kernels", &known) && !known.IsText(kTextMax)) ||
+      (Known(json, "bundle_sha256", &known) && !ReadDigest(known, digest))) {
     return false;
   }
   for (JsonItems items(fields[0]); items.Next();) {
