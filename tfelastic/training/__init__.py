@@ -1,8 +1,9 @@
 """Training aids: distillation from a wider network, fine-tuning, BatchNorm recalibration, a fresh start."""
 
 from tfelastic.training.calibration import recalibrate
-from tfelastic.training.distillation import Distillation, Ending, endings_of
-from tfelastic.training.distillation_loss import DistillationLoss, DistilledModel
+from tfelastic.training.distillation import Distillation, DistillationLoss
+from tfelastic.training.distilled_model import DistilledModel
+from tfelastic.training.endings import Ending, endings_of
 from tfelastic.training.fine_tuning import FineTuning
 from tfelastic.training.reinitialization import reinitialize
 from tfelastic.training.student import Student, frozen_copy

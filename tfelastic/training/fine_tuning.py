@@ -5,7 +5,9 @@ from typing import Any
 import keras
 
 from tfelastic.errors import TrainingError
+from tfelastic.graph import trace
 from tfelastic.training.distillation import Distillation
+from tfelastic.training.endings import endings_of
 from tfelastic.training.student import Student
 
 
@@ -57,14 +59,30 @@ class FineTuning:
         """Train `model` in place and return Keras' history.
 
         Raises:
-            TrainingError: The model returns neither logits nor probabilities of classes.
+            TrainingError: The model does not return scores or probabilities alone, so that labels give no loss.
         """
+        loss = _loss_for(model)
         student = Student(model, self._teacher, distillation=self._distillation)
         student.compile(
             type(self._optimizer).from_config(self._optimizer.get_config()),
-            keras.losses.SparseCategoricalCrossentropy(from_logits=student.ending == "logits"),
+            loss,
             jit_compile=self._jit_compile,
         )
         if hasattr(self._data, "start_at"):
             self._data.start_at(0)
         return student.fit(self._data, epochs=self._epochs, shuffle=False, verbose=0)
+
+
+def _loss_for(model: keras.Model) -> keras.losses.Loss:
+    """Return the loss by which integer labels train the model."""
+    endings = endings_of(trace(model))
+    if endings == ("logits",):
+        return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    if endings == ("probabilities",):
+        return keras.losses.SparseCategoricalCrossentropy()
+    if endings == ("binary_probabilities",):
+        return keras.losses.BinaryCrossentropy()
+    raise TrainingError(
+        f"model {model.name!r} does not return class scores alone, but {', '.join(endings)}, so labels give no loss; "
+        "train it by a function of your own, or by te.Student with a loss of your own"
+    )

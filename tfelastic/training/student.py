@@ -1,26 +1,29 @@
-"""`Student`: a classifier that learns from labels and from a teacher."""
+"""`Student`: a network that learns from labels and from a teacher."""
 
 from typing import Any
 
 import keras
 
-from tfelastic.errors import TrainingError
+from tfelastic.errors import GraphError, TrainingError
 from tfelastic.graph import trace
-from tfelastic.training.distillation import Distillation, endings_of
-from tfelastic.training.distillation_loss import DistillationLoss, DistilledModel
+from tfelastic.plan import KeepPlan, Selection
+from tfelastic.surgery import build
+from tfelastic.training.distillation import Distillation, DistillationLoss
+from tfelastic.training.distilled_model import DistilledModel
 
 
 class Student(DistilledModel):
-    """A net whose loss mixes what the labels and what a teacher say; compile and fit it, and the net is trained.
+    """A net whose loss mixes the labels' and a teacher's; compile and fit it, and the net is trained.
 
     Args:
-        net: What learns, in place; it returns logits or probabilities of classes.
+        net: What learns, in place.
         teacher: The net to learn from beside the labels, as a rule the original; it is copied and not changed.
             `None` leaves the labels alone.
         distillation: How to weigh the teacher against the labels.
 
     Raises:
-        TrainingError: The net returns neither logits nor probabilities of classes.
+        GraphError: The net cannot be traced.
+        TrainingError: The teacher cannot be copied.
     """
 
     def __init__(
@@ -30,17 +33,10 @@ class Student(DistilledModel):
         *,
         distillation: Distillation = Distillation(weight=0.5),  # noqa: B008 - frozen, so safe to share.
     ) -> None:
-        super().__init__(name=f"student_{net.name}")
-        graph = trace(net)
-        endings = endings_of(graph)
-        if len(endings) > 1 or endings[0] == "values":
-            raise TrainingError(
-                f"model {net.name!r} does not return class scores alone, so labels give no loss; train it "
-                "by a function of your own"
-            )
-        self.ending = endings[0]
+        # Values pass through in full precision; the net's layers cast them as their policies say.
+        super().__init__(name=f"student_{net.name}", autocast=False)
+        self._distillation_loss = DistillationLoss(trace(net), distillation)
         self.net, self.teacher = net, teacher and frozen_copy(teacher)
-        self._distillation_loss = DistillationLoss(graph, distillation)
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """Return what the net returns."""
@@ -48,8 +44,32 @@ class Student(DistilledModel):
 
 
 def frozen_copy(teacher: keras.Model) -> keras.Model:
-    """Return a copy that no training changes, so that the teacher itself stays as trainable as it is."""
-    copy = keras.models.clone_model(teacher)
-    copy.set_weights(teacher.get_weights())
+    """Return a copy that no training changes, so that the teacher itself stays as trainable as it is.
+
+    Raises:
+        TrainingError: The teacher cannot be copied.
+    """
+    try:
+        graph = trace(teacher)
+        copy, slices = build(Selection(graph, KeepPlan(graph.fingerprint)))
+        for piece in slices:
+            piece.variable.assign(piece.value())
+    except GraphError as cause:
+        copy = _cloned(teacher, cause)
     copy.trainable = False
+    return copy
+
+
+def _cloned(teacher: keras.Model, cause: GraphError) -> keras.Model:
+    """Return a copy of a model that cannot be traced, made from its config."""
+    try:
+        copy = type(teacher).from_config(teacher.get_config())
+        if config := teacher.get_build_config():
+            copy.build_from_config(config)
+        copy.set_weights(teacher.get_weights())
+    except (NotImplementedError, TypeError, ValueError) as failure:
+        raise TrainingError(
+            f"the teacher {teacher.name!r} cannot be copied: {failure}; give a functional or sequential model, or "
+            "one with a get_config that describes it completely"
+        ) from cause
     return copy

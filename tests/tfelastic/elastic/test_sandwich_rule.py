@@ -155,6 +155,37 @@ def test_regression_compares_values() -> None:
     )
 
 
+@pytest.mark.parametrize("weight", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("by", ["sample", "class"])
+def test_samples_of_weight_zero_train_no_rung(weight: float, by: str) -> None:
+    net = elastic(classifier(), distillation=te.Distillation(weight=weight))
+    net.compile(keras.optimizers.SGD(0.1), scores(), jit_compile=False)
+    before = [variable.numpy() for variable in net.trainable_variables]
+    given = (
+        {"sample_weight": np.zeros(32)} if by == "sample" else {"class_weight": {0: 0.0, 1: 0.0}}
+    )
+    net.fit(IMAGES, LABELS, verbose=0, **given)
+    assert all(map(np.array_equal, before, net.trainable_variables))
+
+
+def test_sample_weights_weigh_the_teachers_part_for_each_output() -> None:
+    net = elastic(two_headed())
+    net.compile("sgd", loss=["sparse_categorical_crossentropy", "mse"], jit_compile=False)
+    wide, narrow = (net.rung(name)(IMAGES, training=True) for name in net.names)
+    weights = [np.arange(32) % 3, np.arange(32) % 5]
+    labels = net.compute_loss(
+        IMAGES, [LABELS, np.ones((32, 3))], wide, sample_weight=weights, training=False
+    )
+    taught = [
+        float(te.Distillation().loss(one, other, ending=ending, sample_weight=weight))
+        for one, other, ending, weight in zip(
+            wide, narrow, ("probabilities", "values"), weights, strict=True
+        )
+    ]
+    found = net.compute_loss(IMAGES, [LABELS, np.ones((32, 3))], wide, sample_weight=weights)
+    assert float(found) == pytest.approx(float(labels) + sum(taught), rel=1e-4)
+
+
 def test_trains_in_mixed_precision() -> None:
     keras.config.set_dtype_policy("mixed_float16")
     try:

@@ -5,11 +5,10 @@ import math
 import keras
 import numpy as np
 import pytest
-from keras import layers, ops
+from keras import ops
 
 import tfelastic as te
 from tfelastic.errors import TrainingError
-from tfelastic.training import endings_of
 
 # Two classes: the teacher says 3/4 and 1/4, the student 1/2 and 1/2.
 TEACHER, STUDENT = np.array([[math.log(3.0), 0.0]], "float32"), np.zeros((1, 2), "float32")
@@ -79,18 +78,52 @@ def test_impossible_values_are_refused(options: dict[str, float], reason: str) -
         te.Distillation(**options)
 
 
+def coin(teacher: float, student: float) -> float:
+    return teacher * math.log(teacher / student) + (1 - teacher) * math.log(
+        (1 - teacher) / (1 - student)
+    )
+
+
+def test_yes_or_no_questions_are_compared_one_by_one_and_averaged() -> None:
+    teacher, student = np.array([[0.9, 0.5]]), np.array([[0.5, 0.2]])
+    expected = (coin(0.9, 0.5) + coin(0.5, 0.2)) / 2
+    found = te.Distillation().loss(teacher, student, ending="binary_probabilities")
+    assert float(found) == pytest.approx(expected, rel=1e-4)
+    odds = [np.log(each / (1 - each)) for each in (teacher, student)]
+    found = te.Distillation().loss(*odds, ending="binary_logits")
+    assert float(found) == pytest.approx(expected, rel=1e-5)
+    softened = te.Distillation(temperature=3.0).loss(
+        *(3 * each for each in odds), ending="binary_logits"
+    )
+    assert float(softened) == pytest.approx(9 * expected, rel=1e-5)
+
+
 @pytest.mark.parametrize(
-    ("head", "ending"),
-    [
-        (layers.Dense(3), "logits"),
-        (layers.Dense(3, activation="softmax"), "probabilities"),
-        (layers.Softmax(), "probabilities"),
-        (layers.Activation("softmax"), "probabilities"),
-        (layers.Dense(1), "values"),
-        (layers.Dense(3, activation="sigmoid"), "values"),
-        (layers.ReLU(), "values"),
-    ],
+    "ending", ["logits", "probabilities", "binary_logits", "binary_probabilities", "values"]
 )
-def test_what_a_models_outputs_are(head: layers.Layer, ending: str) -> None:
-    model = keras.Sequential([keras.Input((4,)), layers.Dense(3), head])
-    assert endings_of(te.trace(model)) == (ending,)
+@pytest.mark.parametrize("weights", [(4,), (4, 1), (4, 2), (4, 2, 3), (4, 2, 3, 1)])
+def test_sample_weights_weigh_as_in_a_loss_of_keras(ending: str, weights: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(0)
+    teacher, student = (rng.dirichlet(np.ones(5), (4, 2, 3)).astype("float32") for _ in range(2))
+    weight = rng.uniform(0, 2, weights)
+    taught = te.Distillation(temperature=2.0)
+    each = np.array(
+        [
+            float(taught.loss(one[None], other[None], ending=ending))
+            for one, other in zip(teacher.reshape(-1, 5), student.reshape(-1, 5), strict=True)
+        ]
+    ).reshape(4, 2, 3)
+    spread = weight.reshape(*weights[:3], *[1] * (3 - len(weights[:3])))
+    found = taught.loss(teacher, student, ending=ending, sample_weight=weight)
+    assert float(found) == pytest.approx(float((each * spread).mean()), rel=1e-4)
+
+
+def test_outputs_of_half_precision_are_compared_in_single() -> None:
+    rng = np.random.default_rng(0)
+    teacher, student = (ops.cast(rng.normal(size=(8, 5)), "bfloat16") for _ in range(2))
+    exact = te.Distillation().loss(
+        ops.cast(teacher, "float32"), ops.cast(student, "float32"), ending="logits"
+    )
+    found = te.Distillation().loss(teacher, student, ending="logits")
+    assert found.dtype == "float32"
+    assert float(found) == float(exact)
