@@ -7,12 +7,13 @@ their constants anew, random layers get their states back.
 from pathlib import Path
 
 import keras
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 
 import tfelastic as te
-from tests.support.cases import case
-from tests.support.inference import run
+from tests.support.cases import case, ladder_of
+from tests.support.inference import random_inputs, run
 from tests.support.oracles import difference, masked
 from tests.support.random_models import LAWS, SEEDS, ModelSpec, build, every_recipe, model_specs
 
@@ -50,6 +51,38 @@ def test_every_part_alone(name: str, tmp_path: Path) -> None:
 @given(spec=model_specs(), seed=SEEDS)
 def test_random_models(tmp_path: Path, spec: ModelSpec, seed: int) -> None:
     check(spec, seed, tmp_path)
+
+
+def check_elastic(spec: ModelSpec, folder: Path) -> None:
+    model = build(spec)
+    ladder = ladder_of(model)
+    if ladder is None:
+        return
+    net, inputs = te.ElasticModel(model, ladder), random_inputs(model)
+    rng = np.random.default_rng(0)
+    for view in net.narrow:
+        for variable in view.own.values():
+            if variable.dtype == "float64":  # Random states are integers.
+                variable.assign(rng.uniform(0.5, 1.5, variable.shape))
+    again = loaded(net, folder)
+    assert again.ladder == net.ladder
+    for name in net.names:
+        outputs = run(net.rung(name), inputs)
+        assert difference(outputs, run(again.rung(name), inputs)) < 1e-9
+        assert difference(outputs, run(again.cut(name), inputs)) < 1e-9
+
+
+@pytest.mark.parametrize(
+    "parts", [("adapted",), ("indexed",), ("augmented",), ("nested", "adapted")]
+)
+def test_every_rung_of_an_elastic_network(parts: tuple[str, ...], tmp_path: Path) -> None:
+    check_elastic(ModelSpec(parts), tmp_path)
+
+
+@FILES
+@given(spec=model_specs(max_parts=3))
+def test_random_elastic_networks(tmp_path: Path, spec: ModelSpec) -> None:
+    check_elastic(spec, tmp_path)
 
 
 def test_a_net_in_another_form_is_seen(tmp_path: Path) -> None:

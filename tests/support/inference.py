@@ -17,6 +17,7 @@ def random_inputs(model: keras.Model, seed: int = 0, *, count: int = 2) -> list[
 
 def run(model: keras.Model, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
     """Return a model's outputs at inference, flattened to a list."""
-    values = keras.tree.pack_sequence_as(model.input, list(inputs))
+    # A rung takes what the network takes that it is a view of.
+    values = keras.tree.pack_sequence_as(getattr(model, "base", model).input, list(inputs))
     outputs = keras.tree.flatten(model(values, training=False))
     return [ops.convert_to_numpy(output) for output in outputs]

@@ -21,22 +21,24 @@ def start_at(data: Any, epoch: int) -> None:
         data.start_at(epoch)
 
 
-def some_images(data: Any, *, count: int) -> np.ndarray | None:
-    """Return up to `count` images, drawn alike every time; `None` where there are several inputs."""
+def some_samples(data: Any, *, count: int) -> Any:
+    """Return up to `count` samples' inputs, nested as the model takes them, drawn alike every time."""
     parts: list[Any] = []
+    length = 0
     for part in _inputs(data):
-        if keras.tree.is_nested(part):
-            return None
-        parts.append(ops.convert_to_numpy(part))
-        if sum(map(len, parts)) >= count:
+        parts.append(keras.tree.map_structure(ops.convert_to_numpy, part))
+        length += len(keras.tree.flatten(parts[-1])[0])
+        if length >= count:
             break
-    found = np.concatenate(parts)
-    return found[np.random.default_rng(0).permutation(len(found))[:count]]
+    order = np.random.default_rng(0).permutation(length)[:count]
+    return keras.tree.map_structure(lambda *arrays: np.concatenate(arrays)[order], *parts)
 
 
 def _inputs(data: Any) -> Iterator[Any]:
     if isinstance(data, tuple):
         return iter(data[:1])
     if isinstance(data, keras.utils.PyDataset):
-        return (data[index][0] for index in range(len(data)))
-    return (batch[0] for batch in data)
+        batches: Any = (data[index] for index in range(len(data)))
+    else:
+        batches = data
+    return (keras.utils.unpack_x_y_sample_weight(batch)[0] for batch in batches)

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from tfelastic.elastic.abstract import build_abstract
+from tfelastic.elastic.abstract import build_abstract, measure_frozen_statistics
 from tfelastic.elastic.model import ElasticModel
 from tfelastic.elastic.structure import RungStructure
 from tfelastic.elastic.untracked import Untracked
@@ -18,6 +18,7 @@ from tfelastic.elastic.weight_source import (
     own_weight,
     positions_in_slice,
 )
+from tfelastic.graph import LayerGraph
 from tfelastic.plan import Selection
 from tfelastic.surgery import Slice
 from tfelastic.training import Distillation, DistillationLoss, DistilledModel, recalibrate
@@ -54,6 +55,11 @@ class GrowingRung(DistilledModel):
         number = net.names.index(name)
         plans = [rung.plan for rung in net.ladder.rungs]
         model, slices = build_abstract(Selection(net.graph, plans[number]))
+        frozen: set[int] = set()
+        if number == 0:
+            frozen = _frozen_variables(net.graph)
+        else:
+            measure_frozen_statistics(model, slices)
         narrower: dict[int, Slice] = {}
         below: dict[int, keras.Variable] = {}
         if number + 1 < len(plans):
@@ -61,7 +67,11 @@ class GrowingRung(DistilledModel):
             narrower = {id(piece.source): piece for piece in narrower_slices}
             below = net.narrow[number].own
         sources = [
-            self._source(piece, narrower.get(id(piece.source)), below.get(id(piece.source)))
+            self._source(
+                piece,
+                narrower.get(id(piece.source)),
+                None if id(piece.source) in frozen else below.get(id(piece.source)),
+            )
             for piece in slices
         ]
         self._structure = Untracked(RungStructure(model, sources))
@@ -105,9 +115,9 @@ class GrowingRung(DistilledModel):
                 variable.assign(value)
         return run.outputs
 
-    def recalibrate(self, images: np.ndarray, *, batch_size: int = 128) -> None:
-        """Measure the rung's own BatchNorm statistics anew on `images`, `[count, height, width, channels]`."""
-        recalibrate(self, images, batch_size=batch_size, statistics=self.structure.statistics)
+    def recalibrate(self, data: Any, *, batch_size: int = 128) -> None:
+        """Measure the rung's own BatchNorm statistics anew on `data`, as `tfelastic.recalibrate` takes them."""
+        recalibrate(self, data, batch_size=batch_size, statistics=self.structure.statistics)
 
     def write(self) -> None:
         """Write the rung's weights into the network; what narrower rungs use of them is equal to the last bit."""
@@ -132,3 +142,9 @@ class GrowingRung(DistilledModel):
         if piece.role == "scale":
             start = np.abs(start)
         return own_weight(self, piece, start, scales="own")
+
+
+def _frozen_variables(graph: LayerGraph) -> set[int]:
+    """Return the `id`s of the variables of frozen layers, which the full network keeps as they are."""
+    frozen = (step.op for step in graph.steps if not getattr(step.op, "trainable", True))
+    return {id(variable) for layer in frozen for variable in layer.variables}

@@ -5,7 +5,6 @@ from dataclasses import asdict
 from typing import Any
 
 import keras
-import numpy as np
 
 from tfelastic.elastic.growth import Growth
 from tfelastic.elastic.interpolation import Neighbours, interpolate, refine_ladder
@@ -159,14 +158,18 @@ class ElasticModel(DistilledModel):
                 piece.variable.assign(piece.value())
         return model
 
-    def recalibrate(self, images: np.ndarray, *, batch_size: int = 128) -> None:
-        """Measure every rung's BatchNorm statistics anew on `images`, `[count, height, width, channels]`."""
-        recalibrate(self.base, images, batch_size=batch_size)
+    def recalibrate(self, data: Any, *, batch_size: int = 128) -> None:
+        """Measure every rung's BatchNorm statistics anew on `data`, as `tfelastic.recalibrate` takes them.
+
+        A BatchNorm that was frozen keeps its statistics in the widest rung; those of the narrower rungs, into which
+        other values come, are measured.
+        """
+        recalibrate(self.base, data, batch_size=batch_size)
         for view in self.narrow:
-            view.recalibrate(images, batch_size=batch_size)
+            view.recalibrate(data, batch_size=batch_size)
 
     def with_widths(
-        self, widths: Sequence[float], images: np.ndarray | None, *, round_to: int = 8
+        self, widths: Sequence[float], data: Any, *, round_to: int = 8
     ) -> "ElasticModel":
         """Return a network with further rungs between the trained ones; this one is not changed.
 
@@ -179,7 +182,7 @@ class ElasticModel(DistilledModel):
 
         Args:
             widths: Shares of each group's channels, each between two of the ladder's.
-            images: What the statistics are measured on, `[count, height, width, channels]`; `None` interpolates
+            data: What the statistics are measured on, as `tfelastic.recalibrate` takes it; `None` interpolates
                 them too, which is good enough only where there are none that matter.
             round_to: New channel counts are multiples of this; less in narrow groups, as in `tfelastic.ladder`.
 
@@ -206,8 +209,8 @@ class ElasticModel(DistilledModel):
                 near = Neighbours.of(rung.width, self.ladder)
                 wider, narrower = (net.rung(n.name) for n in (near.wider, near.narrower))
                 interpolate(view, wider, narrower, share=near.share)
-                if images is not None:
-                    view.recalibrate(images)
+                if data is not None:
+                    view.recalibrate(data)
         return net
 
     def get_config(self) -> dict[str, Any]:

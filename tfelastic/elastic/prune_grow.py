@@ -13,7 +13,7 @@ from keras import ops
 
 from tfelastic.checkpoint import Checkpoint
 from tfelastic.cost import cost
-from tfelastic.elastic.fit_data import as_arguments, some_images, start_at
+from tfelastic.elastic.fit_data import as_arguments, some_samples, start_at
 from tfelastic.elastic.growing_rung import GrowingRung
 from tfelastic.elastic.growth import GrownLevel, Growth
 from tfelastic.elastic.model import ElasticModel
@@ -26,8 +26,8 @@ from tfelastic.training import Distillation, frozen_copy
 #: A fifth of the current channels goes, three times: the ladder of the paper.
 PAPER_WIDTHS = (1.0, 0.8, 0.64, 0.512)
 
-# BatchNorm statistics converge on a few batches; more images would not move them.
-_CALIBRATION_IMAGES = 2048
+# BatchNorm statistics converge on a few batches; more samples would not move them.
+_CALIBRATION_SAMPLES = 2048
 
 
 def prune_and_grow(
@@ -169,9 +169,7 @@ class _Grower:
         if not progress.finished:
             train, validation = data
             _train(rung, train, epochs, [*callbacks, _AfterEachEpoch(checkpoint, progress)])
-            images = some_images(train, count=_CALIBRATION_IMAGES)
-            if images is not None:
-                rung.recalibrate(images)
+            rung.recalibrate(some_samples(train, count=_CALIBRATION_SAMPLES))
             if validation is not None:
                 figures = rung.evaluate(**as_arguments(validation), verbose=0, return_dict=True)
                 progress.validation = {key: float(value) for key, value in figures.items()}

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from tfelastic.elastic.abstract import build_abstract
+from tfelastic.elastic.abstract import build_abstract, measure_frozen_statistics
 from tfelastic.elastic.structure import Run, RungStructure
 from tfelastic.elastic.untracked import Untracked
 from tfelastic.elastic.weight_source import (
@@ -45,6 +45,7 @@ class RungView(keras.Model):
         self.base = base
         self._scales = scales
         model, slices = build_abstract(selection)
+        measure_frozen_statistics(model, slices)
         self._structure = Untracked(RungStructure(model, [self._source(each) for each in slices]))
         self.built = True
 
@@ -88,9 +89,9 @@ class RungView(keras.Model):
         """The sources that have a variable of the view's own, by the same keys as `own`."""
         return {id(s.slice.source): s for s in self.structure.sources if s.own is not None}
 
-    def recalibrate(self, images: np.ndarray, *, batch_size: int = 128) -> None:
-        """Measure the view's own BatchNorm statistics anew on `images`, `[count, height, width, channels]`."""
-        recalibrate(self, images, batch_size=batch_size, statistics=self.statistics)
+    def recalibrate(self, data: Any, *, batch_size: int = 128) -> None:
+        """Measure the view's own BatchNorm statistics anew on `data`, as `tfelastic.recalibrate` takes them."""
+        recalibrate(self, data, batch_size=batch_size, statistics=self.statistics)
 
     def fill(self, slices: Sequence[Slice]) -> None:
         """Give the variables of another copy of the view's structure the view's present values."""

@@ -174,6 +174,8 @@ class PartlyFrozenWeight(WeightSource):
 
 def has_own(piece: Slice) -> bool:
     """Return whether a rung has a variable of its own for `piece`: all but kernels and what is frozen with them."""
+    if piece.variable is piece.source:
+        return False
     if piece.role is None:
         return not piece.source.trainable
     return piece.role in ("scale", "shift", "statistic")

@@ -82,9 +82,18 @@ def prune(model: keras.Model | LayerGraph, plan: KeepPlan) -> keras.Model:
     return pruned
 
 
-def build(selection: Selection) -> tuple[keras.Model, list[Slice]]:
-    """Return the pruned model's structure with fresh weights, and where each of its variables comes from."""
-    builder = _Builder(selection)
+def build(
+    selection: Selection, *, share_hidden_state: bool = False
+) -> tuple[keras.Model, list[Slice]]:
+    """Return the pruned model's structure with fresh weights, and where each of its variables comes from.
+
+    Args:
+        selection: What to keep.
+        share_hidden_state: Whether a layer whose state is more than its weights and its config, such as an adapted
+            Normalization, is used again, so that both models compute with what it becomes. If not, its present state
+            is carried over.
+    """
+    builder = _Builder(selection, share_hidden_state=share_hidden_state)
     structure = selection.graph.structure
     model = builder.model(structure, [ref.spec.shape for ref in structure.inputs])
     builder.carry_state()
@@ -94,8 +103,9 @@ def build(selection: Selection) -> tuple[keras.Model, list[Slice]]:
 class _Builder:
     """Clones a model layer by layer, each in its new size."""
 
-    def __init__(self, selection: Selection) -> None:
+    def __init__(self, selection: Selection, *, share_hidden_state: bool) -> None:
         self._selection = selection
+        self._share_hidden_state = share_hidden_state
         self._graph: LayerGraph = selection.graph
         self._clones: dict[int, Any] = {}
         self._originals: dict[int, Any] = {}
@@ -129,6 +139,8 @@ class _Builder:
         """Carry over what layers hold beside weights and config, by the methods with which Keras saves it."""
         for key, original in self._originals.items():
             clone = self._clones[key]
+            if clone is original:
+                continue
             if original.variables and hasattr(clone, "finalize_state"):
                 # An adapted Normalization computes with constants that it derives from its variables.
                 for variable, source in zip(clone.variables, original.variables, strict=True):
@@ -186,6 +198,12 @@ class _Builder:
     def _rebuilt(self, node: Node) -> Any:
         """Return a layer in its new size; one that cannot be made anew is used again if it has no state."""
         op, facts = node.op, self._graph.facts[id(node.op)]
+        if (
+            self._share_hidden_state
+            and _has_hidden_state(op)
+            and not (facts.sizes or facts.bindings)
+        ):
+            return op
         functions = {each.__name__: each for each in vars(op).values() if inspect.isfunction(each)}
         try:
             with keras.saving.custom_object_scope(functions):
@@ -219,6 +237,13 @@ def _input_shapes(structure: Structure, tensors: Sequence[keras.KerasTensor]) ->
         tuple(None if old is None else new for old, new in zip(shape, tensor.shape, strict=True))
         for shape, tensor in zip(before, tensors, strict=True)
     ]
+
+
+def _has_hidden_state(op: keras.Operation) -> bool:
+    """Whether an operation computes with more than its weights and its config."""
+    return isinstance(op, keras.Layer) and (
+        hasattr(op, "finalize_state") or _saves_state_of_its_own(op)
+    )
 
 
 def _saves_state_of_its_own(layer: keras.Layer) -> bool:
