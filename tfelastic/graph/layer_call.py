@@ -15,9 +15,9 @@ A label array has one axis for each axis of the tensor but the batch; an axis al
 change has length 1, so that numpy broadcasting does with labels what the layer does with values.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import keras
 import numpy as np
@@ -88,6 +88,10 @@ class LayerFacts:
     sizes: dict[tuple[str, int | None], Size] = field(default_factory=dict)
 
 
+# Traces a function: gets it, the labels and the spec of what enters it, and the path of the layer that applies it.
+Follow: TypeAlias = Callable[[Any, np.ndarray, Spec, str], np.ndarray]
+
+
 class LayerCall:
     """One call of one layer or operation.
 
@@ -109,6 +113,7 @@ class LayerCall:
         outputs: Sequence[Spec],
         channels: Channels,
         facts: LayerFacts,
+        follow: Follow,
     ) -> None:
         self.layer: Any = node.op
         self.path = facts.path
@@ -122,6 +127,7 @@ class LayerCall:
         self.reduced_inputs: list[int] = []
         self._channels = channels
         self._facts = facts
+        self._follow = follow
         self._touched: list[np.ndarray] = [tensor.labels for tensor in self.inputs]
 
     def channels_of(self, tensor: Tensor, axis: int) -> np.ndarray:
@@ -177,6 +183,14 @@ class LayerCall:
     def collapse_axes(self, labels: np.ndarray) -> np.ndarray:
         """Return an output's labels with at most one axis longer than 1; positions along the others are tied."""
         return self._channels.collapse_axes(labels)
+
+    def follow(self, function: Any, labels: np.ndarray) -> np.ndarray:
+        """Return the labels after a function or layer that the call applies to its first output as its activation.
+
+        Raises:
+            NoRule: The function cannot be traced, or it does something that no rule describes.
+        """
+        return self._follow(function, labels, self.outputs[0], self.path)
 
     def freeze(self, labels: np.ndarray, reason: str) -> None:
         """State that no plan may drop `labels`; `reason` completes the sentence "LAYER ...", for the report."""

@@ -10,7 +10,7 @@ from tfelastic.graph.blocks import find_blocks
 from tfelastic.graph.channels import FIXED, Channels
 from tfelastic.graph.elements import Step
 from tfelastic.graph.groups import form_groups
-from tfelastic.graph.keras_graph import Node, Spec, Structure, read
+from tfelastic.graph.keras_graph import Node, Ref, Spec, Structure, read
 from tfelastic.graph.layer_call import LayerCall, LayerFacts, NoRule, Tensor
 from tfelastic.graph.layer_graph import LayerGraph
 from tfelastic.graph.rule_registry import find_rule
@@ -78,7 +78,7 @@ class _Tracer:
     def _step(self, node: Node, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Tensor]:
         facts = self._facts.setdefault(id(node.op), LayerFacts(node.path))
         specs = _output_specs(node, args, kwargs)
-        call = LayerCall(node, args, kwargs, outputs=specs, channels=self._channels, facts=facts)
+        call = self._call(node, args, kwargs, specs, facts)
         labels, opaque = _apply_rule(call)
         outputs = [self._tensor(spec, each) for spec, each in zip(specs, labels, strict=True)]
         self._steps.append(
@@ -93,6 +93,46 @@ class _Tracer:
             )
         )
         return outputs
+
+    def _call(
+        self,
+        node: Node,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        specs: Sequence[Spec],
+        facts: LayerFacts,
+    ) -> LayerCall:
+        return LayerCall(
+            node,
+            args,
+            kwargs,
+            outputs=specs,
+            channels=self._channels,
+            facts=facts,
+            follow=self._follow,
+        )
+
+    def _follow(self, function: Any, labels: np.ndarray, spec: Spec, path: str) -> np.ndarray:
+        """Return the labels after an activation, by the rules of the layer or operations that it consists of."""
+
+        def apply(node: Node, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Tensor]:
+            specs = _output_specs(node, args, kwargs)
+            call = self._call(node, args, kwargs, specs, LayerFacts(path))
+            found = find_rule(node.op)(call)
+            if call.multiplications or call.reduced_inputs:
+                raise NoRule(f"{type(node.op).__name__} mixes channels")
+            found = found if isinstance(found, list) else [found]
+            return [
+                Tensor(-1, spec.shape, spec.dtype, self._channels.collapse_axes(each))
+                for spec, each in zip(call.outputs, found, strict=True)
+            ]
+
+        (output,) = keras.tree.flatten(
+            _function_graph(function, spec).run([Tensor(-1, spec.shape, spec.dtype, labels)], apply)
+        )
+        if output.shape != spec.shape or not isinstance(output, Tensor):
+            raise NoRule("it changes the shape")
+        return output.labels
 
     def _tensor(self, spec: Spec, labels: np.ndarray) -> Tensor:
         labels = self._channels.collapse_axes(labels)
@@ -109,6 +149,26 @@ def _apply_rule(call: LayerCall) -> tuple[list[np.ndarray], str | None]:
     except NoRule as reason:
         call.freeze_all(f"is opaque: {reason}")
         return [call.fixed(position) for position in range(len(call.outputs))], str(reason)
+
+
+def _function_graph(function: Any, spec: Spec) -> Structure:
+    """Return the call graph of a function of one tensor.
+
+    Raises:
+        NoRule: The function cannot be called on a symbolic tensor.
+    """
+    if isinstance(function, keras.Layer):
+        if function.variables or not function.built:
+            raise NoRule("it has weights of its own")
+        # The layer is the user's: calling it would leave a node of ours in it.
+        enter, leave = Ref(0, spec), Ref(1, spec)
+        node = Node(function.name, function, (enter,), {}, (leave,), None)
+        return Structure(None, (enter,), (), enter, leave, (node,))
+    inputs = keras.Input(batch_shape=spec.shape, dtype=spec.dtype)
+    try:
+        return read(keras.Model(inputs, function(inputs)))
+    except Exception as cause:  # What a user's function raises on a symbolic tensor is up to it.
+        raise NoRule(f"it cannot be traced ({type(cause).__name__}: {cause})") from cause
 
 
 def _output_specs(node: Node, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Sequence[Spec]:

@@ -218,7 +218,7 @@ class _Builder:
             ) from cause
 
     def _resized(self, op: Any, facts: LayerFacts) -> Any:
-        config = op.get_config()
+        config = _config(op)
         for size in facts.sizes.values():
             count = self._selection.count(size.labels)
             if size.item is None:
@@ -244,6 +244,36 @@ def _has_hidden_state(op: keras.Operation) -> bool:
     return isinstance(op, keras.Layer) and (
         hasattr(op, "finalize_state") or _saves_state_of_its_own(op)
     )
+
+
+def _config(op: Any) -> dict[str, Any]:
+    """Return a layer's config, with its activations as they are where they are layers or not Keras' own functions.
+
+    Serialized they are names at most, under which Keras may know others: a user's `gelu` would become Keras' own.
+    """
+    own = {
+        name: value
+        for name, value in vars(op).items()
+        if "activation" in name
+        and callable(value)
+        and not str(getattr(value, "__module__", "")).startswith("keras.src.activations")
+    }
+    if not own:
+        return op.get_config()
+    # A twin is asked in the layer's place, since Keras warns of a lambda and refuses a partial.
+    twin = object.__new__(type(op))
+    vars(twin).update(vars(op) | dict.fromkeys(own, keras.activations.linear))
+    config = twin.get_config()
+    return config | {name: _copied(own[name]) for name in own if name in config}
+
+
+def _copied(activation: Any) -> Any:
+    if not isinstance(activation, keras.Layer):
+        return activation
+    copy = type(activation).from_config(_config(activation))
+    if activation.variables:
+        copy.build_from_config(activation.get_build_config())
+    return copy
 
 
 def _saves_state_of_its_own(layer: keras.Layer) -> bool:

@@ -1,5 +1,6 @@
 """Layers and operations that work value by value: what goes in at a channel comes out at that channel."""
 
+import inspect
 from typing import Any
 
 import keras
@@ -17,14 +18,27 @@ mish relu relu6 selu sigmoid silu soft_shrink softplus softsign sparse_plus spar
 tanh_shrink threshold
 """
 _POINTWISE = frozenset(_NAMES.split())
+_BACKENDS = ("keras.", "tensorflow.", "jax.")
 
 
 def activate(call: LayerCall, labels: np.ndarray, activation: Any) -> np.ndarray:
-    """Return the labels after a layer's own `activation`, frozen where that looks across channels."""
+    """Return the labels after a layer's own `activation`, frozen where that looks across channels.
+
+    A layer, or a function that is not one of Keras' own, is traced.
+    """
+    if activation is None:
+        return labels
     name = getattr(activation, "__name__", type(activation).__name__)
-    builtin = getattr(activation, "__module__", "").startswith(("keras.", "tensorflow.", "jax."))
-    if activation is not None and not (builtin and name in _POINTWISE):
-        call.freeze(labels, f"has the activation {name!r}, which may look across channels")
+    if inspect.isroutine(activation) and str(activation.__module__).startswith(_BACKENDS):
+        if name in _POINTWISE:
+            return labels
+        reason = ""
+    else:
+        try:
+            return call.follow(activation, labels)
+        except NoRule as cause:
+            reason = f": {cause}"
+    call.freeze(labels, f"has the activation {name!r}, which may look across channels{reason}")
     return labels
 
 

@@ -1,10 +1,14 @@
 """Layers and operations that work value by value, by law 2."""
 
+from functools import partial
+from typing import Any
+
 import keras
 import numpy as np
 import pytest
 from keras import layers, ops
 
+import tfelastic as te
 from tests.support.pruning_checks import CHANNELS, assert_frozen, assert_law2, net
 
 _NAMES = """
@@ -99,3 +103,54 @@ def test_rescaling_of_the_input_freezes_nothing() -> None:
     x = layers.Rescaling([0.5, 1.0, 1.5], offset=[0.1, 0.2, 0.3])(inputs)
     x = layers.Flatten()(layers.Conv2D(8, 3, name="maker")(x))
     assert_law2(keras.Model(inputs, layers.Dense(3)(x)))
+
+
+def own_swish(x: Any) -> Any:
+    return x * ops.sigmoid(x)
+
+
+def gelu(x: Any) -> Any:
+    """The approximate one, under the name of Keras' own."""
+    return keras.activations.gelu(x, approximate=True)
+
+
+OWN_ACTIVATIONS = {
+    "function": lambda: own_swish,
+    "function_called_like_one_of_keras": lambda: gelu,
+    "lambda": lambda: lambda x: ops.leaky_relu(x, 0.1) + 0.5,
+    "partial": lambda: partial(keras.activations.gelu, approximate=True),
+    "per_image": lambda: lambda x: x / (1 + ops.mean(ops.abs(x), axis=(1, 2), keepdims=True)),
+    "layer": lambda: layers.LeakyReLU(0.3),
+    "layer_within_a_layer": lambda: layers.Activation(own_swish),
+}
+
+
+@pytest.mark.parametrize("name", OWN_ACTIVATIONS)
+def test_activation_that_is_a_layer_or_a_function_of_ones_own_is_traced(name: str) -> None:
+    def part(x: Any) -> Any:
+        return layers.Conv2D(6, 3, activation=OWN_ACTIVATIONS[name](), name="tested")(x)
+
+    assert_law2(net(part), prunable=("maker", "tested"))
+
+
+MIXING = {
+    "layer_with_weights": lambda: layers.PReLU(shared_axes=[1, 2]),
+    "softmax": lambda: lambda x: ops.softmax(x, axis=-1),
+    "softmax_layer": lambda: layers.Softmax(),
+    "reversed": lambda: lambda x: x + ops.flip(x, axis=-1),
+    "mean_of_channels": lambda: lambda x: x - ops.mean(x, axis=-1, keepdims=True),
+    "value_per_channel": lambda: lambda x: x * np.arange(6.0),
+}
+
+
+@pytest.mark.parametrize("name", MIXING)
+def test_activation_that_looks_across_channels_freezes_them(name: str) -> None:
+    def part(x: Any) -> Any:
+        return layers.Conv2D(6, 3, activation=MIXING[name](), name="tested")(x)
+
+    graph = te.trace(net(part))
+    if name == "reversed":
+        # Channels that meet their mirror image are coupled, so pairs go together.
+        assert graph.group("tested").size == 3
+    else:
+        assert graph.group("tested").frozen
