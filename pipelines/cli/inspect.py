@@ -1,5 +1,6 @@
 """`tfelastic inspect`: what a model is made of and what can be taken out of it, or what a bundle holds."""
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,8 @@ from pipelines.cli.json_output import echo_json
 if TYPE_CHECKING:
     import tfelastic as te
 
-_WIDTH = 160
+_UNLIMITED = 10_000
+_SENTENCE = 60
 
 
 @click.command()
@@ -36,13 +38,23 @@ def command(file: str, as_json: bool) -> None:
 
     elastic = isinstance(loaded, te.ElasticModel)
     graph = loaded.graph if elastic else te.trace(loaded)
-    cost = te.cost(graph)
-    rungs = _rungs(loaded) if elastic else []
+    cost = _cost(graph)
+    rungs = _rungs(loaded) if elastic and cost else []
     if as_json:
         ladder = {"ladder": rungs} if elastic else {}
         echo_json(_as_json(graph, cost) | ladder)
     else:
         _print(graph, cost, rungs)
+
+
+def _cost(graph: "te.LayerGraph") -> "te.Cost | None":
+    """Return what a model costs; `None` where its input size is open, on which all but the parameters depend."""
+    import tfelastic as te
+
+    try:
+        return te.cost(graph)
+    except te.errors.CostError:
+        return None
 
 
 def _rungs(net: "te.ElasticModel") -> list[dict[str, Any]]:
@@ -58,32 +70,61 @@ def _rungs(net: "te.ElasticModel") -> list[dict[str, Any]]:
     return found
 
 
-def _as_json(graph: "te.LayerGraph", cost: "te.Cost") -> dict[str, Any]:
+def _as_json(graph: "te.LayerGraph", cost: "te.Cost | None") -> dict[str, Any]:
     return {
         "model": graph.model.name,
         "fingerprint": graph.fingerprint,
-        "cost": cost.to_json(),
+        "cost": cost.to_json() if cost else None,
         "groups": [asdict(group) for group in graph.groups],
         "blocks": [asdict(block) for block in graph.blocks],
         "opaque": {step.path: step.opaque for step in graph.steps if step.opaque},
     }
 
 
-def _print(graph: "te.LayerGraph", cost: "te.Cost", rungs: list[dict[str, Any]]) -> None:
+def _layer_rows(graph: "te.LayerGraph", cost: "te.Cost | None") -> Iterator[tuple[str, ...]]:
+    """Yield each layer's path, kind, output shape, parameters, MACs and activations, `?` where that is not known."""
+    from tfelastic.cost import layer_params
+    from tfelastic.plan import Selection
+
+    for layer in cost.layers if cost else ():
+        counts = (f"{layer.params:,}", f"{layer.macs:,}", f"{layer.activation_bytes:,} B")
+        yield layer.path, layer.kind, _shape(layer.output_shape), *counts
+    if cost is None:
+        params = layer_params(Selection(graph))
+        last = {step.path: step for step in graph.steps}
+        for path, step in last.items():
+            shape = _shape(step.outputs[-1].shape)
+            yield path, type(step.op).__name__, shape, f"{params[path]:,}", "?", "?"
+
+
+def _shape(shape: tuple[int | None, ...]) -> str:
+    return " x ".join("?" if length is None else str(length) for length in shape[1:])
+
+
+def _print(graph: "te.LayerGraph", cost: "te.Cost | None", rungs: list[dict[str, Any]]) -> None:
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
-    # Names are for searching and copying: a narrow terminal wraps lines, but nothing is cut off.
-    console = Console(highlight=False, soft_wrap=True, width=max(Console().width, _WIDTH))
+    # Names are for searching and copying, so no column is ever too narrow: a terminal wraps lines that are longer than
+    # itself. Reasons may be sentences; they are wrapped within their column.
+    console = Console(highlight=False, soft_wrap=True, width=_UNLIMITED)
 
     def table(*headings: str, left: int) -> Table:
         made = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
         for position, heading in enumerate(headings):
-            made.add_column(heading, justify="left" if position < left else "right", no_wrap=True)
+            sentences = heading == "state"
+            made.add_column(
+                heading,
+                justify="left" if position < left else "right",
+                no_wrap=not sentences,
+                max_width=_SENTENCE if sentences else None,
+                overflow="fold",
+            )
         return made
 
-    console.print(f"[bold]{escape(graph.model.name)}[/]: {cost}\n")
+    open_size = "MACs and memory depend on the input size, which the model leaves open"
+    console.print(f"[bold]{escape(graph.model.name)}[/]: {cost or open_size}\n")
     if rungs:
         ladder = table("rung", "width", "params", "MACs", "peak", left=1)
         for rung in rungs:
@@ -98,16 +139,8 @@ def _print(graph: "te.LayerGraph", cost: "te.Cost", rungs: list[dict[str, Any]])
         console.print(ladder)
         console.print()
     layers = table("layer", "kind", "output", "params", "MACs", "activations", left=2)
-    for layer in cost.layers:
-        shape = " x ".join(str(length) for length in layer.output_shape[1:])
-        layers.add_row(
-            escape(layer.path),
-            layer.kind,
-            shape,
-            f"{layer.params:,}",
-            f"{layer.macs:,}",
-            f"{layer.activation_bytes:,} B",
-        )
+    for row in _layer_rows(graph, cost):
+        layers.add_row(*map(escape, row))
     console.print(layers)
     groups = table("group", "coupled layers", "state", "units", "channels a unit", left=3)
     for group in graph.groups:

@@ -88,6 +88,7 @@ class Pruned:
             f"{report['before'][name]:>15,} -> {report['after'][name]:>13,}  "
             f"{report['after'][name] / max(report['before'][name], 1):6.1%}  {unit}"
             for name, unit in _COUNTED.items()
+            if name in report["before"]
         ]
         if budget := report["budget"]:
             lines.append(
@@ -330,11 +331,10 @@ def _pruned(
 
     graph = te.trace(original)
     target.write(te.prune(original, plan) if model is None else model, plan)
-    before, after = te.cost(graph), te.cost(graph, plan)
     report = {
         "model": graph.model.name,
-        "before": {name: getattr(before, name) for name in _COUNTED},
-        "after": {name: getattr(after, name) for name in _COUNTED},
+        "before": _counts(graph, None),
+        "after": _counts(graph, plan),
         "groups": {
             group.name: {
                 "kept": len(plan.keep.get(group.name, range(group.size))),
@@ -346,3 +346,16 @@ def _pruned(
         "budget": te.spending(graph, plan, budget).to_json() if budget else None,
     }
     return Pruned(report, target.output)
+
+
+def _counts(graph: "te.LayerGraph", plan: "te.KeepPlan | None") -> dict[str, int]:
+    """Return what a plan costs; parameters alone where the model leaves its input size open."""
+    import tfelastic as te
+    from tfelastic.cost import layer_params
+    from tfelastic.plan import Selection
+
+    try:
+        cost = te.cost(graph, plan)
+    except te.errors.CostError:
+        return {"params": sum(layer_params(Selection(graph, plan)).values())}
+    return {name: getattr(cost, name) for name in _COUNTED}

@@ -1,7 +1,7 @@
 """Costs: what may be spent, and what a plan spends."""
 
 from tfelastic.cost.budget import Budget, LatencyModel, Spending, spending
-from tfelastic.cost.cost import Cost, LayerCost, activation_bytes, cost, cost_of
+from tfelastic.cost.cost import Cost, LayerCost, activation_bytes, cost, cost_of, layer_params
 from tfelastic.cost.file_size import Anatomy, anatomy, tflite_bytes
 from tfelastic.cost.latency import (
     Geometry,
@@ -34,6 +34,7 @@ __all__ = [
     "cost",
     "cost_of",
     "geometry_of",
+    "layer_params",
     "lifetimes",
     "lower",
     "makes_channels",

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import keras
 
-from tfelastic.cost.cost import cost_of
+from tfelastic.cost.cost import cost_of, layer_params
 from tfelastic.cost.file_size import tflite_bytes
 from tfelastic.errors import BudgetError
 from tfelastic.graph import LayerGraph, trace
@@ -80,17 +80,18 @@ class Budget:
 
     def spending(self, selection: Selection) -> dict[str, float]:
         """Return what a plan spends of each limited resource."""
-        cost = cost_of(selection)
         spent: dict[str, float] = {}
-        for name in self.resources:
-            if name == "latency_us":
-                assert self.latency is not None
-                spent[name] = self.latency.latency_us(selection)
-            else:
-                spent[name] = (
-                    tflite_bytes(selection) if name == "tflite_bytes" else getattr(cost, name)
-                )
-        return spent
+        if self.params is not None:
+            # Counted apart: parameters alone do not depend on the input's size, which a model may leave open.
+            spent["params"] = sum(layer_params(selection).values())
+        if self.macs is not None or self.peak_bytes is not None:
+            cost = cost_of(selection)
+            spent |= {"macs": cost.macs, "peak_bytes": cost.peak_bytes}
+        if self.tflite_bytes is not None:
+            spent["tflite_bytes"] = tflite_bytes(selection)
+        if self.latency is not None and self.latency_us is not None:
+            spent["latency_us"] = self.latency.latency_us(selection)
+        return {name: spent[name] for name in self.resources}
 
 
 RESOURCES = tuple(field.name for field in fields(Budget) if field.name != "latency")

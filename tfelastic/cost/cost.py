@@ -123,7 +123,7 @@ def cost_of(selection: Selection) -> Cost:
     graph = selection.graph
     for tensor in graph.outputs:
         _check_known(graph, selection.shape(tensor))
-    counted: set[int] = set()
+    params = layer_params(selection)
     layers: dict[str, LayerCost] = {}
     for step in selection.steps:
         shapes = [selection.shape(tensor) for tensor in step.outputs]
@@ -133,7 +133,7 @@ def cost_of(selection: Selection) -> Cost:
         layers[step.path] = LayerCost(
             path=step.path,
             kind=type(step.op).__name__,
-            params=before.params if before else _params(step.op, selection, counted),
+            params=params[step.path],
             macs=(before.macs if before else 0)
             + sum(m.times * selection.weight_size(m.variable) for m in step.multiplications),
             activation_bytes=(before.activation_bytes if before else 0)
@@ -153,13 +153,19 @@ def _check_known(graph: LayerGraph, shape: tuple[int | None, ...]) -> None:
     if None in shape[1:]:
         raise CostError(
             f"the cost of model {graph.model.name!r} depends on its input size, which it leaves open (a layer's output "
-            f"is {shape}); build the model with a fixed input shape"
+            f"is {shape}); fix it, for example with keras.models.clone_model(model, input_tensors="
+            "keras.Input((128, 128, 3))), or limit parameters alone, which do not depend on it"
         )
 
 
-def _params(op: Any, selection: Selection, counted: set[int]) -> int:
-    if not isinstance(op, keras.Layer):
-        return 0
-    fresh = [weight for weight in op.weights if id(weight) not in counted]
-    counted.update(map(id, fresh))
-    return sum(map(selection.weight_size, fresh))
+def layer_params(selection: Selection) -> dict[str, int]:
+    """Return the parameters of every layer under a plan, by its path; shared ones count at their first layer."""
+    found: dict[str, int] = {}
+    counted: set[int] = set()
+    for step in selection.steps:
+        if step.path not in found:
+            weights = step.op.weights if isinstance(step.op, keras.Layer) else []
+            fresh = [weight for weight in weights if id(weight) not in counted]
+            counted.update(map(id, fresh))
+            found[step.path] = sum(map(selection.weight_size, fresh))
+    return found

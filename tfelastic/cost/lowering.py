@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import Any
 
+import keras
 import numpy as np
 
 from tfelastic.cost.order import converted_order, sources
@@ -185,7 +186,7 @@ class _Lowering:
         return Lowered(tuple(self._operations), tuple(self._sizes), tuple(self._inputs), outputs)
 
     def _lower(self, step: Step) -> None:
-        kind = type(step.op).__name__
+        kind = _kind(step)
         reads = tuple(self._value(tensor) for tensor in step.inputs)
         if kind in _VANISHING:
             makes = reads
@@ -194,7 +195,10 @@ class _Lowering:
         elif kind in _ACTIVATIONS:
             makes = self._activate(step, reads)
         else:
-            makes = self._activate(step, self._compute(step, kind, reads))
+            makes = self._compute(step, kind, reads)
+            # What no rule describes, such as an LSTM, is one operation with its activation inside.
+            if not step.opaque and len(makes) == 1:
+                makes = self._activate(step, makes)
         self._carrier |= {t.index: v for t, v in zip(step.outputs, makes, strict=True)}
 
     def _compute(self, step: Step, kind: str, reads: tuple[int, ...]) -> tuple[int, ...]:
@@ -283,6 +287,16 @@ class _Lowering:
         return self._size(step.outputs[0]) // filters * inputs * step.op.depth_multiplier
 
 
+def _kind(step: Step) -> str:
+    """Return the class of a step's layer; where a user derived it from one of Keras' layers, that one's."""
+    kinds = [kind for kind in type(step.op).__mro__ if kind.__module__.startswith("keras.")]
+    if step.opaque or not kinds or kinds[0] in (keras.Layer, keras.Operation):
+        # A user's class may be called like one of Keras' own.
+        own = type(step.op).__name__
+        return own if type(step.op) in kinds else f"custom {own}"
+    return kinds[0].__name__
+
+
 def activation_name(op: Any) -> str:
     """Return the name of the activation that a layer ends in."""
     kind = type(op).__name__
@@ -293,6 +307,10 @@ def activation_name(op: Any) -> str:
     if kind in ("Relu", "Relu6", "Silu", "HardSilu"):
         return {"HardSilu": "hard_silu"}.get(kind, kind.lower())
     function = getattr(op, "activation", None)
+    if isinstance(function, keras.Layer):
+        name = activation_name(function)
+        plain = name == "linear" and type(function).__name__ not in _ACTIVATIONS | _VANISHING
+        return type(function).__name__ if plain else name
     return getattr(function, "__name__", "linear")
 
 

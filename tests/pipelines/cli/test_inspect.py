@@ -91,3 +91,32 @@ def test_the_backend_does_not_greet_the_terminal(saved) -> None:
     command = [sys.executable, "-c", start, "inspect", saved]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
     assert done.stderr == ""
+
+
+def test_no_name_and_no_reason_is_cut_off(tmp_path, capsys) -> None:
+    x = inputs = keras.Input((8, 8, 3))
+    x = layers.Conv2D(4, 3, padding="same", name="a_rather_long_convolution_name_" * 3)(x)
+    for number in range(4):
+        x = layers.Add()([x, layers.LayerNormalization(name=f"stage_{number}_" * 5)(x)])
+    path = str(tmp_path / "names.keras")
+    model = keras.Model(inputs, layers.Dense(2, name="logits")(layers.Flatten()(x)))
+    model.save(path)
+    assert execute(["inspect", path]) == 0
+    text = capsys.readouterr().out
+    assert "…" not in text
+    for layer in model.layers[1:]:
+        assert layer.name in text
+
+
+def test_a_model_of_open_size_shows_what_is_known(tmp_path, capsys) -> None:
+    x = inputs = keras.Input((None, None, 3))
+    x = layers.Conv2D(8, 3, padding="same", name="stem")(x)
+    path, out = str(tmp_path / "open.keras"), str(tmp_path / "out.keras")
+    keras.Model(inputs, layers.Conv2D(1, 1, name="map")(x), name="open").save(path)
+    assert execute(["inspect", path]) == 0
+    row = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("stem"))
+    assert row.split() == ["stem", "Conv2D", "?", "x", "?", "x", "8", "224", "?", "?"]
+    assert execute(["inspect", path, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["cost"] is None
+    assert execute(["prune", path, "-o", out, "--budget", "params=0.5"]) == 0
+    assert keras.saving.load_model(out).count_params() <= 0.5 * 233

@@ -79,6 +79,36 @@ def test_json_round_trip() -> None:
 def test_an_open_input_size_is_refused() -> None:
     model = keras.Sequential([keras.Input((None, None, 3)), layers.Conv2D(4, 3)])
     with pytest.raises(
-        CostError, match=r"depends on its input size.*build the model with a fixed input shape"
+        CostError, match=r"depends on its input size.*fix it, for example with keras"
     ):
         te.cost(model)
+
+
+def convolutions(size: int | None) -> keras.Model:
+    x = inputs = keras.Input((size, size, 3))
+    for number in range(3):
+        x = layers.Conv2D(16, 3, padding="same", activation="relu", name=f"conv{number}")(x)
+    return keras.Model(inputs, layers.Conv2D(3, 3, padding="same", name="out")(x))
+
+
+def test_budget_of_parameters_needs_no_input_size() -> None:
+    fixed, unknown = convolutions(32), convolutions(None)
+    unknown.set_weights(fixed.get_weights())
+    budget = te.Budget(params=0.5)
+    plans = [te.plan(model, budget=budget) for model in (fixed, unknown)]
+    assert plans[0].keep == plans[1].keep
+    pruned = te.prune(unknown, plans[1])
+    assert pruned.count_params() == te.cost(fixed, plans[0]).params
+    assert te.spending(unknown, plans[1], budget).spent["params"] == pruned.count_params()
+    with pytest.raises(te.errors.CostError, match=r"clone_model\(model, input_tensors"):
+        te.plan(unknown, budget=te.Budget(macs=0.5))
+
+
+def test_layer_with_several_outputs_and_an_activation_is_one_operation() -> None:
+    x = inputs = keras.Input((16, 4))
+    x = layers.Conv1D(8, 3, activation="relu", name="maker")(x)
+    x = layers.Conv1D(8, 3, activation="relu")(x)
+    _, *states = layers.LSTM(4, return_state=True)(x)
+    model = keras.Model(inputs, layers.Dense(3)(layers.Concatenate()(states)))
+    assert te.cost(model).peak_bytes > 0
+    assert te.plan(model, budget=te.Budget(macs=0.7), round_to=2).keep
