@@ -16,6 +16,7 @@ from tfelastic import criteria, data, errors, metrics, zoo
 from tfelastic.block_search import (
     BlockReport,
     BlockStep,
+    SearchObjective,
     random_blocks,
     remove_blocks,
     smallest_blocks,
@@ -66,6 +67,7 @@ __all__ = [
     "Rung",
     "RungMetrics",
     "Score",
+    "SearchObjective",
     "Spending",
     "Strategy",
     "Student",

@@ -34,11 +34,10 @@ class BlockRemovalExperiment:
     def check(self, run: Run[BlockRemovalRecipe]) -> None:
         """Check both aims of the searches, so that what is out of reach fails before the trainings."""
         import tfelastic as te
-        from tfelastic.block_search import SearchObjective
 
         spec, graph = run.recipe.block_removal, te.trace(baseline.build(run))
         for budget in (te.Budget(**spec.budget.given), spec.compared):
-            SearchObjective(graph, budget, None, spec.per)
+            te.SearchObjective(graph, budget, None, spec.per)
 
     def collect(self, run: Run[BlockRemovalRecipe], common: Mapping[str, Any]) -> Metrics:
         """Gather what the stages found."""
