@@ -101,6 +101,8 @@ def carry_out(recipe: "Recipe", folder: Path, output: Output, arguments: Sequenc
 
     note_what_is_kept(_what_is_kept(finished, again))
     reporter = Reporter(quiet=output.quiet, on_done=note)
+    for key in recipe.idle_keys:
+        reporter.say(f"warning: {key} has no effect in this recipe; remove it")
     with Workspace.open(folder, recipe.name) as workspace:
         reporter.say(f"{recipe.name}: seed {recipe.seed}, workspace {folder}")
         try:

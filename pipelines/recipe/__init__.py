@@ -5,7 +5,7 @@ derives its own from it (`pipelines.experiments`). A recipe's file may hold furt
 `schedules`, each a tree of the keys that it changes.
 """
 
-from pipelines.recipe.recipe import Recipe, built_in, read_tree
+from pipelines.recipe.recipe import Recipe, built_in, idle_without_bundle, read_tree
 from pipelines.recipe.sections import (
     Augmentation,
     Data,
@@ -26,5 +26,6 @@ __all__ = [
     "Recipe",
     "Training",
     "built_in",
+    "idle_without_bundle",
     "read_tree",
 ]

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pipelines.errors import RecipeError, RecordError
-from pipelines.recipe.sections import Data, Export, Model, ProfileSpec, Training
+from pipelines.recipe.sections import MODEL_SUFFIX, Data, Export, Model, ProfileSpec, Training
 from pipelines.recipe.strict_yaml import merged, override, parse
 from pipelines.records import Record, hint, read, require
 
@@ -18,6 +18,9 @@ from pipelines.records import Record, hint, read, require
 @dataclass(frozen=True, kw_only=True)
 class Recipe(Record):
     """Everything that determines a run; an experiment adds its own sections.
+
+    With `precision: mixed_bfloat16` all trainings compute in bfloat16, with variables and logits in float32.
+    `baseline: none` takes a trained model as it stands.
 
     Example:
         >>> recipe = Recipe.from_json({"name": "tiny", "baseline": {"epochs": 3}})
@@ -29,9 +32,10 @@ class Recipe(Record):
 
     name: str
     seed: int = 0
+    precision: Literal["float32", "mixed_bfloat16"] = "float32"
     data: Data = field(default_factory=Data)
     model: Model = field(default_factory=Model)
-    baseline: Training = field(default_factory=Training)
+    baseline: Training | Literal["none"] = field(default_factory=Training)
     export: Export = field(default_factory=Export)
     profile: ProfileSpec = field(default_factory=ProfileSpec)
 
@@ -39,11 +43,23 @@ class Recipe(Record):
         good = re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", self.name) is not None
         require(good, "name", "letters, digits, '.', '_' and '-'", self.name)
         require(self.seed >= 0, "seed", "at least 0", self.seed)
+        trained = self.model.is_file or self.model.weights is not None
+        require(
+            self.baseline != "none" or trained,
+            "baseline",
+            "a training, since the model is not trained (none is for a .keras file or pretrained weights)",
+            self.baseline,
+        )
 
     @property
     def validation_images(self) -> int:
         """How many training images are held out from every training."""
         return 0
+
+    @property
+    def idle_keys(self) -> tuple[str, ...]:
+        """The keys that are set and have no effect."""
+        return ("model.options",) if self.model.is_file and self.model.options else ()
 
     @classmethod
     def from_json(cls, data: Any) -> Self:
@@ -65,6 +81,18 @@ class Recipe(Record):
         del tree["data"]["data_dir"]
         canonical = json.dumps(tree, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def idle_without_bundle(recipe: Recipe) -> tuple[str, ...]:
+    """Return the keys that are set and have no effect where an experiment packs no bundle."""
+    defaults = Recipe(name="defaults")
+    sections = {"export": ("target", "per_channel_dense", "tolerance"), "profile": ("warmup",)}
+    return tuple(
+        f"{section}.{key}"
+        for section, keys in sections.items()
+        for key in keys
+        if getattr(getattr(recipe, section), key) != getattr(getattr(defaults, section), key)
+    )
 
 
 def built_in() -> tuple[str, ...]:
@@ -99,9 +127,24 @@ def read_tree(
                 f"its schedules: {known}. Leave out --schedule for the recipe as it stands"
             )
         tree = {**merged(tree, schedules[schedule]), "name": f"{tree['name']}-{schedule}"}
+    _resolve_files(tree, Path(name_or_path).parent)
     for assignment in overrides:
         override(tree, assignment)
+    if isinstance(tree.get("model"), str):
+        tree["model"] = {"name": tree["model"]}
     return tree
+
+
+def _resolve_files(tree: dict[str, Any], folder: Path) -> None:
+    """Take the model files that a recipe names from the recipe's own folder."""
+    if isinstance(tree.get("model"), str):
+        tree["model"] = {"name": tree["model"]}
+    model = tree.get("model")
+    if isinstance(model, dict):
+        for key in ("name", "weights"):
+            value = model.get(key)
+            if isinstance(value, str) and (key == "weights" or value.endswith(MODEL_SUFFIX)):
+                model[key] = str(folder / value)
 
 
 def _text(name_or_path: str) -> str:

@@ -5,6 +5,9 @@ from typing import Any, Literal
 
 from pipelines.records import Record, require
 
+#: How the name of a model file ends.
+MODEL_SUFFIX = ".keras"
+
 #: How training images are varied.
 Augmentation = Literal["shift", "shift-flip"] | None
 
@@ -31,15 +34,21 @@ class Data(Record):
 
 @dataclass(frozen=True)
 class Model(Record):
-    """Which net of the zoo, its options, and the file of pretrained weights that it starts from.
+    """Which net of the zoo and its options, or which `.keras` file; and the pretrained weights that it starts from.
 
-    `weights` is a file that `tfelastic.zoo.load_resnet_cifar` reads; without one the net starts from random
-    weights.
+    In a recipe `model: my.keras` is short for `model: {name: my.keras}`; a file's path is relative to the recipe's.
+    The model takes raw pixels, 0 to 255, and returns logits. `weights` is a file that
+    `tfelastic.zoo.load_resnet_cifar` reads; without one the net starts from random weights.
     """
 
     name: str = "resnet8"
     options: dict[str, Any] = field(default_factory=dict)
     weights: str | None = None
+
+    @property
+    def is_file(self) -> bool:
+        """Whether the model is a file of the user's, not one of the zoo."""
+        return self.name.endswith(MODEL_SUFFIX)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from pipelines.recipe import Augmentation, Limits, Recipe, Training
+from pipelines.recipe import Augmentation, Limits, Recipe, Training, idle_without_bundle
 from pipelines.records import Record, require
 
 
@@ -79,3 +79,8 @@ class BlockRemovalRecipe(Recipe):
     def validation_images(self) -> int:
         """How many training images are held out from every training."""
         return self.block_removal.validation_images
+
+    @property
+    def idle_keys(self) -> tuple[str, ...]:
+        """The keys that are set and have no effect."""
+        return (*super().idle_keys, *idle_without_bundle(self))

@@ -1,9 +1,9 @@
 """The recipe of nets pruned by complexity."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
-from pipelines.recipe import Limits, Recipe
+from pipelines.recipe import Limits, Recipe, Training, idle_without_bundle
 from pipelines.records import Record, require
 
 
@@ -55,4 +55,10 @@ class ComplexityPruning(Record):
 class ComplexityRecipe(Recipe):
     """A run that prunes by complexity and trains directly."""
 
+    baseline: Training = field(default_factory=Training)
     complexity: ComplexityPruning
+
+    @property
+    def idle_keys(self) -> tuple[str, ...]:
+        """The keys that are set and have no effect."""
+        return (*super().idle_keys, *idle_without_bundle(self))

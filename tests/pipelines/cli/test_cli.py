@@ -168,3 +168,22 @@ def test_what_the_system_refuses_is_told_with_the_file(error, message, capsys, m
     told = capsys.readouterr().err
     assert message in told
     assert "unexpected" not in told
+
+
+def test_a_dry_run_lists_the_stages_and_touches_nothing(capsys, tmp_path):
+    folder = tmp_path / "w"
+    assert execute(["run", "demo", "--workspace", str(folder), "--dry-run", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["stage"] for row in rows][:3] == ["data", "baseline", "ladder"]
+    assert all(row["runs"] for row in rows)
+    assert not folder.exists()
+
+
+def test_a_key_without_effect_is_warned_of(capsys, monkeypatch, tmp_path):
+    def interrupted(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pipelines.experiments.carry_out", interrupted)
+    command = ["run", "demo", "--workspace", str(tmp_path / "w"), "--set", "model.name=a.keras"]
+    assert execute([*command, "--set", "model.options={classes: 3}"]) == 130
+    assert "warning: model.options has no effect" in capsys.readouterr().err

@@ -258,3 +258,48 @@ def test_the_stages_are_those_of_the_main_job():
 def test_what_is_wrong_with_pruning_is_said_with_its_place(tree, message):
     with pytest.raises(RecipeError, match=message):
         parse_recipe(tree)
+
+
+def test_a_model_file_is_found_beside_the_recipe(write, tmp_path):
+    path = write("name: x\nmodel: mine.keras\n")
+    assert load_recipe(path).model.name == str(tmp_path / "mine.keras")
+    long = write("name: x\nmodel: {name: mine.keras, weights: mine.npz}\n")
+    assert load_recipe(long).model.weights == str(tmp_path / "mine.npz")
+    assert load_recipe(path, overrides=["model=other.keras"]).model.name == "other.keras"
+    assert load_recipe(write("name: x\nmodel: resnet20\n")).model.name == "resnet20"
+
+
+def test_a_trained_model_may_do_without_a_baseline_training(write):
+    assert load_recipe(write("name: x\nmodel: a.keras\nbaseline: none")).baseline == "none"
+    with pytest.raises(RecipeError, match="baseline: expected a training, since the model"):
+        load_recipe(write("name: x\nbaseline: none"))
+    with pytest.raises(RecipeError, match="baseline: expected keys and values"):
+        load_recipe(
+            write(
+                "name: x\nmodel: a.keras\nbaseline: none\n"
+                "complexity: {comparisons: [{budget: {macs: 0.5}}]}"
+            )
+        )
+
+
+@pytest.mark.parametrize(
+    ("tree", "idle"),
+    [
+        ({"name": "x"}, ()),
+        ({"name": "x", "export": {"tolerance": 2.0}}, ()),
+        (
+            {"name": "x", "model": {"name": "a.keras", "options": {"classes": 3}}},
+            ("model.options",),
+        ),
+        ({**_BLOCKS, "export": {"tolerance": 2.0}}, ("export.tolerance",)),
+        ({**_BLOCKS, "profile": {"warmup": 1}}, ("profile.warmup",)),
+    ],
+)
+def test_keys_without_effect_are_known(tree, idle):
+    assert parse_recipe(tree).idle_keys == idle
+
+
+@pytest.mark.parametrize("limit", [1.5, 2.25, 1e6 + 0.5])
+def test_a_budget_is_a_share_or_a_whole_amount(limit):
+    with pytest.raises(RecipeError, match="a share up to 1, or a whole amount"):
+        parse_recipe({"name": "x", "block_removal": {"budget": {"macs": limit}}})
