@@ -1,10 +1,13 @@
 """Build the recipe's model and train it by itself: what all that follows is measured against."""
 
+import math
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from pipelines.errors import StageError
 from pipelines.recipe import Recipe
@@ -36,20 +39,49 @@ class TrainedBaseline(Record):
 
 
 def run(run: Run[Recipe]) -> Outcome[TrainedBaseline]:
-    """Train the stand-alone model, from the pretrained weights where the recipe names some."""
+    """Train the stand-alone model, or take it as it stands where the recipe says so."""
     import tfelastic as te
-    from pipelines.stages.training import train
 
-    test, model = run.dataset.test, build(run)
-    trained = train(run, model, run.training_split, training=run.recipe.baseline)
+    test, model, training = run.dataset.test, build(run), run.recipe.baseline
+    history: History = ()
+    earlier_seconds = 0.0
+    if training != "none":
+        from pipelines.stages.training import recalibrate, train
+
+        trained = train(run, model, run.training_split, training=training)
+        recalibrate(model, training, run.training_split, seed=run.recipe.seed)
+        history, earlier_seconds = trained.history, trained.earlier_seconds
     run.workspace.save(FILE, model.save)
     reached, cost = accuracy(model, test), te.cost(model)
+    if remark := chance_remark(reached, test.labels):
+        run.reporter.say(f"warning: {remark}")
     return Outcome(
         f"{model.name}: {100 * reached:.2f} % on {len(test):,} test images",
-        TrainedBaseline(reached, cost.params, cost.macs, trained.history),
+        TrainedBaseline(reached, cost.params, cost.macs, history),
         files=(FILE,),
-        earlier_seconds=trained.earlier_seconds,
+        earlier_seconds=earlier_seconds,
     )
+
+
+def chance_remark(reached: float, labels: np.ndarray) -> str | None:
+    """Return a warning where an accuracy may be chance: within two standard errors of the commonest class's share.
+
+    Example:
+        >>> labels = np.array([0] * 60 + [1] * 40)
+        >>> chance_remark(0.62, labels)
+        'the baseline is right on 62.0 % of the test images, and always answering the commonest class on 60.0 %: ...
+        >>> chance_remark(0.95, labels) is None
+        True
+    """
+    share = np.bincount(labels).max() / len(labels)
+    error = math.sqrt(share * (1 - share) / len(labels))
+    if reached > share + 2 * error:
+        return None
+    return (
+        f"the baseline is right on {reached:.1%} of the test images, and always answering the commonest class on "
+        f"{share:.1%}: it may have learned nothing, and all that follows builds on it. Check that the model takes raw "
+        "pixels and that labels match; then try more epochs or another learning rate"
+    ).replace("%", " %")
 
 
 def build(run: Run[Any]) -> "keras.Model":
@@ -67,7 +99,7 @@ def build(run: Run[Any]) -> "keras.Model":
     classes = len(dataset.classes)
     image_shape = dataset.train.images.shape[1:]
     keras.utils.set_random_seed(seed)
-    if spec.name.endswith(".keras"):
+    if spec.is_file:
         if not Path(spec.name).exists():
             raise StageError(
                 f"there is no model file {spec.name}; correct model.name in the recipe"
@@ -85,7 +117,7 @@ def build(run: Run[Any]) -> "keras.Model":
 def model_files(recipe: Recipe) -> Mapping[str, Path]:
     """Return the files that the model comes from."""
     spec = recipe.model
-    files = {"model.name": Path(spec.name)} if spec.name.endswith(".keras") else {}
+    files = {"model.name": Path(spec.name)} if spec.is_file else {}
     return {**files, "model.weights": Path(spec.weights)} if spec.weights else files
 
 
@@ -120,7 +152,7 @@ STAGE = Stage(
     "baseline",
     run,
     TrainedBaseline,
-    keys=(*BUILD_KEYS, "baseline", "validation_images"),
+    keys=(*BUILD_KEYS, "baseline", "precision", "validation_images"),
     stages=(data.STAGE,),
     files=model_files,
     packages=("tensorflow",),

@@ -5,12 +5,14 @@ weights, each with fine-tuning after every step and without. The seventh goes do
 """
 
 import functools
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pipelines.errors import StageError
 from pipelines.experiments.block_removal.recipe import BlockRemovalRecipe
 from pipelines.progress import Advance
 from pipelines.records import Record
@@ -122,16 +124,15 @@ class AfterEachStep:
         import keras
 
         import tfelastic as te
-        from pipelines.stages.training import calibration_images
+        from pipelines.stages.training import recalibrate
 
         run, seed = self._run, self._run.recipe.seed
         removed = self._blocks - len(te.trace(net).blocks)
         keras.utils.set_random_seed(seed)
-        if self._name.startswith(UNTUNED):
-            tuning = run.recipe.block_removal.fine_tuning
-            te.recalibrate(net, calibration_images(tuning, run.training_split, seed=seed))
-        else:
-            self._fine_tuning(removed)(net)
+        if not self._name.startswith(UNTUNED):
+            history = self._fine_tuning(removed)(net).history
+            require_finite(history["loss"], f"{self._name}, fine-tuned after block {removed}")
+        recalibrate(net, run.recipe.block_removal.fine_tuning, run.training_split, seed=seed)
         found = correct_on(net, self._tests)
         file = run.scratch_path(f"tests/{removed:03}.npy")
         run.workspace.save(file, lambda path: np.save(path, found))
@@ -155,6 +156,16 @@ class AfterEachStep:
             optimizer=keras.optimizers.SGD(spec.learning_rate, momentum=0.9),
             teacher=self._full if spec.distillation else None,
         )
+
+
+def require_finite(losses: Sequence[float], what: str) -> None:
+    """Raise a StageError unless every epoch's loss is a finite number."""
+    for epoch, loss in enumerate(losses, start=1):
+        if not math.isfinite(loss):
+            raise StageError(
+                f"the training of {what} diverged: the loss is {loss} in epoch {epoch}; lower "
+                "block_removal.fine_tuning.learning_rate, to a tenth for example"
+            )
 
 
 def _share(run: Run[BlockRemovalRecipe], removed: int) -> "Split":

@@ -87,18 +87,20 @@ def _train(
 ) -> "Trained":
     """Train a net in place, with the outputs of the teacher if the recipe says so."""
     import tfelastic as te
-    from pipelines.stages.training import train
+    from pipelines.stages.training import recalibrate, train
 
     spec = run.recipe.block_removal.final_training
     student = te.Student(net, teacher if spec.distillation else None)
-    return train(run, student, run.training_split, training=spec, name=name)
+    trained = train(run, student, run.training_split, training=spec, name=name)
+    recalibrate(net, spec, run.training_split, seed=run.recipe.seed)
+    return trained
 
 
 STAGE = Stage(
     "final_training",
     run,
     FinallyTrained,
-    keys=(*KEYS, "block_removal.final_training"),
+    keys=(*KEYS, "precision", "block_removal.final_training"),
     stages=(data.STAGE, baseline.STAGE, block_search.STAGES[block_search.BUDGET]),
     packages=("tensorflow", "ai_edge_litert"),
 )

@@ -61,7 +61,7 @@ STAGE = Stage(
     "direct_training",
     run,
     TrainedNets,
-    keys=(*baseline.BUILD_KEYS, "baseline", "validation_images"),
+    keys=(*baseline.BUILD_KEYS, "baseline", "precision", "validation_images"),
     stages=(data.STAGE, plans.STAGE),
     files=baseline.model_files,
     packages=("tensorflow",),

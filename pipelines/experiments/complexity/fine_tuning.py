@@ -52,7 +52,14 @@ STAGE = Stage(
     "fine_tuning",
     run,
     TrainedNets,
-    keys=("seed", "baseline", "validation_images", *plans.PLAN_KEYS, "complexity.fine_tuning_rate"),
+    keys=(
+        "seed",
+        "baseline",
+        "precision",
+        "validation_images",
+        *plans.PLAN_KEYS,
+        "complexity.fine_tuning_rate",
+    ),
     stages=(data.STAGE, baseline.STAGE),
     packages=("tensorflow",),
 )

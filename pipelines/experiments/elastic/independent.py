@@ -42,7 +42,7 @@ STAGE = Stage(
     "independent",
     run,
     TrainedIndependently,
-    keys=("seed", "elastic"),
+    keys=("seed", "precision", "elastic"),
     stages=(data.STAGE, baseline.STAGE, ladder.STAGE),
     packages=("tensorflow",),
 )

@@ -12,7 +12,7 @@ FILE = "elastic.keras"
 def run(run: Run[ElasticRecipe]) -> Outcome[JointlyTrained]:
     """Train the ElasticModel from the baseline's weights, and recalibrate each rung."""
     import tfelastic as te
-    from pipelines.stages.training import calibration_images, train
+    from pipelines.stages.training import recalibrate, train
 
     dataset, spec = run.dataset, run.recipe.elastic
     net = te.ElasticModel(
@@ -21,7 +21,7 @@ def run(run: Run[ElasticRecipe]) -> Outcome[JointlyTrained]:
         distillation=te.Distillation() if spec.distillation else None,
     )
     trained = train(run, net, dataset.train, training=spec)
-    te.recalibrate(net, calibration_images(spec, dataset.train, seed=run.recipe.seed))
+    recalibrate(net, spec, dataset.train, seed=run.recipe.seed)
     run.workspace.save(FILE, net.save)
     reached = {name: accuracy(net.rung(name), dataset.test) for name in net.names}
     return Outcome(
@@ -36,7 +36,7 @@ STAGE = Stage(
     "joint_training",
     run,
     JointlyTrained,
-    keys=("seed", "elastic"),
+    keys=("seed", "precision", "elastic"),
     stages=(data.STAGE, baseline.STAGE, ladder.STAGE),
     packages=("tensorflow",),
 )

@@ -1,5 +1,7 @@
 """Train the same ladder by prune-and-grow, to set beside joint training."""
 
+import contextlib
+
 from pipelines.experiments.elastic import ladder
 from pipelines.experiments.elastic.recipe import ElasticRecipe
 from pipelines.experiments.elastic.training_results import Grown, summary
@@ -14,24 +16,41 @@ def run(run: Run[ElasticRecipe]) -> Outcome[Grown]:
     import keras
 
     import tfelastic as te
-    from pipelines.stages.training import MovesBar, batches_for, compile_for
+    from pipelines.stages.precision import computing_in
+    from pipelines.stages.training import (
+        MovesBar,
+        StopsWhereDiverged,
+        batches_for,
+        compile_for,
+        recalibrate,
+    )
 
     dataset, spec, seed = run.dataset, run.recipe.elastic, run.recipe.seed
     keras.utils.set_random_seed(seed)
     batches = batches_for(spec, dataset.train, seed=seed)
     comparison = run.recipe.comparison
     distilled = comparison is not None and comparison.distillation
-    with run.reporter.bar(spec.epochs, "epochs of each level") as advance:
+    # A level is compiled right before it trains, and computes in the recipe's precision until the last one has.
+    with (
+        run.reporter.bar(spec.epochs, "epochs of each level") as advance,
+        contextlib.ExitStack() as precisions,
+    ):
+
+        def compile_level(level: keras.Model) -> None:
+            precisions.enter_context(computing_in(run.recipe.precision, level))
+            compile_for(level, spec, steps_per_epoch=len(batches))
+
         net = te.prune_and_grow(
             baseline.load(run),
             batches,
             ladder=ladder.planned(run),
             epochs=spec.epochs,
-            compile=lambda level: compile_for(level, spec, steps_per_epoch=len(batches)),
+            compile=compile_level,
             distillation=te.Distillation(weight=0.5, temperature=2.0) if distilled else None,
             checkpoint_dir=run.scratch_path("levels"),
-            callbacks=[MovesBar(advance)],
+            callbacks=[StopsWhereDiverged("a level"), MovesBar(advance)],
         )
+    recalibrate(net, spec, dataset.train, seed=seed)
     run.workspace.save(FILE, net.save)
     reached = {name: accuracy(net.rung(name), dataset.test) for name in net.names}
     levels = net.growth.levels if net.growth else ()
@@ -43,7 +62,7 @@ STAGE = Stage(
     "prune_and_grow",
     run,
     Grown,
-    keys=("seed", "elastic", "comparison.distillation"),
+    keys=("seed", "precision", "elastic", "comparison.distillation"),
     stages=(data.STAGE, baseline.STAGE, ladder.STAGE),
     packages=("tensorflow",),
 )

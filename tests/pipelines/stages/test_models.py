@@ -1,4 +1,5 @@
 import keras
+import numpy as np
 import pytest
 
 import tfelastic as te
@@ -7,8 +8,8 @@ from pipelines.experiments.elastic.ladder import plan_ladder
 from pipelines.experiments.elastic.recipe import ElasticRecipe
 from pipelines.progress import Reporter
 from pipelines.recipe import Recipe
-from pipelines.stages import Run
-from pipelines.stages.baseline import build
+from pipelines.stages import Run, baseline, data, run_stages
+from pipelines.stages.baseline import build, chance_remark
 from pipelines.workspace import Workspace
 
 
@@ -78,3 +79,44 @@ def test_a_recipes_ladder_is_the_librarys(ladder):
     planned = plan_ladder(recipe.ladder, model)
     assert planned == te.ladder(model, **ladder)
     assert planned != te.ladder(model, widths=ladder["widths"][::2])
+
+
+def test_a_trained_model_is_taken_as_it_stands(tmp_path, capsys):
+    keras.utils.set_random_seed(0)
+    path = saved(tmp_path, keras.Input((32, 32, 1)), keras.layers.Flatten(), keras.layers.Dense(10))
+    tree = {"name": "tiny", "data": {"limit": 20}, "model": {"name": path}, "baseline": "none"}
+    recipe = Recipe.from_json(tree)
+    with Workspace.open(tmp_path / "w", recipe.name) as workspace:
+        run = Run(recipe, workspace, Reporter(), command="again")
+        run_stages(run, [data.STAGE, baseline.STAGE])
+        found, left = run.result(baseline.STAGE), baseline.load(run)
+    assert found.history == ()
+    for one, two in zip(
+        keras.saving.load_model(path).get_weights(), left.get_weights(), strict=True
+    ):
+        np.testing.assert_array_equal(one, two)
+    assert "warning: the baseline is right on" in capsys.readouterr().err.replace("\n", " ")
+
+
+def test_a_changed_model_file_is_noticed(tmp_path):
+    path = saved(tmp_path, keras.Input((32, 32, 1)), keras.layers.Flatten(), keras.layers.Dense(10))
+    recipe = Recipe.from_json({"name": "tiny", "model": {"name": path}})
+    before = baseline.STAGE.own_inputs(recipe)
+    saved(tmp_path, keras.Input((32, 32, 1)), keras.layers.Flatten(), keras.layers.Dense(10))
+    after = baseline.STAGE.own_inputs(recipe)
+    assert before.pop("file model.name") != after.pop("file model.name")
+    assert before == after
+
+
+@pytest.mark.parametrize(
+    ("reached", "labels", "warns"),
+    [
+        (1 / 3, np.arange(450) % 3, True),
+        (0.37, np.arange(450) % 3, True),
+        (0.5, np.arange(450) % 3, False),
+        (0.9, np.array([0] * 90 + [1] * 10), True),
+        (0.99, np.array([0] * 90 + [1] * 10), False),
+    ],
+)
+def test_an_accuracy_at_chance_level_is_remarked(reached, labels, warns):
+    assert (chance_remark(reached, labels) is not None) == warns

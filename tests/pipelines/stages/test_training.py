@@ -2,6 +2,8 @@ import keras
 import numpy as np
 import pytest
 
+import tfelastic as te
+from pipelines.errors import StageError
 from pipelines.progress import Reporter
 from pipelines.recipe import Recipe, Training
 from pipelines.stages import Nothing, Outcome, Run, Stage
@@ -11,6 +13,7 @@ from pipelines.stages.training import (
     batches_for,
     calibration_images,
     compile_for,
+    recalibrate,
     train,
 )
 from pipelines.workspace import Workspace
@@ -21,7 +24,9 @@ RECIPE = Recipe(name="tiny", seed=3)
 
 def at_work(workspace: Workspace) -> Run:
     """Return a run within a stage that may train."""
-    stage = Stage("baseline", lambda run: Outcome("", Nothing()), Nothing, keys=("seed",))
+    stage = Stage(
+        "baseline", lambda run: Outcome("", Nothing()), Nothing, keys=("seed", "precision")
+    )
     return Run(RECIPE, workspace, Reporter(quiet=True), command="again").within(stage)
 
 
@@ -158,3 +163,26 @@ def test_statistics_are_measured_on_images_augmented_as_in_training():
     plain = calibration_images(Training(batch_size=16, augment=None), images, seed=3)
     assert sorted(map(bytes, plain.astype("uint8"))) == sorted(map(bytes, images.images))
     assert not np.array_equal(found, plain)
+
+
+def test_a_training_that_diverges_stops_in_that_epoch_and_says_what_to_try(tmp_path):
+    training = Training(epochs=5, batch_size=16, learning_rate=1e30, warmup=0.0, augment=None)
+    with Workspace.open(tmp_path, RECIPE.name) as workspace:
+        run = at_work(workspace)
+        with pytest.raises(StageError, match=r"diverged.*epoch 1, .*learning rate of .*a tenth"):
+            train(run, net(), split(), training=training)
+        assert not run.scratch_path("checkpoint.npz").exists()
+
+
+def test_statistics_are_measured_and_not_averages_that_lag_behind():
+    model, images = net(), split()
+    training = Training(batch_size=20, augment=None)
+    recalibrate(model, training, images, seed=3)
+    norm = next(each for each in model.layers if "batch" in each.name)
+    before = keras.Model(model.inputs[0], norm.input)
+    values = keras.ops.convert_to_numpy(before(images.images.astype("float32")))
+    np.testing.assert_allclose(norm.moving_mean, values.mean(axis=(0, 1, 2)), rtol=1e-4, atol=1e-5)
+    reached = model.get_weights()
+    te.recalibrate(model, calibration_images(training, images, seed=3))
+    for one, two in zip(reached, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, two)
