@@ -204,6 +204,9 @@ class _Lowering:
     def _compute(self, step: Step, kind: str, reads: tuple[int, ...]) -> tuple[int, ...]:
         """Emit what a layer does before its activation."""
         name = _KINDS.get(kind, kind)
+        if getattr(step.op, "interpolation", "") == "bilinear":
+            # Resizing has an operation of its own; only repeating rows and columns takes several.
+            return self._emit("RESIZE_BILINEAR", step, reads, [self._size(step.outputs[0])])
         if kind in _PARTS:
             return self._emit_parts(step, _PARTS[kind], reads[0])
         if name not in _PAIRWISE or len(reads) < 2:

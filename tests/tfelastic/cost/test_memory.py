@@ -5,11 +5,14 @@ from itertools import combinations
 import hypothesis.strategies as st
 import keras
 import numpy as np
+import pytest
 from hypothesis import given
 from keras import layers
 
 import tfelastic as te
+from tfelastic.cost import lower
 from tfelastic.cost.memory import arena_bytes
+from tfelastic.plan import Selection
 
 
 def peaks(model: keras.Model) -> tuple[int, int]:
@@ -115,3 +118,15 @@ def test_an_arena_holds_what_is_alive_and_no_more_than_everything(
     )
     if apart:
         assert arena_bytes(sizes, births, deaths) == sizes.max()
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_bilinear_upsampling_is_one_operation(size: int) -> None:
+    x = inputs = keras.Input((8, 8, 3))
+    x = keras.layers.Conv2D(8, 3, padding="same")(x)
+    x = keras.layers.UpSampling2D(size, interpolation="bilinear")(x)
+    model = keras.Model(inputs, keras.layers.Conv2D(2, 1)(x))
+    kinds = [operation.kind for operation in lower(Selection(te.trace(model))).operations]
+    assert kinds == ["CONV_2D", "RESIZE_BILINEAR", "CONV_2D"]
+    large = (8 * size) ** 2
+    assert te.cost(model).peak_bytes == max(64 * (3 + 8), 64 * 8 + large * 8, large * (8 + 2))
