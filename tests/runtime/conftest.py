@@ -1,4 +1,4 @@
-"""The conformance folder, and the golden bundle in it."""
+"""The conformance folder, and the golden bundles in it."""
 
 from pathlib import Path
 
@@ -9,11 +9,6 @@ from tfelastic_runtime import Bundle
 @pytest.fixture(scope="session")
 def conformance() -> Path:
     return Path(__file__).parents[2] / "runtime" / "conformance"
-
-
-@pytest.fixture(scope="session")
-def golden(conformance: Path) -> bytes:
-    return (conformance / "golden.elastic").read_bytes()
 
 
 @pytest.fixture(scope="session")

@@ -13,13 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tfelastic_runtime import Bundle, BundleError, Manifest, Stored
 
-GOLDEN = (Path(__file__).parents[2] / "runtime" / "conformance" / "golden.elastic").read_bytes()
-SHARED = (Path(__file__).parents[2] / "runtime" / "conformance" / "shared.elastic").read_bytes()
-PAYLOAD = len(GOLDEN) - 32 - Bundle.from_bytes(GOLDEN).manifest.payload_bytes
-
-
-def resealed(data: bytes) -> bytes:
-    return data[:-32] + hashlib.sha256(data[:-32]).digest()
+from tests.support.golden import GOLDEN, PAYLOAD, SHARED, manifest_text, resealed, with_manifest
 
 
 def test_every_flipped_byte_is_refused() -> None:
@@ -96,14 +90,6 @@ def test_overwritten_payloads_change_a_variant_or_are_refused(offset: int, writt
         for variant in honest.variants:
             with contextlib.suppress(BundleError):
                 assert bundle.model(variant.name) == honest.model(variant.name)
-
-
-def with_manifest(text: bytes, payload: bytes) -> bytes:
-    """Return a bundle of any manifest and payload, with the right lengths and checksum."""
-    padding = bytes(-(24 + len(text)) % 16)
-    size = 24 + len(text) + len(padding) + len(payload) + 32
-    header = GOLDEN[:12] + struct.pack("<IQ", len(text), size)
-    return resealed(header + text + padding + payload + bytes(32))
 
 
 @pytest.mark.parametrize("text", [b"[" * 100_000, b'{"format":' * 50_000, b"9" * 10_000])
@@ -278,11 +264,7 @@ def test_a_hostile_manifest_takes_bounded_memory(piece: bytes) -> None:
     "place", ["golden", "tfelastic golden", "kitten", "output_0", "w100", "int8"]
 )
 def test_a_terminal_is_never_sent_a_manifest_s_escapes(place: str) -> None:
-    text = (
-        GOLDEN[24:PAYLOAD]
-        .rstrip(b"\0")
-        .replace(f'"{place}"'.encode(), b'"\\u001b[2J\\u009b31m"', 1)
-    )
+    text = manifest_text().replace(f'"{place}"'.encode(), b'"\\u001b[2J\\u009b31m"', 1)
     with pytest.raises(BundleError) as caught:
         Bundle.from_bytes(with_manifest(text, GOLDEN[PAYLOAD:-32]))
     said = str(caught.value)

@@ -1,6 +1,6 @@
 """Recovering the factor per output channel by which a converter folded a BatchNorm into a kernel.
 
-The converter multiplies a kernel by one number per output channel, which no file tells. Each product,
+The converter multiplies a kernel by one number per output channel, which no file states. Each product,
 rounded to float32, leaves the factor an interval half a step wide to either side; the channel's
 intervals overlap in a few float32 values, and one of those that gives every product to the last bit
 is taken.

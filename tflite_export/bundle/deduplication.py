@@ -217,7 +217,7 @@ class _Scaled:
         if folded.shape[1] < 2:
             return None
         unfolded = _channels(part.of(other.values), kind)
-        # Some channels tell nearly always that a kernel is not this one.
+        # Some channels nearly always show that a kernel is not this one.
         some = slice(0, len(folded), max(len(folded) // 4, 1))
         if not find_channel_factors(folded[some], unfolded[some])[1].any():
             return None

@@ -68,7 +68,7 @@ class DeltaWriter:
 
     @property
     def source(self) -> int:
-        """Where in the payload the last copy or gather ended: the next is told from there."""
+        """Where in the payload the last copy or gather ended: the next is addressed from there."""
         return self._source
 
     def add(self, data: bytes | memoryview) -> None:

@@ -1,7 +1,7 @@
 """A network's interface as its variants' .tflite files show it: names, shapes, and who is who.
 
 A converter orders a network's tensors as it likes and names them as it likes, and stripping takes the
-names away. The manifest therefore tells for each variant at which place in its file each tensor of the
+names away. The manifest therefore states for each variant at which place in its file each tensor of the
 interface stands; here that place is found.
 """
 
@@ -46,7 +46,7 @@ class Interface:
         """Return the interface of a file, with the meaning that an image classifier has.
 
         One input of four axes that stores pixels as they are is an image; any other input has values.
-        One output of two axes has logits; any others have values. What means something else is told by
+        One output of two axes has logits; any others have values. What means something else is described by
         an `Interface` of one's own.
 
         Args:
@@ -123,7 +123,7 @@ def tensor_specs(
         what: `input` or `output`, for messages.
 
     Raises:
-        PackError: The file has other tensors than the interface, or which is which cannot be told.
+        PackError: The file has other tensors than the interface, or which is which is ambiguous.
     """
     if len(found) != len(specs):
         raise PackError(f"it has {len(found)} {what}s, the interface has {len(specs)}")
@@ -133,7 +133,7 @@ def tensor_specs(
         each = found[position]
         if each.shape != spec.shape:
             raise PackError(
-                f"its {what} {spec.name!r} has the shape {list(each.shape)}, the interface tells "
+                f"its {what} {spec.name!r} has the shape {list(each.shape)}, the interface has "
                 f"{list(spec.shape)}: one bundle holds variants of one network"
             )
         if each.dtype not in ZERO_POINTS:
@@ -171,7 +171,7 @@ def _positions(
     if len(set(shapes)) == len(shapes) and sorted(shapes) == sorted(spec.shape for spec in specs):
         return [shapes.index(spec.shape) for spec in specs]
     raise PackError(
-        f"which of its {what}s is which cannot be told: it names them {named} with the shapes "
+        f"which of its {what}s is which is ambiguous: it names them {named} with the shapes "
         f"{[list(shape) for shape in shapes]}, the interface {wanted}. Pass {what}_names= with the "
         "interface's names in the file's order"
     )

@@ -1,4 +1,4 @@
-"""Recognizing a narrower variant's kernel in a wider one's, and telling how to gather it.
+"""Recognizing a narrower variant's kernel in a wider one's, and how to gather it.
 
 Kernels are looked at as `[rows, taps, columns]`: a convolution's `[out, height x width, in]`, a
 depthwise one's `[1, height x width, channels]`, a dense one's `[out, 1, in]`. A narrower kernel keeps
@@ -148,7 +148,7 @@ def _period(spans: Sequence[Span]) -> int:
 
 
 def _equals(narrow: np.ndarray, wide: np.ndarray, part: KernelSlice) -> bool:
-    # One row tells nearly always, and costs next to nothing.
+    # One row nearly always decides, and costs next to nothing.
     columns = _indices(part.columns)
     if not np.array_equal(wide[0][:, columns], narrow[0]):
         return False

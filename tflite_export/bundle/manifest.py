@@ -39,7 +39,7 @@ class Variant:
         score: The interface's metric, measured on this very .tflite; it decides between variants.
         scheme: The quantization scheme it was converted by.
         tflite: The converted file.
-        plan: What of the network it keeps, if that is to be told.
+        plan: What of the network it keeps, if that is to be stated.
         peak_bytes: Predicted bytes of activations alive at once, if known.
         arena_bytes: Measured bytes of a microcontroller's arena, if known.
         metrics: Further metrics by name, such as `keras_accuracy`.
@@ -80,7 +80,7 @@ def describe(
         name: The network's name.
         interface: The network's inputs, outputs and score; by default those of an image classifier,
             from the first file.
-        labels: One text per class, where no interface tells them.
+        labels: One text per class, where no interface has them.
         profiles: Latency tables that travel with the bundle.
 
     Raises:

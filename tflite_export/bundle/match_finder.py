@@ -2,7 +2,7 @@
 
 A narrow variant's tables are nearly those of the widest: the same names, operators and options, with
 other sizes and offsets between. Where the next bytes come from is therefore mostly a few bytes behind
-the last ones, which a delta tells in one byte; so even matches of four bytes pay.
+the last ones, which a delta encodes in one byte; so even matches of four bytes pay.
 """
 
 from __future__ import annotations

@@ -75,7 +75,7 @@ def write_bundle(
         name: The network's name.
         interface: The network's inputs, outputs and score; by default those of an image classifier,
             from the first file.
-        labels: One text per class, where no interface tells them.
+        labels: One text per class, where no interface has them.
         profiles: Latency tables that travel with the bundle.
 
     Raises:

@@ -99,7 +99,7 @@ class Bundle:
         payload = view[padded(manifest_end) : -DIGEST_BYTES]
         if len(payload) != manifest.payload_bytes:
             raise BundleError(
-                f"{source}: the manifest tells of a payload of {manifest.payload_bytes} bytes, "
+                f"{source}: the manifest states a payload of {manifest.payload_bytes} bytes, "
                 f"the file's has {len(payload)}"
             )
         return cls(manifest, payload, source=source)
@@ -131,7 +131,7 @@ class Bundle:
 
         Raises:
             BundleError: There is no such variant, its delta is malformed, or its bytes are not
-                those that its SHA-256 tells of.
+                those that its SHA-256 identifies.
         """
         variant = self.variant(name)
         if variant.stored.whole:
@@ -140,7 +140,7 @@ class Bundle:
             model = self._carried_out(expand, variant)
         if hashlib.sha256(model).hexdigest() != variant.sha256:
             raise BundleError(
-                f"{self._source}: variant {name!r} is not the file that its sha256 tells of"
+                f"{self._source}: variant {name!r} is not the file that its sha256 identifies"
             )
         return model
 

@@ -1,7 +1,7 @@
 """Expanding a variant: its delta's instructions, carried out on the bundle's payload.
 
 `tflite_export/bundle/FORMAT.md` is the norm. Nothing here knows what a .tflite is; nothing in a
-delta is believed: each instruction is checked before it is carried out, so work and memory are bounded
+delta is trusted: each instruction is checked before it is carried out, so work and memory are bounded
 by the output's size, which the manifest bounds by the payload's.
 """
 

@@ -1,6 +1,6 @@
 """A network's interface: its inputs and outputs by name, and how a variant stores each of them.
 
-All variants of a bundle have one interface, told in real numbers or pixels. Each variant says of
+All variants of a bundle have one interface, in real numbers or pixels. Each variant says of
 each tensor in which type its own .tflite holds it. `tflite_export/bundle/FORMAT.md` is the norm.
 """
 

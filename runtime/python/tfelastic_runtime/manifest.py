@@ -39,7 +39,7 @@ class Manifest:
     Attributes:
         name: The network's name.
         producer: The program that wrote the bundle, with its version.
-        inputs: What the network takes, in the order in which each variant tells its tensors.
+        inputs: What the network takes, in the order in which each variant lists its tensors.
         outputs: What it gives, likewise.
         score: What the variants' scores measure.
         payload_bytes: How long the payload is.

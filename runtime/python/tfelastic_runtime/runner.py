@@ -193,7 +193,7 @@ def _check_tensor(
     found = (
         tuple(int(size) for size in detail["shape"]),
         np.dtype(detail["dtype"]).name,
-        # LiteRT tells scale 0 for a tensor that is not quantized.
+        # LiteRT gives scale 0 for a tensor that is not quantized.
         float(scale) or 1.0,
         int(zero_point),
     )

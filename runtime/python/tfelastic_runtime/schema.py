@@ -1,6 +1,6 @@
 """Reading JSON data strictly: every value of its type and in its range.
 
-A manifest comes from a file that anyone may have written, so nothing in it is believed before it
+A manifest comes from a file that anyone may have written, so nothing in it is trusted before it
 passed here.
 """
 
@@ -129,7 +129,7 @@ class Schema:
             raise self._error(
                 f"{where}: expected a number in {low:g} .. {high:g}, received {_shown(data)}"
             )
-        # A zero has no sign: an integer could not tell it.
+        # A zero has no sign: an integer could not have one.
         return value + 0.0
 
     def text(self, data: object, where: str, *, longest: int = 200) -> str:

@@ -130,7 +130,7 @@ class Selector:
     def run(self, inputs: Inputs) -> Result:
         """Run the variant that the budget allows.
 
-        Opening a variant that is not resident comes on top of the latency that is told.
+        Opening a variant that is not resident comes on top of the latency that is reported.
 
         Args:
             inputs: An array for a network of one input, else arrays by the inputs' names, each without
@@ -210,7 +210,7 @@ class Selector:
         runner = self._pool.get(name, inputs)
         start = self._clock()
         outputs = runner.run(inputs)
-        # Rounded up, so that no latency is ever told as nothing.
+        # Rounded up, so that no latency is ever reported as nothing.
         return outputs, max(-(-(self._clock() - start) // 1000), 1)
 
     def _measured(self) -> dict[str, Latency]:

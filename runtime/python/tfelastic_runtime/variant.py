@@ -103,7 +103,7 @@ class VariantInfo:
     Attributes:
         name: Its name, unique in the bundle, fit to be a file name.
         width: The share of the widest variant's channels that it keeps, in (0, 1].
-        plan: What of the network it keeps; None where not told.
+        plan: What of the network it keeps; None where not given.
         scheme: The quantization scheme it was converted by, such as `int8`.
         params: Parameters.
         macs: Multiply-accumulate operations of one inference.

@@ -204,7 +204,7 @@ def test_other_names_are_matched_by_shape_or_told(tmp_path: Path) -> None:
         OutputSpec(f"o{index}", spec.shape, spec.kind) for index, spec in enumerate(given.outputs)
     )
     interface = Interface(inputs, outputs, given.score)
-    said = r"variant 'float32': which of its inputs is which cannot be told.*Pass input_names="
+    said = r"variant 'float32': which of its inputs is which is ambiguous.*Pass input_names="
     with pytest.raises(PackError, match=said):
         describe(variants, name="net", interface=interface)
     told = [dataclasses.replace(variant, input_names=("b", "c", "a")) for variant in variants]
@@ -231,7 +231,9 @@ def test_another_interface_is_refused(change: dict[str, int], said: str) -> None
 def test_another_shape_is_refused(variants: list[Variant]) -> None:
     interface = Interface.of_tflite(variants[0].tflite)
     other = dataclasses.replace(interface, inputs=(InputSpec("image", (1, 6, 4, 3), "image"),))
-    said = r"'w100': its input 'image' has the shape \[1, 4, 6, 3\], the interface tells \[1, 6, 4, 3\]"
+    said = (
+        r"'w100': its input 'image' has the shape \[1, 4, 6, 3\], the interface has \[1, 6, 4, 3\]"
+    )
     with pytest.raises(PackError, match=said):
         describe(variants, name="net", interface=other)
     with pytest.raises(PackError, match="give labels= or interface="):

@@ -69,7 +69,7 @@ class Decimal {
     }
   }
 
-  // What was cut off was not zero: enough to know, as no tie is told by so late a digit.
+  // What was cut off was not zero: enough to know, as no tie depends on so late a digit.
   void Mark() {
     if (digits_[kDigits - 1] % 5 == 0) ++digits_[kDigits - 1];
   }

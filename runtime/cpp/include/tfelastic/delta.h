@@ -1,6 +1,6 @@
 // Expanding a variant: its delta's instructions, carried out on the payload (FORMAT.md, "Deltas").
 //
-// Nothing here knows what a .tflite is, and nothing in a delta is believed: each instruction is checked
+// Nothing here knows what a .tflite is, and nothing in a delta is trusted: each instruction is checked
 // before it is carried out, so work is bounded by the output's size.
 #ifndef TFELASTIC_DELTA_H_
 #define TFELASTIC_DELTA_H_

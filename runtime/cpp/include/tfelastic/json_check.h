@@ -71,7 +71,7 @@ class JsonCheck {
     return Take('}');
   }
 
-  // A key, told apart from those of this object, which begin at `first` of the stack.
+  // A key, compared with those of this object, which begin at `first` of the stack.
   bool Key(std::size_t first) {
     const char* start = at_ + 1;
     if (!String()) return false;

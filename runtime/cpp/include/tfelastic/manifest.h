@@ -27,7 +27,7 @@ struct Variant {
   bool whole;                // Stored as it is, rather than as a delta that writes it.
   std::uint32_t stored_offset;
   std::uint32_t stored_bytes;
-  TensorSpec inputs[kTensorsMax];  // As many as the manifest tells, in its order.
+  TensorSpec inputs[kTensorsMax];  // As many as the manifest has, in its order.
   TensorSpec outputs[kTensorsMax];
 };
 

@@ -10,7 +10,7 @@ enum class Status : std::uint8_t {
   kOk,
   kNotABundle,         // The magic is missing.
   kContainerVersion,   // A container version that this reader does not know.
-  kLength,             // Shorter or longer than the header tells.
+  kLength,             // Shorter or longer than the header states.
   kChecksum,           // The bytes are not those that were written.
   kManifestFormat,     // A manifest format that this reader does not know.
   kManifest,           // The manifest breaks a rule of FORMAT.md.
@@ -19,7 +19,7 @@ enum class Status : std::uint8_t {
   kDelta,            // A delta is malformed, or writes something else than its variant.
   kBufferTooSmall,     // A variant or text does not fit into the caller's buffer.
   kNotInPlace,         // Stored as a delta, or not at a multiple of 16 bytes: expand it.
-  kVariantChecksum,    // The variant's bytes are not those that its SHA-256 tells of.
+  kVariantChecksum,    // The variant's bytes are not those that its SHA-256 identifies.
   kNoSuchTensor,       // No input, output or label of that index.
   kNotFinite,          // A number that is NaN or infinite, for an input of real values.
 };
@@ -34,7 +34,7 @@ inline const char* Describe(Status status) {
     case Status::kContainerVersion:
       return "a container version that this reader does not know: update it, or export again";
     case Status::kLength:
-      return "the file is shorter or longer than its header tells: copy it anew";
+      return "the file is shorter or longer than its header states: copy it anew";
     case Status::kChecksum:
       return "damaged: the checksum does not match: copy it anew";
     case Status::kManifestFormat:
@@ -52,7 +52,7 @@ inline const char* Describe(Status status) {
     case Status::kNotInPlace:
       return "the variant cannot be used in place: expand it into a buffer";
     case Status::kVariantChecksum:
-      return "the variant is not the file that its sha256 tells of";
+      return "the variant is not the file that its sha256 identifies";
     case Status::kNoSuchTensor:
       return "no such input, output or label";
     case Status::kNotFinite:
