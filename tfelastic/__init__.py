@@ -37,7 +37,15 @@ from tfelastic.metrics import Accuracy, Evaluator, Metric, Score, metric_of, sco
 from tfelastic.plan import KeepPlan, Ladder, Rung
 from tfelastic.strategies import Complexity, PruningTrace, Strategy, TraceStep, ladder, plan
 from tfelastic.surgery import prune
-from tfelastic.training import Distillation, FineTuning, Student, recalibrate, reinitialize
+from tfelastic.training import (
+    Distillation,
+    FineTuning,
+    StopAtNaN,
+    Student,
+    avoid_onednn_crash,
+    recalibrate,
+    reinitialize,
+)
 
 __version__ = "0.1.0"
 
@@ -69,10 +77,12 @@ __all__ = [
     "Score",
     "SearchObjective",
     "Spending",
+    "StopAtNaN",
     "Strategy",
     "Student",
     "TraceStep",
     "activation_bytes",
+    "avoid_onednn_crash",
     "cost",
     "criteria",
     "data",

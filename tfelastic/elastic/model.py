@@ -1,6 +1,7 @@
 """`ElasticModel`: every width of a ladder in one set of weights."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict
 from typing import Any
 
@@ -15,7 +16,13 @@ from tfelastic.elastic.weight_source import Scales
 from tfelastic.graph import LayerGraph, trace
 from tfelastic.plan import Ladder, Selection
 from tfelastic.surgery import build, prune
-from tfelastic.training import Distillation, DistillationLoss, DistilledModel, recalibrate
+from tfelastic.training import (
+    Distillation,
+    DistillationLoss,
+    DistilledModel,
+    avoid_onednn_crash,
+    recalibrate,
+)
 
 
 @keras.saving.register_keras_serializable("tfelastic")
@@ -108,7 +115,8 @@ class ElasticModel(DistilledModel):
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """Return the widest rung's outputs."""
-        return self.base(inputs, training=training)
+        with avoid_onednn_crash(self.base) if training else nullcontext():
+            return self.base(inputs, training=training)
 
     def compute_loss(
         self,

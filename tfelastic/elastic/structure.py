@@ -1,11 +1,13 @@
 """`RungStructure`: a pruned model's structure, run on the values that its weight sources give."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 import keras
 
 from tfelastic.elastic.weight_source import WeightSource
+from tfelastic.training import avoid_onednn_crash
 
 
 class Run(NamedTuple):
@@ -47,13 +49,14 @@ class RungStructure:
     def run(self, inputs: Any, *, training: bool) -> Run:
         """Run the layers on `inputs`."""
         values = {id(source.slice.variable): source.value() for source in self.sources}
-        outputs, after, losses = self.model.stateless_call(
-            [values[id(variable)] for variable in self.model.trainable_variables],
-            [values[id(variable)] for variable in self.model.non_trainable_variables],
-            inputs,
-            training=training,
-            return_losses=True,
-        )
+        with avoid_onednn_crash(self.model) if training else nullcontext():
+            outputs, after, losses = self.model.stateless_call(
+                [values[id(variable)] for variable in self.model.trainable_variables],
+                [values[id(variable)] for variable in self.model.non_trainable_variables],
+                inputs,
+                training=training,
+                return_losses=True,
+            )
         changed = dict(zip(map(id, self.model.non_trainable_variables), after, strict=True))
         updates = [
             changed[id(source.slice.variable)]

@@ -1,5 +1,6 @@
 """`Student`: a network that learns from labels and from a teacher."""
 
+from contextlib import nullcontext
 from typing import Any
 
 import keras
@@ -10,6 +11,7 @@ from tfelastic.plan import KeepPlan, Selection
 from tfelastic.surgery import build
 from tfelastic.training.distillation import Distillation, DistillationLoss
 from tfelastic.training.distilled_model import DistilledModel
+from tfelastic.training.onednn import avoid_onednn_crash
 
 
 class Student(DistilledModel):
@@ -40,7 +42,8 @@ class Student(DistilledModel):
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """Return what the net returns."""
-        return self.net(inputs, training=training)
+        with avoid_onednn_crash(self.net) if training else nullcontext():
+            return self.net(inputs, training=training)
 
 
 def frozen_copy(teacher: keras.Model) -> keras.Model:
