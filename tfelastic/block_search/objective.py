@@ -118,15 +118,17 @@ class SearchObjective:
         """
         before = self.spent(removed)
         resource = self._scarcest(before)
+        total = self.original_cost[resource]
+        # What is saved beyond the budget serves nobody, so it makes up for no loss.
+        needed = before[resource] - self.limits.get(resource, 0.0)
 
         def rank(name: str) -> tuple[float, float]:
             loss = self._sign * (score - measured[name])
-            saving = (
-                before[resource] - self.spent((*removed, name))[resource]
-            ) / self.original_cost[resource]
+            saved = before[resource] - self.spent((*removed, name))[resource]
             if self._per == "saving":  # A gain counts for more where it saves more, too.
-                loss = loss / max(saving, 1e-12) if loss > 0 else loss * saving
-            return loss, -saving
+                useful = min(saved, needed) / total
+                loss = loss / max(useful, 1e-12) if loss > 0 else loss * useful
+            return loss, -saved
 
         return min(measured, key=rank)
 

@@ -50,7 +50,8 @@ def remove_blocks(
         budget: What the result may spend, or how many blocks to remove.
         floor: The search ends before the score that a step leaves gets worse than this. Without a budget, blocks go
             until then; with one, the search ends at whichever comes first.
-        per: `"block"` looks at the score alone, `"saving"` at the loss of score per share of the cost saved.
+        per: `"block"` looks at the score alone, `"saving"` at the loss of score per share of the
+            cost saved, as far as the budget still needs it.
         order: Names of blocks, to be removed in this order whatever their score (see
             `tfelastic.random_blocks` and `tfelastic.smallest_blocks`).
         calibration: Images `[count, ...]` on which to measure BatchNorm statistics anew after each step.

@@ -155,6 +155,37 @@ def _functional(model: keras.Model) -> Any:
     return functional
 
 
+def read_inside(
+    layer: keras.Layer, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Structure | None:
+    """Return the call graph of what a layer made of other layers computes at inference.
+
+    Args:
+        layer: The layer; it is left as it was.
+        args: The positional arguments of its call, with a `keras.Input` in the place of each tensor.
+        kwargs: The keyword arguments, likewise.
+
+    Returns:
+        The graph; `None` where the layer holds no layers, or its `call` does more than call layers and operations.
+    """
+    parts = list(layer._flatten_layers(include_self=False))
+    if not parts or not all(part.built for part in parts):
+        return None
+    if "training" in inspect.signature(layer.call).parameters:
+        kwargs = {**kwargs, "training": False}
+    leaves = keras.tree.flatten((args, kwargs))
+    inputs = [leaf for leaf in leaves if isinstance(leaf, keras.KerasTensor)]
+    before = [len(part._inbound_nodes) for part in parts]
+    try:
+        return read(keras.Model(inputs, layer.call(*args, **kwargs)))
+    except Exception:  # noqa: BLE001 - what a user's call raises on symbolic tensors is up to it.
+        return None
+    finally:
+        # Each call left a node in the layer that was called; the user's model has no such call.
+        for part, count in zip(parts, before, strict=True):
+            del part._inbound_nodes[count:]
+
+
 # Through these a functional model goes from its inputs to its outputs.
 _FORWARD = (
     "__call__",

@@ -10,8 +10,8 @@ from tfelastic.graph.blocks import find_blocks
 from tfelastic.graph.channels import FIXED, Channels
 from tfelastic.graph.elements import Step
 from tfelastic.graph.groups import form_groups
-from tfelastic.graph.keras_graph import Node, Ref, Spec, Structure, read
-from tfelastic.graph.layer_call import LayerCall, LayerFacts, NoRule, Tensor
+from tfelastic.graph.keras_graph import Node, Ref, Spec, Structure, read, read_inside
+from tfelastic.graph.layer_call import LayerCall, LayerFacts, Multiplications, NoRule, Tensor
 from tfelastic.graph.layer_graph import LayerGraph
 from tfelastic.graph.rule_registry import find_rule
 
@@ -87,7 +87,7 @@ class _Tracer:
                 op=node.op,
                 inputs=call.inputs,
                 outputs=tuple(outputs),
-                multiplications=tuple(call.multiplications),
+                multiplications=tuple(call.multiplications) or _inside(call, opaque),
                 reduced_inputs=tuple(call.reduced_inputs),
                 opaque=opaque,
             )
@@ -149,6 +149,23 @@ def _apply_rule(call: LayerCall) -> tuple[list[np.ndarray], str | None]:
     except NoRule as reason:
         call.freeze_all(f"is opaque: {reason}")
         return [call.fixed(position) for position in range(len(call.outputs))], str(reason)
+
+
+def _inside(call: LayerCall, opaque: str | None) -> tuple[Multiplications, ...]:
+    """Return what the layers within an opaque layer multiply: it is kept as it is, but it costs what they cost."""
+    if opaque is None or not isinstance(call.layer, keras.Layer):
+        return ()
+    args, kwargs = keras.tree.map_structure(
+        lambda leaf: (
+            keras.Input(batch_shape=leaf.shape, dtype=leaf.dtype)
+            if isinstance(leaf, Tensor)
+            else leaf
+        ),
+        (call.args, call.kwargs),
+    )
+    structure = read_inside(call.layer, args, kwargs)
+    steps = _Tracer().trace(structure).steps if structure else ()
+    return tuple(multiplied for step in steps for multiplied in step.multiplications)
 
 
 def _function_graph(function: Any, spec: Spec) -> Structure:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Self
 
+import keras
 import numpy as np
 
 from tfelastic.cost import Budget, spending
@@ -171,7 +172,15 @@ def _out_of_reach(graph: LayerGraph, budget: Budget, smallest: KeepPlan) -> str:
         if result.spent[name] > limit
     ]
     frozen = sum(1 for group in graph.groups if group.frozen)
+    opaque = [
+        step.path
+        for step in graph.steps
+        if step.opaque and isinstance(step.op, keras.Layer) and step.op.weights
+    ]
+    names = ", ".join(dict.fromkeys(opaque[:5])) + (", ..." if opaque[5:] else "")
+    ruleless = f"; no rule describes {names}, kept as they are: tfelastic.rule adds rules"
     return (
         f"the smallest plan for model {graph.model.name!r} still spends {' and '.join(over)}; allow more, lower "
         f"`floor` or `round_to`, or protect fewer layers ({frozen} of {len(graph.groups)} groups are frozen)"
+        f"{ruleless if opaque else ''}"
     )

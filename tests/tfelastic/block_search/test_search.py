@@ -88,6 +88,18 @@ def test_per_saving_weighs_the_loss_against_the_cost(model: keras.Model) -> None
     assert weighed.plan.removed == ("d",)
 
 
+def test_no_more_saving_counts_than_the_budget_still_needs(model: keras.Model) -> None:
+    """Of 110 parameters 10 must go: block c costs 17 for a loss of 1, d 59 for a loss of 2."""
+    model.get_layer("d_last").bias.assign([2.0, 0.0, 0.0])
+    model.get_layer("b_last").bias.assign([2.0, 0.0, 0.0])
+    assert model.count_params() == 110
+    options = {"evaluate": shift, "per": "saving"}
+    near = te.remove_blocks(model, budget=te.Budget(params=100), **options)
+    assert near.plan.removed == ("c",)
+    far = te.remove_blocks(model, budget=te.Budget(params=60), **options)
+    assert far.plan.removed == ("d",)
+
+
 def test_an_order_is_followed_whatever_the_score(model: keras.Model) -> None:
     report = te.remove_blocks(model, evaluate=shift, budget=2, order=("a", "c", "b", "d"))
     assert report.plan.removed == ("a", "c")

@@ -112,3 +112,34 @@ def test_layer_with_several_outputs_and_an_activation_is_one_operation() -> None
     model = keras.Model(inputs, layers.Dense(3)(layers.Concatenate()(states)))
     assert te.cost(model).peak_bytes > 0
     assert te.plan(model, budget=te.Budget(macs=0.7), round_to=2).keep
+
+
+@keras.saving.register_keras_serializable("tests")
+class ResidualPart(layers.Layer):
+    """A layer made of layers."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.one = layers.Conv2D(8, 3, padding="same")
+        self.two = layers.Conv2D(8, 1)
+
+    def build(self, shape):
+        self.one.build(shape)
+        self.two.build(shape)
+
+    def call(self, x, training=True):
+        y = self.two(keras.ops.relu(self.one(x)))
+        return x + (keras.random.normal((1,)) if training else y)
+
+
+def test_layer_made_of_layers_costs_what_is_inside() -> None:
+    x = inputs = keras.Input((6, 6, 3))
+    part = ResidualPart(name="part")
+    x = part(layers.Conv2D(8, 1, name="maker")(x))
+    model = keras.Model(inputs, layers.Dense(2)(layers.Flatten()(part(x))))
+    before = [len(each._inbound_nodes) for each in (part.one, part.two, part)]
+    inside = 2 * 36 * (9 * 8 * 8 + 8 * 8)
+    assert te.cost(model).macs == 36 * 3 * 8 + inside + 288 * 2
+    assert [len(each._inbound_nodes) for each in (part.one, part.two, part)] == before
+    with pytest.raises(te.errors.BudgetError, match="no rule describes part, kept as they are"):
+        te.plan(model, budget=te.Budget(macs=0.5), round_to=1)
