@@ -16,6 +16,7 @@ import keras
 import numpy as np
 
 import tfelastic as te
+from benchmarks.quiet_machine import measured_quietly
 from tfelastic.block_search import LeaveOneOutModel
 
 _PARTS = 4
@@ -56,9 +57,20 @@ def main() -> None:
     te.zoo.load_resnet_cifar(model, options.weights)
     graph = te.trace(model)
     blocks = [block.name for block in graph.blocks]
+    rows, one, other = measured_quietly(lambda: both_ways(graph, blocks, images))
+    print(f"ResNet-56, {len(blocks)} candidates, {len(images)} images of {options.data}")
+    print(table(rows))
+    print(f"answers that differ: {(one != other).sum()} of {one.size}")
+    right = (one == test.labels[:, np.newaxis]).mean(axis=0)
+    print("accuracy without each block: " + ", ".join(f"{share:.4f}" for share in right))
+
+
+def both_ways(
+    graph: te.LayerGraph, blocks: Sequence[str], images: np.ndarray
+) -> tuple[list[tuple[str, Clock, Clock]], np.ndarray, np.ndarray]:
+    """Return the table's rows, and the answers `[images, blocks]` of the sweep and of the nets one by one."""
     # As tfelastic.Accuracy does, both ways hold as many images in flight at most.
     sweep_batch = max(1, _BATCH // (1 + len(blocks)))
-
     first = np.array_split(images, _PARTS)[0]
     sweep_build, single_build, sweep_time, single_time = Clock(), Clock(), Clock(), Clock()
     together = sweep_build.run(lambda: built(LeaveOneOutModel(graph, blocks), first, sweep_batch))
@@ -71,15 +83,11 @@ def main() -> None:
                 lambda part=part: np.stack([answers(net, part, _BATCH) for net in nets], axis=1)
             )
         )
-    one, other = np.concatenate(swept)[:, 1:], np.concatenate(single)
-    print(f"ResNet-56, {len(blocks)} candidates, {len(images)} images of {options.data}")
     rows = [("build and warm up", sweep_build, single_build), ("evaluate", sweep_time, single_time)]
     total = Clock(sweep_build.wall + sweep_time.wall, sweep_build.cpu + sweep_time.cpu)
     totals = Clock(single_build.wall + single_time.wall, single_build.cpu + single_time.cpu)
-    print(table([*rows, ("both", total, totals)]))
-    print(f"answers that differ: {(one != other).sum()} of {one.size}")
-    right = (one == test.labels[:, np.newaxis]).mean(axis=0)
-    print("accuracy without each block: " + ", ".join(f"{share:.4f}" for share in right))
+    rows.append(("both", total, totals))
+    return rows, np.concatenate(swept)[:, 1:], np.concatenate(single)
 
 
 def built(model: keras.Model, images: np.ndarray, batch_size: int) -> keras.Model:

@@ -17,6 +17,7 @@ import time
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -28,6 +29,7 @@ import numpy as np
 from tfelastic_runtime import Bundle
 
 import tfelastic as te
+from benchmarks.quiet_machine import measured_quietly
 from tflite_export import Variant, convert, write_bundle
 from tflite_export.quantize.kernel_sharing import share_kernels, shared_kernels
 from tflite_export.stderr import capture_stderr
@@ -242,7 +244,7 @@ def main() -> None:
             if ladder == "depth" and not net.startswith("resnet"):
                 continue
             for scheme in options.schemes:
-                found.append(measured(net, ladder, scheme))
+                found.append(measured_quietly(partial(measured, net, ladder, scheme)))
                 print(found[-1], flush=True)
     told = tables(found)
     print(told)

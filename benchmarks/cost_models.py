@@ -11,6 +11,7 @@ import argparse
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -19,6 +20,7 @@ import keras
 import numpy as np
 
 import tfelastic as te
+from benchmarks.quiet_machine import measured_quietly
 from tfelastic.cost import Anatomy, anatomy, tflite_bytes
 from tfelastic.files import write_atomically
 from tfelastic.plan import Selection
@@ -150,7 +152,7 @@ def main() -> None:
     options = parser.parse_args()
     found: list[Found] = []
     for net in options.nets:
-        found += measured(net, runs=options.runs)
+        found += measured_quietly(partial(measured, net, runs=options.runs))
         print(*found[-2:], sep="\n", flush=True)
     text = tables(found)
     print(text)

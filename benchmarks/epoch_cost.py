@@ -8,6 +8,7 @@ Both are compiled alike, see the same images and are timed in turns, so a busy m
 
 import json
 import time
+from functools import partial
 from typing import Any
 
 import click
@@ -15,6 +16,7 @@ import keras
 import numpy as np
 
 import tfelastic as te
+from benchmarks.quiet_machine import measured_quietly
 
 NETS = ("resnet20", "resnet56", "alexnet_cifar", "vgg16_cifar")
 
@@ -77,7 +79,9 @@ def main(nets: str, widths: str, batch_size: int, rounds: int, xla: bool, as_jso
     """Time joint training against its rungs' nets, side by side."""
     ladder = tuple(float(width) for width in widths.split(","))
     results = [
-        measure(name, ladder, batch_size=batch_size, rounds=rounds, xla=xla)
+        measured_quietly(
+            partial(measure, name, ladder, batch_size=batch_size, rounds=rounds, xla=xla)
+        )
         for name in nets.split(",")
     ]
     if as_json:

@@ -20,6 +20,7 @@ import numpy as np
 from tfelastic_runtime import Bundle
 from tfelastic_runtime.delta import PER_ELEMENT, PER_ROW, PLAIN
 
+from benchmarks.quiet_machine import measured_quietly
 from tflite_export.bundle.delta import DeltaWriter, Gather
 
 CPP = Path(__file__).parents[1] / "runtime" / "cpp"
@@ -120,7 +121,8 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print the timings as JSON")
     arguments = parser.parse_args()
     made = [slice_of_a_kernel(run, kind) for kind in KINDS for run in RUNS]
-    timings = measure([*made, *(case for path in arguments.bundles for case in deltas_of(path))])
+    cases = [*made, *(case for path in arguments.bundles for case in deltas_of(path))]
+    timings = measured_quietly(lambda: measure(cases))
     if arguments.json:
         print(json.dumps([asdict(timing) for timing in timings], indent=1))
         return

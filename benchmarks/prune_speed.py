@@ -23,6 +23,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import keras
 
 import tfelastic as te
+from benchmarks.quiet_machine import measured_quietly
 
 OTHER_SIDE = Path(__file__).with_name("prune_speed_torch.py")
 NETS = ("ResNet50", "EfficientNetB0")
@@ -64,6 +65,17 @@ def other_side(python: str) -> dict[str, Any] | None:
     raise RuntimeError(f"{' '.join(command)} failed:\n{done.stderr}")
 
 
+def both_sides(python: str, repeats: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Prune by both in turn; return the times of every round, those of the other side where it is installed."""
+    rounds, others = [], []
+    for _ in range(repeats):
+        rounds.append({name: prune_once(name) for name in NETS})
+        theirs = other_side(python)
+        if theirs is not None:
+            others.append(theirs)
+    return rounds, others
+
+
 def compare(
     rounds: list[dict[str, Any]], others: list[dict[str, Any]], name: str
 ) -> dict[str, Any]:
@@ -88,12 +100,7 @@ def main() -> None:
     parser.add_argument("--torch-python", default=sys.executable, help="an interpreter with torch")
     parser.add_argument("--repeats", type=int, default=3)
     arguments = parser.parse_args()
-    rounds, others = [], []
-    for _ in range(arguments.repeats):
-        rounds.append({name: prune_once(name) for name in NETS})
-        theirs = other_side(arguments.torch_python)
-        if theirs is not None:
-            others.append(theirs)
+    rounds, others = measured_quietly(lambda: both_sides(arguments.torch_python, arguments.repeats))
     if not others:
         print(f"{arguments.torch_python} has no torch_pruning: only our side was measured")
     for name in NETS:
