@@ -32,7 +32,7 @@ class Checkpoint:
         >>> checkpoint = Checkpoint(f"{folder.name}/net.npz", {"epochs": 3})
         >>> variable = keras.Variable([1.0, 2.0])
         >>> checkpoint.save({"epoch": 1}, [variable])
-        >>> variable.assign([0.0, 0.0])
+        >>> _ = variable.assign([0.0, 0.0])
         >>> checkpoint.restore([variable])
         {'epoch': 1}
         >>> float(variable[1])

@@ -51,7 +51,7 @@ def convert(
         ConversionError: The model cannot be converted, or the file broke a guard.
 
     Example:
-        >>> tflite = convert(model, scheme="int8", samples=train_images)  # doctest: +SKIP
+        >>> tflite = convert(model, scheme="int8", samples=train_images)
     """
     options = replace(options or ConversionOptions(), **changes)
     scheme = get_scheme(options.scheme)

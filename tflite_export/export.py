@@ -218,7 +218,7 @@ def export(
         OSError: A file cannot be written.
 
     Example:
-        >>> report = export(net, "model.elastic", samples=images, test=data.test)  # doctest: +SKIP
+        >>> report = export(net, "model.elastic", samples=images, test=data.test)
     """
     from tfelastic.files import write_atomically
 

@@ -26,7 +26,7 @@ def load_npz(path: Path, *, seed: int = 0) -> Dataset:
         DataError: The file is no `.npz`, holds Python objects, or lacks an array, or the arrays do not fit together.
 
     Example:
-        >>> np.savez("windows.npz", x=windows, y=gestures)  # doctest: +SKIP
+        >>> np.savez("windows.npz", x=windows, y=gestures)
     """
     found = _read(path)
     if unknown := [key for key in found if key.partition("/")[0] not in _KEYS]:

@@ -148,7 +148,7 @@ class Complexity(Strategy):
         >>> strategy = te.Complexity(mode="params", sampling="largest")
         >>> plan = te.plan(model, strategy=strategy, budget=te.Budget(params=0.5))
         >>> {name: len(units) for name, units in plan.keep.items()}
-        {'b': 16}
+        {'b': 8}
     """
 
     mode: Mode = "params"

@@ -33,7 +33,8 @@ class FineTuning:
     Example:
         ```python
         data = te.data.Batches(train, batch_size=128, augment="shift-flip")
-        report = te.remove_blocks(model, ..., fine_tune=te.FineTuning(data, epochs=2, teacher=model))
+        tuning = te.FineTuning(data, epochs=2, teacher=model)
+        report = te.remove_blocks(model, evaluate=te.Accuracy(images, labels), budget=1, fine_tune=tuning)
         ```
     """
 

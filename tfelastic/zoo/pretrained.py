@@ -39,8 +39,8 @@ def load_resnet_cifar(model: keras.Model, path: str | os.PathLike[str]) -> None:
 
     Example:
         ```python
-        model = build("resnet20", input_shape=(32, 32, 3), classes=10)
-        load_resnet_cifar(model, "resnet20_cifar10.npz")
+        model = te.zoo.build("resnet20", input_shape=(32, 32, 3), classes=10)
+        te.zoo.load_resnet_cifar(model, "resnet20_cifar10.npz")
         ```
     """
     arrays = _read(Path(path))

@@ -110,7 +110,8 @@ def embed(
         VerificationError: A variant does not answer as the bundle's own.
 
     Example:
-        >>> print(embed("model.elastic", "firmware/model"))  # doctest: +SKIP
+        >>> print(embed("model.elastic", "firmware/model"))  # doctest: +ELLIPSIS
+        firmware/model: an array of ... bytes; the files one by one take ...
     """
     from tfelastic.files import write_atomically
 

@@ -52,7 +52,7 @@ def profile(
         BundleError: The bundle cannot be read.
 
     Example:
-        >>> table = profile("model.elastic", on="host", threads=1)  # doctest: +SKIP
+        >>> table = profile("model.elastic", on="host", threads=1)
     """
     if on not in PROFILERS:
         raise ProfileError(f"unknown device kind {on!r}; known: {', '.join(PROFILERS)}")

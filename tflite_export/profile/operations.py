@@ -61,8 +61,8 @@ def profile_ops(
         SchemeError: The scheme is unknown.
 
     Example:
-        >>> table = profile_ops(model)  # doctest: +SKIP
-        >>> plan = te.plan(model, budget=te.Budget(latency_us=0.5, latency=table))  # doctest: +SKIP
+        >>> table = profile_ops(model)
+        >>> plan = te.plan(model, budget=te.Budget(latency_us=0.5, latency=table))
     """
     from tflite_export.profile.microbenchmarks import microbenchmarks
 

@@ -31,10 +31,10 @@ class QuantizationAware(keras.Model):
         net: The elastic network.
 
     Example:
-        >>> aware = QuantizationAware(net)  # doctest: +SKIP
-        >>> aware.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))  # doctest: +SKIP
-        >>> aware.fit(images, labels)  # doctest: +SKIP
-        >>> net.recalibrate(images)  # doctest: +SKIP
+        >>> aware = QuantizationAware(net)
+        >>> aware.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+        >>> history = aware.fit(images, labels, verbose=0)
+        >>> net.recalibrate(images)
     """
 
     def __init__(self, net: "ElasticModel") -> None:

@@ -152,7 +152,7 @@ def measure_arena(tflite: bytes, *, largest: int = 1 << 28, timeout_s: float = 1
             not end in time; the text holds its last words.
 
     Example:
-        >>> report = measure_arena(tx.convert(model, scheme="int8", samples=samples))  # doctest: +SKIP
+        >>> report = measure_arena(tx.convert(model, scheme="int8", samples=samples))
     """
     ended = _run(_MEASUREMENT, [str(largest), str(ALIGNMENT)], given=tflite, timeout_s=timeout_s)
     found = _ACCOUNT.findall(ended.errors.rpartition("ACCOUNT")[2])

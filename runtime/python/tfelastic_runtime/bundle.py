@@ -37,8 +37,8 @@ class Bundle:
     """An opened bundle: its manifest and its variants.
 
     Example:
-        >>> bundle = Bundle.open("model.elastic")  # doctest: +SKIP
-        >>> [variant.name for variant in bundle.variants]  # doctest: +SKIP
+        >>> bundle = Bundle.open("model.elastic")
+        >>> [variant.name for variant in bundle.variants]
         ['w100', 'w075', 'w050', 'w025']
     """
 

@@ -69,7 +69,7 @@ class Selector:
         clock: Returns a time in nanoseconds that never runs backwards.
 
     Example:
-        >>> with Selector.open("model.elastic", budget_ms=5.0) as selector:  # doctest: +SKIP
+        >>> with Selector.open("model.elastic", budget_ms=5.0) as selector:
         ...     result = selector.run(image)
     """
 

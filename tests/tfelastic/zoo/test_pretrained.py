@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.support.stand_ins import random_state_dict
 from tfelastic import data, zoo
 from tfelastic.errors import DataError
 
@@ -15,18 +16,7 @@ def build(name="resnet8", **options):
 
 @pytest.fixture
 def arrays():
-    """The state dictionary of a PyTorch ResNet-8 with random values."""
-    random = np.random.default_rng(0)
-    state = {"linear.weight": (10, 64), "linear.bias": (10,)}
-    convs = [("conv1", "bn1", 16, 3)]
-    for stage, (width, before) in enumerate(((16, 16), (32, 16), (64, 32)), start=1):
-        convs.append((f"layer{stage}.0.conv1", f"layer{stage}.0.bn1", width, before))
-        convs.append((f"layer{stage}.0.conv2", f"layer{stage}.0.bn2", width, width))
-    for conv, bn, width, before in convs:
-        state[f"{conv}.weight"] = (width, before, 3, 3)
-        for name in ("weight", "bias", "running_mean", "running_var"):
-            state[f"{bn}.{name}"] = (width,)
-    return {name: random.random(shape, np.float32) for name, shape in state.items()}
+    return random_state_dict(blocks=1)
 
 
 def save(tmp_path, arrays):
