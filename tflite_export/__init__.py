@@ -54,6 +54,7 @@ from tflite_export.simulation import (
     Noise,
     Outcome,
     SimulationReport,
+    candidates,
     draw,
     simulate,
 )
@@ -99,6 +100,7 @@ __all__ = [
     "VariantReport",
     "Verification",
     "VerificationError",
+    "candidates",
     "capture_stderr",
     "convert",
     "describe_host",

@@ -20,6 +20,8 @@ COMMANDS = {
     "export": "Convert a model's rungs and pack them into one bundle.",
     "unpack": "Write a bundle's variants as ordinary .tflite files.",
     "verify": "Check a bundle: checksums, variants, and what they compute.",
+    "select": "Explain which variant a latency budget chooses, row by row.",
+    "simulate": "Simulate the selector under a trace of load, beside references.",
     "embed": "Write a bundle as C++ for a microcontroller.",
     "report": "Write a run's report.html anew from its metrics.json.",
     "doctor": "Say what is installed and whether the demo can run here.",

@@ -112,6 +112,20 @@ def test_choice_is_the_best_by_definition(
         assert not better or row == chosen
 
 
+@given(TABLES)
+def test_dominated_rows_are_exactly_those_that_are_never_chosen_at_first(
+    table: list[Row],
+) -> None:
+    """Over every budget at which the choice can change, before a run has told of a spread."""
+    table = [replace(row, p50_us=row.p90_us, switch_us=0) for row in table]
+    chosen = {
+        choose(table, budget_us=budget_us).index
+        for row in table
+        for budget_us in {row.p90_us, max(row.p90_us - 1, 1)}
+    }
+    assert set(policy.dominated(table)) == set(range(len(table))) - chosen
+
+
 @given(TABLES, OBSERVATIONS, CURRENTS, BUDGETS)
 def test_a_switch_is_made_only_where_it_pays_or_the_budget_demands_it(
     table: list[Row], observations: list[tuple[int, int]], current: Current | None, budget_us: int

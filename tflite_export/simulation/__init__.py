@@ -5,7 +5,13 @@ does, on this machine.
 """
 
 from tflite_export.simulation.picture import draw
-from tflite_export.simulation.report import Candidate, Noise, Outcome, SimulationReport
+from tflite_export.simulation.report import (
+    Candidate,
+    Noise,
+    Outcome,
+    SimulationReport,
+    candidates,
+)
 from tflite_export.simulation.simulator import simulate
 from tflite_export.simulation.traces import TRACES, trace_of
 
@@ -15,6 +21,7 @@ __all__ = [
     "Noise",
     "Outcome",
     "SimulationReport",
+    "candidates",
     "draw",
     "simulate",
     "trace_of",

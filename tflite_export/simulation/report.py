@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from tfelastic_runtime import Row
+from tfelastic_runtime import Bundle, Profile, Row
 
 from tflite_export.errors import SimulationError
 
@@ -23,6 +23,34 @@ class Candidate:
     name: str
     score: float
     row: Row
+
+
+def candidates(bundle: Bundle, profile: Profile) -> list[Candidate]:
+    """Return a bundle's variants with their latencies on one device.
+
+    Args:
+        bundle: The bundle.
+        profile: A table that names the bundle's variants and no other.
+
+    Raises:
+        SimulationError: The table is of another bundle.
+    """
+    names = [variant.name for variant in bundle.variants]
+    if set(names) != set(profile.latencies):
+        raise SimulationError(
+            f"the profile is not of this bundle: expected latencies of {', '.join(names)}, "
+            f"received {', '.join(profile.latencies)}"
+        )
+    score = bundle.manifest.score
+    sign = 1 if score.higher_is_better else -1
+    return [
+        Candidate(
+            variant.name,
+            sign * variant.score,
+            profile.latencies[variant.name].row(score.order(variant.score)),
+        )
+        for variant in bundle.variants
+    ]
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from tfelastic_runtime.errors import (
 from tfelastic_runtime.interface import InputSpec, OutputSpec, TensorSpec
 from tfelastic_runtime.latency import Latency, Profile, measure
 from tfelastic_runtime.manifest import Manifest
-from tfelastic_runtime.policy import Choice, Current, Policy, Row, Slowdown, choose
+from tfelastic_runtime.policy import Choice, Current, Policy, Row, Slowdown, choose, dominated
 from tfelastic_runtime.runner import Runner, RunnerPool
 from tfelastic_runtime.score import ScoreSpec
 from tfelastic_runtime.selector import Result, Selector
@@ -60,5 +60,6 @@ __all__ = [
     "VariantInfo",
     "VariantPlan",
     "choose",
+    "dominated",
     "measure",
 ]

@@ -325,6 +325,32 @@ def _allowed(
     )
 
 
+def dominated(table: Sequence[Row]) -> dict[int, int]:
+    """Return the rows that no budget chooses, each with a row that is as good and as fast.
+
+    Such a variant takes space for nothing. Switching is not counted: all variants may be resident.
+
+    Example:
+        >>> dominated([Row(950_000, 500, 600), Row(940_000, 550, 650), Row(900_000, 100, 120)])
+        {1: 0}
+    """
+
+    def rank(index: int) -> tuple[int, ...]:
+        row = table[index]
+        return -row.score_order, row.p90_us, row.p50_us, index
+
+    found = {}
+    for index, row in enumerate(table):
+        better = [
+            other
+            for other, each in enumerate(table)
+            if rank(other) < rank(index) and each.p90_us <= row.p90_us and each.p50_us <= row.p50_us
+        ]
+        if better:
+            found[index] = min(better, key=rank)
+    return found
+
+
 class Policy:
     """The policy with its state: `choose`, run that variant, `observe`, and again.
 

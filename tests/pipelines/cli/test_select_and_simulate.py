@@ -1,0 +1,69 @@
+"""`tfelastic select` and `tfelastic simulate`, on the golden bundle with its own table."""
+
+import json
+from pathlib import Path
+
+import pytest
+from tfelastic_runtime import Bundle
+
+from pipelines.cli.entry import execute
+
+GOLDEN = Path(__file__).parents[3] / "runtime" / "conformance" / "golden.elastic"
+
+
+@pytest.fixture
+def profile(tmp_path: Path) -> str:
+    path = tmp_path / "profile.json"
+    path.write_text(json.dumps(Bundle.open(GOLDEN).manifest.profiles[0].to_json()))
+    return str(path)
+
+
+def test_select_says_why(profile: str, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ["select", str(GOLDEN), "--profile", profile, "--json", "--budget-ms"]
+    assert execute([*asked, "0.03"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["variant"], found["feasible"]) == ("w050", True)
+    reasons = {each["variant"]: each["reason"] for each in found["variants"]}
+    assert reasons == {
+        "w100": "14 us over the budget",
+        "w050": "chosen: the best score that keeps the budget",
+        "w025": "keeps the budget; w050 scores better",
+    }
+    assert execute([*asked, "0.005", "--slowdown", "2"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["variant"], found["feasible"]) == ("w025", False)
+    assert found["variants"][2]["predicted_us"] == 24
+    assert execute([*asked[:-2], "--budget-ms", "0.03"]) == 0
+    assert "14 us over" in " ".join(capsys.readouterr().out.split())
+
+
+def test_simulate_prints_and_draws(
+    profile: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trace = tmp_path / "trace.txt"
+    trace.write_text("1\n" * 60 + "2\n" * 60)
+    picture = tmp_path / "picture.svg"
+    asked = ["simulate", str(GOLDEN), "--profile", profile, "--trace", str(trace)]
+    assert execute([*asked, "--budget-ms", "0.06", "-o", str(picture), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["runs"] == 120
+    assert [each["name"] for each in found["outcomes"]] == [
+        *("policy", "kalman", "knowing slowdown", "oracle"),
+        *("w100", "w050", "w025"),
+    ]
+    assert "<svg" in picture.read_text()
+    assert execute([*asked, "--budget-ms", "0.06"]) == 0
+    assert "knowing slowdown" in capsys.readouterr().out
+
+
+def test_wrong_usage(profile: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ["simulate", str(GOLDEN), "--profile", profile, "--budget-ms", "1", "--trace"]
+    assert execute([*asked, "sunny"]) == 1
+    assert "idle, step, ramp" in capsys.readouterr().err
+    assert execute(["select", str(GOLDEN), "--budget-ms", "1"]) == 2
+    other = tmp_path / "other.json"
+    table = json.loads(Path(profile).read_text())
+    table["latencies"].pop("w025")
+    other.write_text(json.dumps(table))
+    assert execute(["select", str(GOLDEN), "--profile", str(other), "--budget-ms", "1"]) == 1
+    assert "not of this bundle" in capsys.readouterr().err
