@@ -146,14 +146,15 @@ def test_public_names_are_exactly_these():
     assert sorted(tx.__all__, key=str.lower) == sorted(
         [
             "SCHEMES", "TARGETS", "ArenaReport", "BackendError", "BundleReport", "CalibrationError",
-            "ConversionError", "ConversionOptions", "DeviceError", "EmbedReport", "ExportReport",
-            "Interface", "MeasuredLatency", "MeasuredProfile", "PackError", "ProfileError",
-            "QuantizationAware", "Scheme", "SchemeError", "SharedKernel", "Sharing", "Target",
-            "TfliteExportError", "TflmComparison",
+            "Candidate", "ConversionError", "ConversionOptions", "DeviceError", "EmbedReport", "ExportReport",
+            "Interface", "MeasuredLatency", "MeasuredProfile", "Noise", "Outcome", "PackError", "ProfileError",
+            "QuantizationAware", "Scheme", "SchemeError", "SharedKernel", "Sharing", "SimulationError",
+            "SimulationReport", "Target", "TfliteExportError", "TflmComparison",
             "Tolerance", "Tuning", "Variant", "VariantReport", "Verification", "VerificationError",
-            "capture_stderr", "convert", "describe_host", "embed", "export", "export_variant", "get_scheme",
-            "measure_arena", "measure_files", "predict", "profile", "profile_host", "profile_ops",
-            "share_kernels", "shared_kernels", "verify", "write_bundle",
+            "candidates", "capture_stderr", "convert", "describe_host", "draw", "embed", "export",
+            "export_variant", "get_scheme", "measure_arena", "measure_files", "predict", "profile",
+            "profile_host", "profile_ops",
+            "share_kernels", "shared_kernels", "simulate", "verify", "write_bundle",
         ],
         key=str.lower,
     )  # fmt: skip
