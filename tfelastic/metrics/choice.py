@@ -39,7 +39,7 @@ _REGRESSIONS = frozenset(
 _PASSIVE = frozenset(
     """
     Activation Dropout Flatten Reshape Permute Identity Cast Squeeze ExpandDims Transpose UpSampling1D UpSampling2D
-    Resizing Cropping1D Cropping2D
+    Resizing Cropping1D Cropping2D GlobalAveragePooling1D GlobalAveragePooling2D Mean
     """.lower().split()
 )
 _THRESHOLDS = {"sigmoid": 0.5, "hard_sigmoid": 0.5, "linear": 0.0, "tanh": 0.0}
@@ -191,9 +191,8 @@ def _default(output: _Output) -> Metric:
     one_class_each = output.several_units and output.labels_are_classes
     if output.loss_kinds & _REGRESSIONS and not one_class_each:
         return MeanAbsoluteError()
-    if output.loss_kinds & (_CLASSES | _BINARY | _HINGE) or output.several_units:
-        pass
-    elif output.threshold != 0.5:
+    decides = output.several_units or output.loss_kinds & (_CLASSES | _BINARY | _HINGE)
+    if not decides and output.threshold != 0.5:
         raise DataError(
             f"output {output.name!r} of model {output.model.name!r} is one unit whose values may be a logit or a "
             "quantity; compile the model with its loss, or give the metric: 'accuracy', 'mae', 'r2' or a function"
@@ -318,8 +317,11 @@ def _activation(graph: LayerGraph, number: int) -> str:
     tensor = graph.outputs[number]
     while step := makers.get(tensor.index):
         name = _activation_of(step)
-        if name != "linear" or type(step.op).__name__.lower() not in _PASSIVE or not step.inputs:
+        if name != "linear":
             return name
+        if type(step.op).__name__.lower() not in _PASSIVE or not step.inputs:
+            # A layer of weights makes linear values; an operation such as ReLU may bound them.
+            return "linear" if getattr(step.op, "weights", ()) else "unknown"
         tensor = step.inputs[0]
     return "linear"
 

@@ -99,6 +99,11 @@ def test_one_unit_of_unknown_meaning_needs_a_metric() -> None:
         te.metric_of(model)
     assert te.metric_of(model, "accuracy") == ZERO
     assert te.metric_of(model, "r2") == R2()
+    pooled = net(layers.Conv2D(1, 1), layers.GlobalAveragePooling2D(), shape=(4, 4, 3))
+    assert te.metric_of(pooled, "accuracy") == ZERO
+    bounded = te.metric_of(net(layers.Dense(1), layers.ReLU()), "accuracy")
+    with pytest.raises(DataError, match="give the metric threshold"):
+        bounded(np.zeros(3, int), np.zeros((3, 1)))
 
 
 def test_classes_and_labels_of_their_own_are_told_apart_by_shape() -> None:
