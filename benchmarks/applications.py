@@ -164,7 +164,7 @@ def convert(model: keras.Model) -> float:
     from tflite_export.runtimes import LiteModel
 
     batch = random_inputs(model)
-    found = LiteModel(to_tflite(model, scheme="float32")).logits(batch[0])
+    found = LiteModel(to_tflite(model, scheme="float32")).outputs([batch[0]])[0]
     return difference(run(model, batch), [found])
 
 

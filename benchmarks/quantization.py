@@ -19,9 +19,10 @@ import numpy as np
 
 import tfelastic as te
 import tflite_export as tx
+from tflite_export.keras_models import float_outputs
 from tflite_export.quantize.elastic_qat import QuantizationAware
 from tflite_export.runtimes import predict
-from tflite_export.verify import compare_tflm, keras_logits
+from tflite_export.verify import compare_tflm
 
 LOSS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 STATISTICS_IMAGES = 2048
@@ -62,10 +63,10 @@ def measure(net: te.ElasticModel, data: Any, *, count: int, qat: bool) -> list[d
     for name, (own, shared) in files(net, samples).items():
         row = {
             "variant": name,
-            "keras": accuracy(keras_logits(net.cut(name), images), labels),
+            "keras": accuracy(float_outputs(net.cut(name), [images])[0], labels),
             "own": accuracy(predict(own, images), labels),
             "shared": accuracy(predict(shared, images), labels),
-            "tflm": 100 * compare_tflm(shared, images).within_one_step,
+            "tflm": 100 * compare_tflm(shared, [images]).within_one_step,
         }
         if qat:
             tuned = tx.convert(net.cut(name), scheme="int8-qat", samples=samples)

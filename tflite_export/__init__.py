@@ -29,7 +29,14 @@ from tflite_export.errors import (
     TfliteExportError,
     VerificationError,
 )
-from tflite_export.export import ExportReport, VariantReport, export, export_variant
+from tflite_export.export import (
+    Checks,
+    ExportReport,
+    VariantReport,
+    export,
+    export_variant,
+    interface_of,
+)
 from tflite_export.options import ConversionOptions
 from tflite_export.profile import (
     MeasuredLatency,
@@ -49,6 +56,7 @@ from tflite_export.quantize.kernel_sharing import (
 from tflite_export.quantize.qat import Tuning
 from tflite_export.quantize.scheme import SCHEMES, Scheme, Tolerance, get_scheme
 from tflite_export.runtimes import TARGETS, ArenaReport, Target, measure_arena, predict
+from tflite_export.scoring import Loss
 from tflite_export.simulation import (
     Candidate,
     Noise,
@@ -59,7 +67,7 @@ from tflite_export.simulation import (
     simulate,
 )
 from tflite_export.stderr import capture_stderr
-from tflite_export.verify import TflmComparison, Verification, verify
+from tflite_export.verify import OutputComparison, TflmComparison, Verification, verify
 
 if TYPE_CHECKING:
     from tflite_export.quantize.elastic_qat import QuantizationAware
@@ -72,16 +80,19 @@ __all__ = [
     "BundleReport",
     "CalibrationError",
     "Candidate",
+    "Checks",
     "ConversionError",
     "ConversionOptions",
     "DeviceError",
     "EmbedReport",
     "ExportReport",
     "Interface",
+    "Loss",
     "MeasuredLatency",
     "MeasuredProfile",
     "Noise",
     "Outcome",
+    "OutputComparison",
     "PackError",
     "ProfileError",
     "QuantizationAware",
@@ -109,6 +120,7 @@ __all__ = [
     "export",
     "export_variant",
     "get_scheme",
+    "interface_of",
     "measure_arena",
     "measure_files",
     "predict",

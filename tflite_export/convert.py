@@ -4,17 +4,23 @@ The file has a static batch of 1, one entry point, and TFLite's builtin operator
 runs on phones and on microcontrollers alike. Every conversion ends in guards (`guards.py`).
 """
 
-import math
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tflite_export.errors import ConversionError
+from tflite_export.errors import CalibrationError, ConversionError
 from tflite_export.guards import guard
+from tflite_export.keras_models import (
+    Arrays,
+    Signature,
+    kernel_values,
+    require_tensorflow_backend,
+)
 from tflite_export.options import ConversionOptions
-from tflite_export.quantize.calibration import DEFAULT_COUNT, representative
-from tflite_export.quantize.post_training import quantize, require_tensorflow_backend
+from tflite_export.quantize.calibration import DEFAULT_COUNT, representative, takes_images
+from tflite_export.quantize.post_training import QuantizationSettings, quantize
 from tflite_export.quantize.qat import TUNING_COUNT, tune
 from tflite_export.quantize.scheme import get_scheme
 from tflite_export.runtimes import get_target
@@ -28,17 +34,18 @@ def convert(
     model: "keras.Model",
     options: ConversionOptions | None = None,
     *,
-    samples: np.ndarray | None = None,
+    samples: Arrays | None = None,
     **changes: Any,
 ) -> bytes:
     """Convert a Keras model into a .tflite file, and guard the result.
 
     Args:
-        model: A built model with one input `[batch, height, width, channels]` of raw pixels 0..255
-            and one output `[batch, classes]`. How it was compiled, if at all, does not matter.
+        model: A built model of any inputs and outputs whose sizes are fixed. An input of an image's shape whose
+            samples are pixels takes raw pixels 0..255; every other input takes real values. How the model was
+            compiled, and whether it computes in mixed precision, does not matter.
         options: How to convert; the defaults of `ConversionOptions` unless given.
-        samples: Training images as raw pixels, `[count, height, width, channels]`, uint8 or float;
-            needed by the schemes with integer activations.
+        samples: Training samples `[count, ...]`, images as raw pixels; for several inputs a sequence in the model's
+            order or a dict by name. Needed by the schemes with integer activations.
         **changes: Fields of `ConversionOptions`, instead of or on top of `options`.
 
     Returns:
@@ -56,55 +63,48 @@ def convert(
     options = replace(options or ConversionOptions(), **changes)
     scheme = get_scheme(options.scheme)
     require_tensorflow_backend()
-    image_shape = _image_shape(model)
+    signature, arrays = Signature.of(model), None
+    if samples is not None and scheme.calibrated:
+        arrays = signature.arrays(samples, error=CalibrationError, what="calibration samples")
+    images = takes_images(signature, arrays)
+    settings = QuantizationSettings(
+        scheme=scheme,
+        input_type=scheme.io_type(options.input_type),
+        output_type=scheme.io_type(options.output_type),
+        per_channel_dense=options.per_channel_dense,
+    )
     calibration = None
-    if scheme.calibrated and samples is not None:
+    if arrays is not None:
         count = TUNING_COUNT if scheme.tuned else DEFAULT_COUNT
-        calibration = representative(
-            samples, image_shape=image_shape, count=count, seed=options.seed
-        )
+        calibration = representative(arrays, images=images, count=count, seed=options.seed)
     if scheme.tuned and calibration is not None:
-        _, tflite = tune(model, calibration, tuning=options.tuning, seed=options.seed)
+        tflite = _tuned(model, calibration, images, options)
     else:
-        tflite = quantize(
-            model, scheme, calibration=calibration, per_channel_dense=options.per_channel_dense
-        )
+        tflite = quantize(model, settings, calibration=calibration)
     # The guards name operators by what is stripped afterwards.
     guard(
         tflite,
-        scheme=scheme,
-        image_shape=image_shape,
-        kernel_values=_kernel_values(model),
+        settings,
+        signature=signature,
+        images=images,
+        kernel_values=kernel_values(model),
         target=get_target(options.target),
     )
     return strip(tflite) if options.strip else tflite
 
 
-def _image_shape(model: "keras.Model") -> tuple[int, ...]:
-    if not model.built or not hasattr(model, "inputs"):
+def _tuned(
+    model: "keras.Model",
+    calibration: Sequence[np.ndarray],
+    images: Sequence[bool],
+    options: ConversionOptions,
+) -> bytes:
+    scheme = get_scheme(options.scheme)
+    asked = {options.input_type, options.output_type} - {None, scheme.io_dtype}
+    if images != (True,) or asked:
         raise ConversionError(
-            f"model {model.name!r} has no input of its own: build it as a Functional model, or give a "
-            "Sequential an Input of the images' size"
+            f"scheme {scheme.name!r} trains a network of one image that has int8 inputs and outputs; model "
+            f"{model.name!r} is to have others: use scheme 'int8'"
         )
-    if len(model.inputs) != 1 or len(model.outputs) != 1:
-        raise ConversionError(
-            f"model {model.name!r} must have one input and one output, it has {len(model.inputs)} and "
-            f"{len(model.outputs)}"
-        )
-    shape = tuple(model.inputs[0].shape)[1:]
-    if not shape or any(size is None for size in shape):
-        raise ConversionError(
-            f"model {model.name!r} takes images of shape {shape}; a device needs every size fixed: "
-            "rebuild it with an Input of the size that it will run at"
-        )
-    return shape
-
-
-def _kernel_values(model: "keras.Model") -> int:
-    """Return how many values the kernels have, frozen ones too, each once."""
-    # Seeds and counters are integers; statistics and biases have one axis.
-    return sum(
-        math.prod(weight.shape)
-        for weight in model.weights
-        if len(weight.shape) > 1 and "float" in str(weight.dtype)
-    )
+    _, tflite = tune(model, calibration[0], tuning=options.tuning, seed=options.seed)
+    return tflite

@@ -2,24 +2,30 @@
 
 Narrower variants take the widest one's kernels (`quantize/kernel_sharing.py`), so the bundle holds each once.
 
-A variant that strays from its Keras model stops the export, and no bundle is written. A caller that
+A variant that strays from its Keras model is reported and left out. A caller that
 must survive being killed exports rung by rung (`export_variant`), keeps each report and file, and packs
-them in the end: `write_bundle(path, [report.packable(tflite), ...], name=...)`.
+them in the end: `write_bundle(path, [report.packable(tflite), ...], name=..., interface=interface_of(report))`.
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-import numpy as np
-from tfelastic_runtime import VariantPlan
+from tfelastic_runtime import InputSpec, OutputSpec, ScoreSpec, VariantPlan
 
-from tflite_export.bundle import Variant, write_bundle
+from tflite_export.bundle import Interface, Variant, write_bundle
 from tflite_export.convert import convert
-from tflite_export.errors import ConversionError, VerificationError
+from tflite_export.errors import (
+    CalibrationError,
+    ConversionError,
+    PackError,
+    VerificationError,
+)
+from tflite_export.keras_models import Arrays, Signature
 from tflite_export.options import ConversionOptions
+from tflite_export.quantize.calibration import takes_images
 from tflite_export.quantize.kernel_sharing import (
     ElasticNetwork,
     Sharing,
@@ -28,12 +34,13 @@ from tflite_export.quantize.kernel_sharing import (
 )
 from tflite_export.quantize.scheme import Tolerance, get_scheme
 from tflite_export.runtimes import get_target, measure_arena
+from tflite_export.tflite import output_operators
 from tflite_export.verify import Verification, verify
 
 if TYPE_CHECKING:
     import keras
 
-    from tfelastic import Cost, Rung
+    from tfelastic import Metric
     from tfelastic.plan import KeepPlan
 
 STRIPPED = ConversionOptions(strip=True)
@@ -55,15 +62,34 @@ class Elastic(ElasticNetwork, Protocol):
 
 
 class Labelled(Protocol):
-    """Test data: images of raw pixels `[count, height, width, channels]` and their classes `[count]`."""
+    """Test data: samples and what the model should return; `inputs` and `targets` are taken as well."""
 
     @property
-    def images(self) -> np.ndarray:
-        """uint8 `[count, height, width, channels]`."""
+    def images(self) -> Any:
+        """Samples as `verify` takes them."""
 
     @property
-    def labels(self) -> np.ndarray:
-        """Classes, `[count]`."""
+    def labels(self) -> Any:
+        """Labels as `verify` takes them."""
+
+
+Labels = Sequence[str] | Mapping[str, Sequence[str]] | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checks:
+    """How an exported variant is judged.
+
+    Attributes:
+        tolerance: Bounds to use instead of the scheme's.
+        metric: What to score by; what `tfelastic.metric_of` finds unless given.
+        strays: What becomes of a variant that strays from its Keras model: it is left out of the bundle and
+            reported (`"leave out"`), kept and reported (`"keep"`), or ends the export (`"stop"`).
+    """
+
+    tolerance: Tolerance | None = None
+    metric: "Metric | None" = None
+    strays: Literal["leave out", "keep", "stop"] = "leave out"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +105,8 @@ class VariantReport:
         tflite_bytes: Size of its .tflite file.
         verification: How the file compares with the Keras model on the test data.
         sharing: Which kernels are the widest variant's; `None` for the widest itself.
+        inputs: What it takes, in the file's order.
+        outputs: What it gives.
         plan: What of the network it keeps; `None` where the ladder tells no plans.
         peak_bytes: Predicted bytes of activations alive at once, in the type that the file computes in.
         arena_bytes: The smallest arena in which TFLM ran the file; `None` where the target is another.
@@ -91,6 +119,8 @@ class VariantReport:
     macs: int
     tflite_bytes: int
     verification: Verification
+    inputs: tuple[InputSpec, ...]
+    outputs: tuple[OutputSpec, ...]
     sharing: Sharing | None = None
     plan: VariantPlan | None = None
     peak_bytes: int | None = None
@@ -112,20 +142,36 @@ class VariantReport:
             width=self.width,
             params=self.params,
             macs=self.macs,
-            score=self.verification.accuracy_tflite,
+            score=self.verification.score_tflite,
             scheme=self.scheme,
             tflite=tflite,
             plan=self.plan,
             peak_bytes=self.peak_bytes,
             arena_bytes=self.arena_bytes,
-            metrics={"accuracy_keras": self.verification.accuracy_keras},
+            metrics={f"keras {self.verification.metric}": self.verification.score_keras},
+            input_names=tuple(spec.name for spec in self.inputs),
+            output_names=tuple(spec.name for spec in self.outputs),
         )
+
+    def require_agreement(self) -> None:
+        """Check that the file agrees with its Keras model.
+
+        Raises:
+            VerificationError: It strays by more than the tolerance; the text says what to do.
+        """
+        if not self.verification.passed:
+            raise VerificationError(
+                f"variant {self.name!r}, converted by scheme {self.scheme!r}, strays from its Keras model. On "
+                f"{self.verification}. {_advice(self.scheme)}"
+            )
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as plain data."""
         return {
             **asdict(self),
             "verification": self.verification.to_json(),
+            "inputs": [spec.to_json() for spec in self.inputs],
+            "outputs": [spec.to_json() for spec in self.outputs],
             "sharing": self.sharing.to_json() if self.sharing else None,
             "plan": self.plan.to_json() if self.plan else None,
         }
@@ -136,6 +182,8 @@ class VariantReport:
         sharing, plan = data.get("sharing"), data.get("plan")
         parts = {
             "verification": Verification.from_json(data["verification"]),
+            "inputs": tuple(InputSpec.from_json(each) for each in data["inputs"]),
+            "outputs": tuple(OutputSpec.from_json(each) for each in data["outputs"]),
             "sharing": sharing and Sharing.from_json(sharing),
             "plan": plan and VariantPlan.from_json(plan),
         }
@@ -151,12 +199,14 @@ class ExportReport:
         bundle_bytes: Its size.
         sha256: The SHA-256 of the whole bundle, in hexadecimal.
         variants: One report per rung, widest first.
+        left_out: Names of the variants that stray from their Keras model and are not in the bundle.
     """
 
     path: str
     bundle_bytes: int
     sha256: str
     variants: tuple[VariantReport, ...]
+    left_out: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         head = f"{'variant':<10}{'width':>7}{'params':>13}{'MACs':>15}{'bytes':>13}"
@@ -165,20 +215,26 @@ class ExportReport:
             found = variant.verification
             lines.append(
                 f"{variant.name:<10}{variant.width:>7.3g}{variant.params:>13,}{variant.macs:>15,}"
-                f"{variant.tflite_bytes:>13,}{found.accuracy_keras:>9.2%}{found.accuracy_tflite:>9.2%}"
+                f"{variant.tflite_bytes:>13,}{found.score_keras:>9.4g}{found.score_tflite:>9.4g}"
                 f"{found.top1_agreement:>9.2%}{found.mean_difference:>9.2g}"
             )
+            if not found.passed:
+                where = "not in the bundle" if variant.name in self.left_out else "kept as asked"
+                lines.append(f"{variant.name:<10} strays ({where}): {'; '.join(found.reasons)}")
+            elif found.note:
+                lines.append(f"{variant.name:<10} {found.note}")
         return "\n".join([*lines, f"{self.path}: {self.bundle_bytes:,} bytes"])
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as plain data."""
-        return {**asdict(self), "variants": [variant.to_json() for variant in self.variants]}
+        variants = [variant.to_json() for variant in self.variants]
+        return {**asdict(self), "variants": variants, "left_out": list(self.left_out)}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "ExportReport":
         """Read what `to_json` wrote."""
         variants = tuple(VariantReport.from_json(variant) for variant in data["variants"])
-        return cls(**{**data, "variants": variants})
+        return cls(**{**data, "variants": variants, "left_out": tuple(data["left_out"])})
 
 
 def export(
@@ -186,11 +242,11 @@ def export(
     path: str | os.PathLike[str],
     options: ConversionOptions | None = None,
     *,
-    samples: np.ndarray,
+    samples: Arrays,
     test: Labelled,
-    labels: Sequence[str] | None = None,
+    labels: Labels = None,
     variants_dir: str | os.PathLike[str] | None = None,
-    tolerance: Tolerance | None = None,
+    checks: Checks | None = None,
     progress: Progress | None = None,
     **changes: Any,
 ) -> ExportReport:
@@ -200,19 +256,21 @@ def export(
         net: The elastic network.
         path: The bundle to write, in an existing folder; its name without the suffix names the network.
         options: How to convert; `ConversionOptions(strip=True)` unless given.
-        samples: Training images as raw pixels, `[count, height, width, channels]`, for calibration.
-        test: Images and labels to verify every variant on.
-        labels: One text per class, for the bundle.
+        samples: Training samples as `convert` takes them, for calibration.
+        test: What to verify every variant on.
+        labels: One text per class, for the bundle; of several outputs a dict by name.
         variants_dir: Folder that also gets each variant as `NAME.tflite`; none unless given.
-        tolerance: Bounds to use instead of the scheme's.
+        checks: How a variant is judged, and what becomes of one that strays: it is left out of the bundle unless
+            said otherwise.
         progress: Called as `progress(name, done, total)` after each variant.
-        **changes: Fields of `ConversionOptions`, instead of or on top of `options`.
+        **changes: Fields of `ConversionOptions` or `Checks`, instead of or on top of those given.
 
     Returns:
         What was written, with each variant's costs, size and verification.
 
     Raises:
-        VerificationError: A variant strays from its Keras model by more than the tolerance.
+        VerificationError: Every variant strays from its Keras model by more than the tolerance, or one does and
+            `strays="stop"`.
         ConversionError: A rung cannot be converted.
         PackError: The variants cannot be packed.
         OSError: A file cannot be written.
@@ -222,26 +280,34 @@ def export(
     """
     from tfelastic.files import write_atomically
 
-    options = replace(options or STRIPPED, **changes)
+    checks, options = _divided(checks, options, changes)
     reports, packables, widest = [], [], None
     for done, name in enumerate(net.names, start=1):
         report, tflite = export_variant(
-            net, name, options, samples=samples, test=test, widest=widest, tolerance=tolerance
+            net, name, options, samples=samples, test=test, widest=widest, checks=checks
         )
+        if checks.strays == "stop":
+            report.require_agreement()
         widest = widest or tflite
         if variants_dir is not None:
             Path(variants_dir).mkdir(parents=True, exist_ok=True)
             write_atomically(Path(variants_dir) / f"{name}.tflite", tflite)
         reports.append(report)
-        packables.append(report.packable(tflite))
+        if report.verification.passed or checks.strays == "keep":
+            packables.append(report.packable(tflite))
         if progress is not None:
             progress(name, done, len(net.names))
-    written = write_bundle(path, packables, name=Path(path).stem, labels=labels)
+    if not packables:
+        reports[0].require_agreement()
+    interface = interface_of(reports[0], labels=labels)
+    written = write_bundle(path, packables, name=Path(path).stem, interface=interface)
+    packed = {variant.name for variant in packables}
     return ExportReport(
         path=str(path),
         bundle_bytes=written.bundle_bytes,
         sha256=written.sha256,
         variants=tuple(reports),
+        left_out=tuple(report.name for report in reports if report.name not in packed),
     )
 
 
@@ -250,10 +316,10 @@ def export_variant(
     name: str,
     options: ConversionOptions | None = None,
     *,
-    samples: np.ndarray,
+    samples: Arrays,
     test: Labelled,
     widest: bytes | None = None,
-    tolerance: Tolerance | None = None,
+    checks: Checks | None = None,
     **changes: Any,
 ) -> tuple[VariantReport, bytes]:
     """Cut one rung out, convert it, give it the widest's kernels, and verify it on the test data.
@@ -262,66 +328,125 @@ def export_variant(
         net: The elastic network.
         name: The rung's name.
         options: How to convert; `ConversionOptions(strip=True)` unless given.
-        samples: Training images as raw pixels, `[count, height, width, channels]`, for calibration.
-        test: Images and labels to verify on.
+        samples: Training samples as `convert` takes them, for calibration.
+        test: What to verify on.
         widest: The widest rung's .tflite, exported by the same scheme, whose kernels to share; without
             it the file keeps its own.
-        tolerance: Bounds to use instead of the scheme's.
-        **changes: Fields of `ConversionOptions`, instead of or on top of `options`.
+        checks: How it is judged.
+        **changes: Fields of `ConversionOptions` or `Checks`, instead of or on top of those given.
 
     Returns:
-        The report, and the .tflite file's bytes.
+        The report, and the .tflite file's bytes. A file that strays from its Keras model does not raise here:
+        `report.verification.passed` says so, and `report.require_agreement()` raises.
 
     Raises:
-        VerificationError: The file strays from the Keras model by more than the tolerance.
         ConversionError: The rung cannot be converted.
+        VerificationError: Nothing can be compared.
     """
     from tfelastic import cost
 
-    options = replace(options or STRIPPED, **changes)
+    checks, options = _divided(checks, options, changes)
     model, rung = net.cut(name), net.ladder.rung(name)
     tflite, sharing = convert(model, options, samples=samples), None
     if widest is not None:
         tflite, sharing = share_kernels(tflite, widest, shared_kernels(net, name))
+    inputs, targets = _test_data(test)
     found = verify(
         model,
         tflite,
-        test.images,
-        test.labels,
+        inputs,
+        targets,
         scheme=options.scheme,
         target=options.target,
-        tolerance=tolerance,
+        tolerance=checks.tolerance,
+        metric=checks.metric,
     )
-    if not found.passed:
-        raise VerificationError(
-            f"variant {name!r}, converted by scheme {options.scheme!r}, strays from its Keras model. On {found}. "
-            "Pass more or more typical samples=, recalibrate BatchNorm before exporting, train longer, "
-            "try scheme 'int16x8' or 'dynamic', or accept it with a wider tolerance="
-        )
-    return _report(rung, options, cost(model), tflite, found, sharing), tflite
-
-
-def _report(
-    rung: "Rung",
-    options: ConversionOptions,
-    spent: "Cost",
-    tflite: bytes,
-    found: Verification,
-    sharing: Sharing | None,
-) -> VariantReport:
+    signature, spent = Signature.of(model), cost(model)
     measured = measure_arena(tflite) if get_target(options.target).tflm else None
-    return VariantReport(
-        name=rung.name,
+    report = VariantReport(
+        name=name,
         width=rung.width,
         scheme=options.scheme,
         params=spent.params,
         macs=spent.macs,
         tflite_bytes=len(tflite),
         verification=found,
+        inputs=_input_specs(signature, samples),
+        outputs=_output_specs(signature, tflite, found),
         sharing=sharing,
         plan=_variant_plan(rung.plan),
         peak_bytes=get_scheme(options.scheme).activation_bytes * spent.peak_bytes,
         arena_bytes=measured.arena_bytes if measured else None,
+    )
+    return report, tflite
+
+
+def interface_of(report: VariantReport, *, labels: Labels = None) -> Interface:
+    """Return the interface of the bundle that a variant goes into, for `write_bundle`.
+
+    Args:
+        report: Any variant's.
+        labels: One text per class; of several outputs a dict by name.
+
+    Raises:
+        PackError: There is no output of a name in `labels`, or there are labels but several outputs.
+    """
+    names = [spec.name for spec in report.outputs]
+    if labels is not None and not isinstance(labels, Mapping):
+        if len(names) > 1:
+            raise PackError(f"labels of several outputs are a dict by name: {', '.join(names)}")
+        labels = {names[0]: labels}
+    if unknown := sorted(set(labels or ()) - set(names)):
+        raise PackError(f"labels: no output {unknown[0]!r}; there are {', '.join(names)}")
+    found = {name: tuple(texts) for name, texts in (labels or {}).items()}
+    return Interface(
+        inputs=report.inputs,
+        outputs=tuple(replace(spec, labels=found.get(spec.name)) for spec in report.outputs),
+        score=ScoreSpec(report.verification.metric, report.verification.higher_is_better),
+    )
+
+
+def _divided(
+    checks: Checks | None, options: ConversionOptions | None, changes: dict[str, Any]
+) -> tuple[Checks, ConversionOptions]:
+    """Return checks and options with the changes that belong to each."""
+    of_checks = {name: changes.pop(name) for name in Checks.__dataclass_fields__ if name in changes}
+    return replace(checks or Checks(), **of_checks), replace(options or STRIPPED, **changes)
+
+
+def _test_data(test: Any) -> tuple[Any, Any]:
+    if hasattr(test, "inputs"):
+        return test.inputs, test.targets
+    return test.images, test.labels
+
+
+def _input_specs(signature: Signature, samples: Arrays) -> tuple[InputSpec, ...]:
+    arrays = signature.arrays(samples, error=CalibrationError, what="calibration samples")
+    images = takes_images(signature, arrays)
+    return tuple(
+        InputSpec(port.name, (1, *port.shape), "image" if image else "values")
+        for port, image in zip(signature.inputs, images, strict=True)
+    )
+
+
+def _output_specs(
+    signature: Signature, tflite: bytes, found: Verification
+) -> tuple[OutputSpec, ...]:
+    classes = "accuracy" in found.metric
+    specs = []
+    for port, operator in zip(signature.outputs, output_operators(tflite), strict=True):
+        kind = "logits" if classes else "values"
+        if operator == "SOFTMAX" or (classes and operator == "LOGISTIC"):
+            kind = "probabilities"
+        specs.append(OutputSpec(port.name, (1, *port.shape), kind))
+    return tuple(specs)
+
+
+def _advice(scheme: str) -> str:
+    others = " or ".join(repr(name) for name in ("int16x8", "dynamic", "float32") if name != scheme)
+    return (
+        "Pass more or more typical samples=, scaled as the network was trained on them; recalibrate BatchNorm "
+        f"before exporting; train longer; try scheme {others}; or accept it with a wider tolerance="
     )
 
 

@@ -4,12 +4,16 @@ The converter's own idea of success is wider than a device's: it will, for insta
 any weights.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from tflite_export.errors import ConversionError
+from tflite_export.keras_models import Port, Signature
+from tflite_export.quantize.post_training import QuantizationSettings
 from tflite_export.quantize.scheme import RAW_PIXEL_QUANTIZATION, Scheme
 from tflite_export.runtimes import TARGETS, LiteModel, Target
-from tflite_export.tflite import Summary, operators, summarize
+from tflite_export.tflite import Summary, Tensor, operators, summarize
 
 # The ways in which a network keeps its weights outside the file, or its state between runs.
 STATEFUL_OPERATORS = frozenset({"VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE", "CALL_ONCE"})
@@ -29,9 +33,10 @@ SMALL_CONSTANTS_BYTES = 1 << 16
 
 def guard(
     tflite: bytes,
+    settings: QuantizationSettings,
     *,
-    scheme: Scheme,
-    image_shape: tuple[int, ...],
+    signature: Signature,
+    images: Sequence[bool],
     kernel_values: int,
     target: Target = TARGETS["phone"],
 ) -> None:
@@ -39,8 +44,9 @@ def guard(
 
     Args:
         tflite: The file's bytes.
-        scheme: The scheme it was converted by.
-        image_shape: `(height, width, channels)` of its input.
+        settings: How it was converted.
+        signature: What the Keras model takes and gives.
+        images: For each input whether it takes raw pixels.
         kernel_values: Number of values in the Keras model's kernels.
         target: What it must run on.
 
@@ -49,13 +55,15 @@ def guard(
     """
     summary = summarize(tflite)
     _guard_operators(summary, target)
-    if scheme.integer_only:
-        _guard_integers(tflite, scheme)
-    _guard_input(summary, scheme, image_shape)
-    _guard_weights(summary, scheme, kernel_values)
-    black = np.zeros((1, *image_shape), np.uint8)
-    if not np.isfinite(LiteModel(tflite).logits(black)).all():
-        raise ConversionError("the converted file returns NaN or infinity for a black image")
+    if settings.scheme.integer_only:
+        _guard_integers(tflite, settings.scheme)
+    _guard_interface(summary, settings, signature, images)
+    _guard_weights(summary, settings.scheme, kernel_values)
+    zeros = [np.zeros((1, *port.shape), np.uint8) for port in signature.inputs]
+    if not all(np.isfinite(each).all() for each in LiteModel(tflite).outputs(zeros)):
+        raise ConversionError(
+            "the converted file returns NaN or infinity for an input of zeros (of an image, a black one)"
+        )
 
 
 def _guard_operators(summary: Summary, target: Target) -> None:
@@ -99,28 +107,36 @@ def _guard_integers(tflite: bytes, scheme: Scheme) -> None:
         )
 
 
-def _guard_input(summary: Summary, scheme: Scheme, image_shape: tuple[int, ...]) -> None:
-    if len(summary.inputs) != 1 or len(summary.outputs) != 1:
+def _guard_interface(
+    summary: Summary, settings: QuantizationSettings, signature: Signature, images: Sequence[bool]
+) -> None:
+    expected = [(1, *port.shape) for port in signature.inputs]
+    found = [each.shape for each in summary.inputs]
+    outputs = [each.shape for each in summary.outputs]
+    if found != expected or len(outputs) != len(signature.outputs) or -1 in sum(outputs, ()):
         raise ConversionError(
-            f"expected one input and one output, got {len(summary.inputs)} and "
-            f"{len(summary.outputs)}"
+            f"expected static inputs {expected} and {len(signature.outputs)} static outputs, got {found} and "
+            f"{outputs}"
         )
-    source, result = summary.inputs[0], summary.outputs[0]
-    if source.shape != (1, *image_shape) or -1 in result.shape:
+    for port, source, image in zip(signature.inputs, summary.inputs, images, strict=True):
+        _guard_input(port, source, settings, image)
+    for result in summary.outputs:
+        if result.dtype != settings.output_type:
+            raise ConversionError(
+                f"expected {settings.output_type} outputs, got {result.dtype}: {result.name!r}"
+            )
+
+
+def _guard_input(port: Port, source: Tensor, settings: QuantizationSettings, image: bool) -> None:
+    expected = "int32" if port.holds_indices else settings.input_type
+    if source.dtype != expected:
         raise ConversionError(
-            f"expected a static input {(1, *image_shape)} and a static output, got {source.shape} "
-            f"and {result.shape}"
+            f"input {port.name!r} should be {expected}, the file has {source.dtype}"
         )
-    if (source.dtype, result.dtype) != (scheme.io_dtype, scheme.io_dtype):
+    found, pixels = (source.scale, source.zero_point), RAW_PIXEL_QUANTIZATION.get(source.dtype)
+    if image and pixels is not None and found != pixels:
         raise ConversionError(
-            f"scheme {scheme.name!r} has {scheme.io_dtype} input and output, got {source.dtype} "
-            f"and {result.dtype}"
-        )
-    found = (source.scale, source.zero_point)
-    if scheme.integer_only and found != RAW_PIXEL_QUANTIZATION:
-        raise ConversionError(
-            f"raw pixels need input scale and zero point {RAW_PIXEL_QUANTIZATION}, the converter "
-            f"chose {found}"
+            f"raw pixels need input scale and zero point {pixels}, the converter chose {found}"
         )
 
 

@@ -19,10 +19,13 @@ class ConversionOptions:
             which old forks of TFLM need.
         strip: Whether to leave out names, metadata and the named entry point.
         tuning: How long and how fast scheme `"int8-qat"` trains; no other scheme reads it.
+        input_type: Type of the file's inputs where it is not the scheme's own: `"float32"`, `"int8"`, `"uint8"`
+            or `"int16"`; a float32 input of an integer scheme is quantized inside the file.
+        output_type: The same of its outputs.
         seed: Decides which of the samples calibrate, and the order of training.
 
     Raises:
-        SchemeError: The scheme or the target is unknown.
+        SchemeError: The scheme or the target is unknown, or the scheme has no inputs or outputs of a type.
     """
 
     scheme: str = "int8"
@@ -30,8 +33,12 @@ class ConversionOptions:
     per_channel_dense: bool = True
     strip: bool = False
     tuning: Tuning | None = None
+    input_type: str | None = None
+    output_type: str | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
-        get_scheme(self.scheme)
+        scheme = get_scheme(self.scheme)
+        for asked in (self.input_type, self.output_type):
+            scheme.io_type(asked)
         get_target(self.target)

@@ -51,6 +51,11 @@ if TYPE_CHECKING:
     "--tolerance", default=1.0, show_default=True, help="Times the scheme's bounds of verification."
 )
 @click.option(
+    "--strict",
+    is_flag=True,
+    help="Stop at a variant that strays from Keras, instead of leaving it out.",
+)
+@click.option(
     "--variants", metavar="FOLDER", help="Write each variant here as NAME.tflite as well."
 )
 @click.option("--seed", default=0, show_default=True, help="Says which images calibrate.")
@@ -59,7 +64,7 @@ def command(model: str, as_json: bool, **options: Any) -> None:
     """Convert every rung of MODEL.keras, verify each against Keras, and pack them into one bundle.
 
     A model that is not elastic becomes a bundle of one variant. A variant that strays from Keras by
-    more than the scheme allows stops the export, and nothing is written.
+    more than the scheme allows is reported and left out; --strict stops there, and writes nothing.
 
     \b
     tfelastic export elastic.keras -o net.elastic --data cifar10
@@ -85,6 +90,7 @@ def command(model: str, as_json: bool, **options: Any) -> None:
         labels=dataset.classes_of(),
         variants_dir=request.variants,
         tolerance=scaled(tx.SCHEMES[request.scheme].tolerance, request.tolerance),
+        strays="stop" if request.strict else "leave out",
         seed=request.seed,
     )
     if as_json:
@@ -104,6 +110,7 @@ class _Request:
     per_channel_dense: bool
     calibration: int
     tolerance: float
+    strict: bool
     variants: str | None
     seed: int
 

@@ -14,6 +14,8 @@ from keras import layers
 from tflite_export.convert import convert
 from tflite_export.errors import BackendError, CalibrationError, ConversionError, SchemeError
 from tflite_export.guards import guard
+from tflite_export.keras_models import Port, Signature
+from tflite_export.quantize.post_training import QuantizationSettings
 from tflite_export.quantize.scheme import SCHEMES, get_scheme
 from tflite_export.runtimes import TARGETS, get_target, predict
 from tflite_export.tflite import kernels, summarize
@@ -83,11 +85,6 @@ def test_an_unknown_scheme_is_refused_before_anything_is_done(nets):
         convert(nets["plain"], scheme="int4")
 
 
-def _two_inputs():
-    first, second = keras.Input((4,)), keras.Input((4,))
-    return keras.Model([first, second], layers.Add()([first, second]))
-
-
 def _open_size():
     image = keras.Input((None, None, 3))
     return keras.Model(image, layers.GlobalAveragePooling2D()(image))
@@ -96,7 +93,6 @@ def _open_size():
 @pytest.mark.parametrize(
     ("make", "told"),
     [
-        (_two_inputs, "2 and 1"),
         (_open_size, "every size fixed"),
         (lambda: keras.Sequential([layers.Dense(3)], name="lazy"), "'lazy' has no input"),
     ],
@@ -141,8 +137,18 @@ def _tensorflow_file(function, *, ops=(), holds=None) -> bytes:
     return converter.convert()
 
 
-def _guard(tflite: bytes, kernel_values: int = 4) -> None:
-    guard(tflite, scheme=SCHEMES["float32"], image_shape=(4,), kernel_values=kernel_values)
+def _guard(
+    tflite: bytes, *, scheme="float32", shape=(4,), kernel_values=4, image=False, target="phone"
+) -> None:
+    port = Port("input", shape, "float32")
+    guard(
+        tflite,
+        QuantizationSettings.of(SCHEMES[scheme]),
+        signature=Signature("net", (port,), (port,)),
+        images=[image],
+        kernel_values=kernel_values,
+        target=TARGETS[target],
+    )
 
 
 def test_a_file_whose_weights_stayed_outside_is_refused():
@@ -173,20 +179,15 @@ def test_a_file_that_returns_nan_is_refused():
 
 def test_a_file_with_too_few_bytes_for_its_weights_is_refused(converted):
     with pytest.raises(ConversionError, match="weights are missing"):
-        guard(
-            converted("plain", "int8"),
-            scheme=SCHEMES["int8"],
-            image_shape=IMAGE_SHAPE,
-            kernel_values=100_000,
-        )
+        _guard(converted("plain", "int8"), scheme="int8", shape=IMAGE_SHAPE, kernel_values=100_000)
 
 
 def test_a_file_with_too_many_bytes_for_its_weights_is_refused(converted):
     with pytest.raises(ConversionError, match="more than once"):
-        guard(
+        _guard(
             bytes(converted("plain", "int8")),
-            scheme=SCHEMES["int8"],
-            image_shape=IMAGE_SHAPE,
+            scheme="int8",
+            shape=IMAGE_SHAPE,
             kernel_values=-100_000,
         )
 
@@ -195,13 +196,7 @@ def test_an_operator_that_the_target_lacks_is_named():
     tflite = _tensorflow_file(lambda x: tf.nn.gelu(x, approximate=True) + tf.raw_ops.Pow(x=x, y=x))
     summary = summarize(tflite)
     with pytest.raises(ConversionError, match=r"'tflm' cannot run .*POW"):
-        guard(
-            tflite,
-            scheme=SCHEMES["float32"],
-            image_shape=(4,),
-            kernel_values=4,
-            target=TARGETS["tflm"],
-        )
+        _guard(tflite, target="tflm")
     assert set(summary.operators) <= TARGETS["phone"].operators
 
 
@@ -226,19 +221,18 @@ def test_old_forks_of_tflm_get_one_scale_per_dense_kernel(nets, images, converte
 
 @pytest.mark.parametrize(
     ("scheme", "image_shape", "told"),
-    [("float32", IMAGE_SHAPE, "float32 input"), ("int8", (8, 8, 3), "static input")],
+    [("float32", IMAGE_SHAPE, "should be float32"), ("int8", (8, 8, 3), "static inputs")],
 )
 def test_a_file_of_another_type_or_size_is_refused(converted, scheme, image_shape, told):
     with pytest.raises(ConversionError, match=told):
-        guard(converted("plain"), scheme=SCHEMES[scheme], image_shape=image_shape, kernel_values=1)
+        _guard(converted("plain"), scheme=scheme, shape=image_shape, kernel_values=1)
 
 
 def test_without_the_two_set_pixels_the_input_range_guard_fails(nets, images, monkeypatch):
     # The package's attribute `convert` is the function, so the module comes from the import system.
     module = importlib.import_module("tflite_export.convert")
-    monkeypatch.setattr(
-        module, "representative", lambda samples, **options: samples[:20].astype(np.float32)
-    )
+    taken = lambda arrays, **options: [array[:20].astype(np.float32) for array in arrays]  # noqa: E731
+    monkeypatch.setattr(module, "representative", taken)
     with pytest.raises(ConversionError, match=r"scale and zero point \(1.0, -128\)"):
         convert(nets["plain"], scheme="int8", samples=images)
 

@@ -21,6 +21,10 @@ TIGHT = {
 LOOSE = Tolerance(mean_difference=10, max_difference=10, top1_agreement=0, accuracy_drop=1)
 
 
+def _compare(expected, received, labels, *, tolerance=LOOSE):
+    return compare([expected], [received], labels, names=["logits"], tolerance=tolerance)
+
+
 @pytest.mark.parametrize(
     ("kind", "scheme"),
     [
@@ -40,7 +44,7 @@ def test_law_10_keras_and_tflite_agree(nets, converted, images, labels, kind, sc
         tolerance=TIGHT.get(scheme),
     )
     assert found.passed, str(found)
-    assert found.accuracy_keras > 0.6
+    assert found.score_keras > 0.6
     assert found.mean_difference < found.max_difference
 
 
@@ -54,7 +58,7 @@ def test_one_wrong_kernel_value_fails_a_float_file(build, converted, images, lab
         wrong, converted("residual", "float32"), images, labels["residual"], scheme="float32"
     )
     assert not found.passed
-    assert "of the logits' scale" in found.reasons[0]
+    assert "of the outputs' scale" in found.reasons[0]
 
 
 @pytest.mark.parametrize("kind", ["plain", "residual", "flatten"])
@@ -71,12 +75,12 @@ def test_one_wrong_channel_fails_an_int8_file(build, converted, images, labels, 
 def test_figures_worked_by_hand():
     expected = np.array([[0, 1], [2, 1], [4, 1], [6, 1]], np.float32)
     received = expected + np.array([[0, 0], [0, 0], [0, 0], [-6, 0]], np.float32)
-    found = compare(expected, received, np.array([1, 0, 1, 1]), tolerance=LOOSE)
+    found = _compare(expected, received, np.array([1, 0, 1, 1]))
     # The mean is 2; the deviations -2, 0, 2, 4 and four times -1 have the mean square 28 / 8.
-    assert found.logits_scale == pytest.approx(3.5**0.5)
+    assert found.outputs[0].scale == pytest.approx(3.5**0.5)
     assert found.max_difference == pytest.approx(6 / 3.5**0.5)
     assert found.mean_difference == pytest.approx(6 / 8 / 3.5**0.5)
-    assert (found.top1_agreement, found.accuracy_keras, found.accuracy_tflite) == (0.75, 0.5, 0.75)
+    assert (found.top1_agreement, found.score_keras, found.score_tflite) == (0.75, 0.5, 0.75)
     assert found.passed
 
 
@@ -85,15 +89,15 @@ def test_figures_worked_by_hand():
     [
         ({"mean_difference": 0.1}, "mean difference"),
         ({"max_difference": 0.1}, "largest difference"),
-        ({"top1_agreement": 0.9}, "same class on 50.00%"),
-        ({"accuracy_drop": 0.1}, "accuracy 50.00%"),
+        ({"top1_agreement": 0.9}, "same class for 50.00%"),
+        ({"accuracy_drop": 0.1}, "accuracy 50.00% against"),
     ],
 )
 def test_each_bound_alone_can_fail(bound, told):
-    expected = np.array([[0, 1], [1, 0]], np.float32)
-    received = np.array([[1, 0], [1, 0]], np.float32)
+    expected = np.tile(np.array([[0, 1], [1, 0]], np.float32), (100, 1))
+    received = np.tile(np.array([[1, 0], [1, 0]], np.float32), (100, 1))
     tolerance = Tolerance(**{**LOOSE.to_json(), **bound})
-    found = compare(expected, received, np.array([1, 0]), tolerance=tolerance)
+    found = _compare(expected, received, np.tile([1, 0], 100), tolerance=tolerance)
     assert len(found.reasons) == 1
     assert told in found.reasons[0]
     assert "FAILED" in str(found)
@@ -101,7 +105,7 @@ def test_each_bound_alone_can_fail(bound, told):
 
 def test_a_verification_comes_back_from_json():
     logits = np.array([[0.0, 1.0], [1.0, 0.5]], np.float32)
-    found = compare(logits, logits, np.array([1, 1]), tolerance=LOOSE)
+    found = _compare(logits, logits, np.array([1, 1]))
     data = json.loads(json.dumps(found.to_json()))
     assert data["passed"] is True
     assert Verification.from_json(data) == found
@@ -128,15 +132,17 @@ def test_a_file_that_tflm_cannot_run_fails_for_that_target_alone(nets, images, l
 
 def test_a_crash_of_tflm_is_a_report(converted, images, monkeypatch):
     monkeypatch.setattr(tflm, "_INFERENCE", "import os; os.kill(os.getpid(), 11)")
-    found = compare_tflm(converted("plain"), images[:2])
+    found = compare_tflm(converted("plain"), [images[:2]])
     assert (found.count, found.within_one_step) == (0, 0)
     assert "crashed (signal 11)" in found.failure
 
 
 def test_a_tflm_that_computes_something_else_fails(converted, images, monkeypatch):
     right = tflm.run
-    monkeypatch.setattr(tflm, "run", lambda *given: right(*given) + np.int8(2))
-    found = compare_tflm(converted("plain"), images[:20])
+    monkeypatch.setattr(
+        tflm, "run", lambda *given: tuple(each + np.int8(2) for each in right(*given))
+    )
+    found = compare_tflm(converted("plain"), [images[:20]])
     assert found.within_one_step < 0.1
     assert found.max_steps >= 2
 
@@ -145,15 +151,15 @@ def test_what_cannot_be_compared_is_an_error():
     logits = np.eye(2, dtype=np.float32)
     labels = np.array([0, 1])
     with pytest.raises(VerificationError, match="dead"):
-        compare(np.ones((2, 2), np.float32), logits, labels, tolerance=LOOSE)
+        _compare(np.ones((2, 2), np.float32), logits, labels)
     with pytest.raises(VerificationError, match="NaN"):
-        compare(logits, logits * np.nan, labels, tolerance=LOOSE)
+        _compare(logits, logits * np.nan, labels)
     with pytest.raises(VerificationError, match=r"\(2, 2\)"):
-        compare(logits, logits[:, :1], labels, tolerance=LOOSE)
+        _compare(logits, logits[:, :1], labels)
 
 
 def test_images_and_labels_must_fit(nets, converted, images, labels):
-    with pytest.raises(VerificationError, match="200 images and 3 labels"):
+    with pytest.raises(VerificationError, match="200 samples and 3 labels"):
         verify(nets["plain"], converted("plain"), images, labels["plain"][:3])
 
 

@@ -19,8 +19,8 @@ from tflite_export.tflite import summarize
 ARENA_MARGIN = 0.1
 """What is added to a measured arena: kernels tuned for a processor may want scratch memory of their own."""
 ARENA_STEP = 256
-IMAGES = 8
-"""Random images on which a re-rooted variant must answer as the bundle's own."""
+SAMPLES = 8
+"""Random samples on which a re-rooted variant must answer as the bundle's own."""
 
 
 @dataclass(frozen=True)
@@ -170,15 +170,18 @@ def _with_margin(arena_bytes: int) -> int:
 
 def _verify(placed: Placed, bundle: Bundle) -> None:
     """Compare a variant as it will run with the bundle's own, to the last bit."""
-    rng = np.random.default_rng(0)
-    dtype = placed.variant.inputs[0].dtype
-    low, high = (-128, 128) if dtype == "int8" else (0, 256)
-    shape = (IMAGES, *bundle.manifest.inputs[0].shape[1:])
-    images = rng.integers(low, high, shape).astype(dtype)
-    name = placed.variant.name
+    rng, name = np.random.default_rng(0), placed.variant.name
     own, embedded = LiteModel(bundle.model(name)), LiteModel(placed.model)
-    if not all(np.array_equal(embedded.run(image), own.run(image)) for image in images):
+    samples = [
+        own.encode([rng.integers(0, 256, shape[1:]) for shape in own.input_shapes])
+        for _ in range(SAMPLES)
+    ]
+    if not all(
+        np.array_equal(left, right)
+        for sample in samples
+        for left, right in zip(embedded.run(sample), own.run(sample), strict=True)
+    ):
         raise VerificationError(
             f"variant {name!r} answers otherwise without its names than the bundle's own on "
-            f"{IMAGES} random images; please report it"
+            f"{SAMPLES} random samples; please report it"
         )

@@ -20,7 +20,8 @@ from tfelastic.cost import (
 from tfelastic.graph import LayerGraph, Step, Tensor, trace
 from tfelastic.plan import Selection
 from tflite_export.errors import ConversionError
-from tflite_export.quantize.post_training import require_tensorflow_backend, run_converter
+from tflite_export.keras_models import require_tensorflow_backend
+from tflite_export.quantize.post_training import QuantizationSettings, run_converter
 from tflite_export.quantize.scheme import Scheme
 from tflite_export.stderr import capture_stderr
 from tflite_export.tflite import split
@@ -248,7 +249,7 @@ def _convert(batch: Sequence[Microbenchmark], scheme: Scheme) -> dict[BenchmarkP
     converter = tf.lite.TFLiteConverter.from_concrete_functions([function])
     tflite = run_converter(
         converter,
-        scheme,
+        QuantizationSettings.of(scheme),
         samples=lambda: [samples],
         what="the operations of the model, one by one,",
     )

@@ -1,17 +1,20 @@
 """Representative samples: what the converter watches to set the activations' ranges.
 
-The input contract fixes the input's range before any sample is seen. A device feeds raw pixels, and
+The contract of an image fixes the input's range before any sample is seen. A device feeds raw pixels, and
 the file takes them as `uint8 - 128`, which is scale 1 and zero point -128, which is exactly the
 range 0..255. The converter takes that range from the samples, and few sets of photographs hold both
 a 0 and a 255. So the darkest value of the whole set is set to 0 and the brightest to 255: two
 values change, by as little as any choice of two could change them, and the range of every later
 activation stays what real images make it. (A black and a white image would also do, and could
-stretch every range in the net.)
+stretch every range in the net.) The range of any other input is that of its samples.
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 
 from tflite_export.errors import CalibrationError
+from tflite_export.keras_models import Signature
 
 DEFAULT_COUNT = 256
 """Samples drawn when the caller offers more; the converter runs each through its slow kernels."""
@@ -19,38 +22,56 @@ DEFAULT_COUNT = 256
 DARKEST, BRIGHTEST = 0.0, 255.0
 
 
-def representative(
-    samples: np.ndarray, *, image_shape: tuple[int, ...], count: int = DEFAULT_COUNT, seed: int = 0
-) -> np.ndarray:
-    """Draw calibration samples that cover the whole range of raw pixels.
+def takes_images(signature: Signature, arrays: Sequence[np.ndarray] | None) -> tuple[bool, ...]:
+    """Return for each input whether it is an image of raw pixels, as its shape and its samples have it.
+
+    An image has three axes, the last one of 1, 3 or 4 channels, and values that pixels may have: uint8, or from 0
+    to 255 with some above 1. Anything else is real values.
 
     Args:
-        samples: Raw pixels 0..255, uint8 or float `[samples, height, width, channels]`.
-        image_shape: What the model takes: `(height, width, channels)`.
+        signature: What the model takes.
+        arrays: One array of samples per input, where there are any.
+    """
+    images = [port.may_be_image for port in signature.inputs]
+    if arrays is not None:
+        images = [
+            image and _may_be_pixels(each) for image, each in zip(images, arrays, strict=True)
+        ]
+    return tuple(images)
+
+
+def representative(
+    arrays: Sequence[np.ndarray],
+    *,
+    images: Sequence[bool],
+    count: int = DEFAULT_COUNT,
+    seed: int = 0,
+) -> tuple[np.ndarray, ...]:
+    """Draw calibration samples; those of an image cover the whole range of raw pixels.
+
+    Args:
+        arrays: One array `[samples, ...]` per input.
+        images: For each input whether it is an image of raw pixels 0..255.
         count: How many to draw, without repetition; all of them where there are no more.
         seed: Decides the draw.
 
     Returns:
-        float32 `[count, height, width, channels]` with smallest value 0 and largest 255.
+        float32 `[count, ...]` per input, an image with smallest value 0 and largest 255.
 
     Raises:
-        CalibrationError: The samples are missing, of another shape, or not raw pixels.
+        CalibrationError: The samples are no numbers, not finite, or not raw pixels where these are due.
     """
-    samples = np.asarray(samples)
-    if samples.ndim == 0 or samples.shape[1:] != image_shape or len(samples) == 0:
-        raise CalibrationError(
-            f"calibration samples must have the shape [count, {', '.join(map(str, image_shape))}] "
-            f"with at least one sample, got {list(samples.shape)}"
-        )
-    if samples[0].size < 2:
-        raise CalibrationError(
-            "calibration needs at least two values in a sample, to span the range"
-        )
     if count < 1:
         raise CalibrationError(f"count must be at least 1, got {count}")
-    _check_raw_pixels(samples)
-    chosen = np.random.default_rng(seed).permutation(len(samples))[:count]
-    return cover_raw_range(samples[np.sort(chosen)])
+    chosen = np.sort(np.random.default_rng(seed).permutation(len(arrays[0]))[:count])
+    drawn = []
+    for array, image in zip(arrays, images, strict=True):
+        if image:
+            _check_raw_pixels(array)
+            drawn.append(cover_raw_range(array[chosen]))
+        else:
+            drawn.append(_finite(array[chosen]))
+    return tuple(drawn)
 
 
 def cover_raw_range(samples: np.ndarray) -> np.ndarray:
@@ -64,7 +85,25 @@ def cover_raw_range(samples: np.ndarray) -> np.ndarray:
     return covered
 
 
+def _may_be_pixels(samples: np.ndarray) -> bool:
+    if samples.dtype == np.uint8 or not np.issubdtype(samples.dtype, np.number):
+        return samples.dtype == np.uint8
+    return bool(samples.min() >= DARKEST and 1.0 < samples.max() <= BRIGHTEST)
+
+
+def _finite(samples: np.ndarray) -> np.ndarray:
+    if samples.dtype.kind not in "iufb":
+        raise CalibrationError(f"calibration samples must be numbers, got {samples.dtype}")
+    if not np.isfinite(samples).all():
+        raise CalibrationError("calibration samples hold NaN or infinity")
+    return samples.astype(np.float32)
+
+
 def _check_raw_pixels(samples: np.ndarray) -> None:
+    if samples[0].size < 2:
+        raise CalibrationError(
+            "calibration needs at least two values in a sample, to span the range"
+        )
     if samples.dtype == np.uint8:
         return
     if not np.issubdtype(samples.dtype, np.floating):

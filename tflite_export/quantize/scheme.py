@@ -22,10 +22,10 @@ from typing import Any, Literal
 
 from tflite_export.errors import SchemeError
 
-IoType = Literal["float32", "int8"]
+IoType = Literal["float32", "int8", "uint8", "int16"]
 
-RAW_PIXEL_QUANTIZATION = (1.0, -128)
-"""Scale and zero point of every int8 input: the device computes `uint8 - 128` and nothing else."""
+RAW_PIXEL_QUANTIZATION = {"int8": (1.0, -128), "uint8": (1.0, 0)}
+"""Scale and zero point of an image's input: the device computes `uint8 - 128`, or nothing at all."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +76,8 @@ class Scheme:
         name: What users write: `convert(model, scheme=name)`.
         weight_bytes: Bytes of one kernel value in the file.
         activation_bytes: Bytes of one value between operations.
-        io_dtype: Type of the file's input and output tensors.
+        io_dtype: Type of the file's input and output tensors, unless another is asked for.
+        other_io_dtypes: Types that they may have instead.
         ops: The only operator sets allowed, as names in `tf.lite.OpsSet`: never SELECT_TF_OPS,
             which microcontrollers cannot run.
         calibrated: Whether representative samples are needed to set the activations' ranges.
@@ -92,6 +93,7 @@ class Scheme:
     io_dtype: IoType
     ops: tuple[str, ...]
     tolerance: Tolerance
+    other_io_dtypes: tuple[IoType, ...] = ()
     calibrated: bool = False
     optimize: bool = True
     weight_type: str | None = None
@@ -99,8 +101,21 @@ class Scheme:
 
     @property
     def integer_only(self) -> bool:
-        """Whether the file holds no floating-point tensor at all."""
+        """Whether nothing is computed in floating point."""
         return self.io_dtype == "int8"
+
+    def io_type(self, asked: str | None) -> str:
+        """Return the type of inputs or outputs: the one asked for, or the scheme's own.
+
+        Raises:
+            SchemeError: The scheme does not have it.
+        """
+        known = (self.io_dtype, *self.other_io_dtypes)
+        if asked is not None and asked not in known:
+            raise SchemeError(
+                f"scheme {self.name!r} has inputs and outputs of type {' or '.join(known)}, not {asked!r}"
+            )
+        return asked or self.io_dtype
 
     def to_json(self) -> dict[str, Any]:
         """Return the scheme as plain data."""
@@ -146,6 +161,7 @@ SCHEMES = {
             weight_bytes=1,
             activation_bytes=1,
             io_dtype="int8",
+            other_io_dtypes=("uint8", "float32"),
             ops=("TFLITE_BUILTINS_INT8",),
             calibrated=True,
             tolerance=Tolerance(mean_difference=0.1, max_difference=2.0, top1_agreement=0.9),
@@ -155,6 +171,7 @@ SCHEMES = {
             weight_bytes=1,
             activation_bytes=2,
             io_dtype="float32",
+            other_io_dtypes=("int16",),
             ops=("EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8",),
             calibrated=True,
             tolerance=Tolerance(mean_difference=0.05, max_difference=0.5, top1_agreement=0.95),
@@ -164,6 +181,7 @@ SCHEMES = {
             weight_bytes=1,
             activation_bytes=1,
             io_dtype="int8",
+            other_io_dtypes=("uint8", "float32"),
             ops=("TFLITE_BUILTINS_INT8",),
             calibrated=True,
             tuned=True,

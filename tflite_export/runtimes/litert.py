@@ -1,6 +1,7 @@
-"""Runs .tflite files through LiteRT: raw pixels in, logits out. The one module that opens its interpreter."""
+"""Runs .tflite files through LiteRT: real values in, real values out. The one module that opens its interpreter."""
 
 import os
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -41,7 +42,7 @@ def open_interpreter(tflite: bytes, *, threads: int = 1, reference: bool = False
 
 
 class LiteModel:
-    """A .tflite file with one input and one output, opened in LiteRT.
+    """A .tflite file opened in LiteRT.
 
     An interpreter is not thread-safe: give each thread a `LiteModel` of its own.
 
@@ -51,83 +52,101 @@ class LiteModel:
         reference: Whether to run TFLite's reference kernels.
 
     Raises:
-        ConversionError: LiteRT cannot open the file, or it has several inputs or outputs.
+        ConversionError: LiteRT cannot open the file.
     """
 
     def __init__(self, tflite: bytes, *, threads: int = 1, reference: bool = False) -> None:
         self._interpreter = open_interpreter(tflite, threads=threads, reference=reference)
-        inputs, outputs = (
-            self._interpreter.get_input_details(),
-            self._interpreter.get_output_details(),
-        )
-        if len(inputs) != 1 or len(outputs) != 1:
-            raise ConversionError(
-                f"expected one input and one output, the file has {len(inputs)} and {len(outputs)}"
-            )
-        self._input, self._output = inputs[0], outputs[0]
+        self._inputs = self._interpreter.get_input_details()
+        self._outputs = self._interpreter.get_output_details()
 
     @property
-    def input_shape(self) -> tuple[int, ...]:
-        """Shape of the input tensor, batch axis first."""
-        return tuple(int(size) for size in self._input["shape"])
+    def input_shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Shapes of the input tensors, batch axis first."""
+        return tuple(tuple(int(size) for size in each["shape"]) for each in self._inputs)
 
-    def encode(self, images: np.ndarray) -> np.ndarray:
-        """Turn raw pixels into the input tensor's type: for int8 that is `uint8 - 128`.
+    def encode(self, values: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
+        """Turn real values into the input tensors' types: of raw pixels, int8 is `uint8 - 128`.
 
         Args:
-            images: Raw pixels 0..255 of any numeric type and shape.
+            values: One array per input, of any numeric type and shape.
         """
-        return _quantize(np.asarray(images), self._input)
+        if len(values) != len(self._inputs):
+            raise ConversionError(f"the file has {len(self._inputs)} inputs, got {len(values)}")
+        return tuple(map(_quantize, values, self._inputs))
 
-    def run(self, encoded: np.ndarray) -> np.ndarray:
+    def run(self, encoded: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
         """Run one inference.
 
         Args:
-            encoded: What `encode` returns for one image, `[height, width, channels]`.
+            encoded: What `encode` returns for one sample, without the batch axis.
 
         Returns:
-            The output tensor as it is, `[classes]`.
+            The output tensors as they are, without the batch axis.
         """
-        self._interpreter.set_tensor(self._input["index"], encoded[np.newaxis])
+        for tensor, values in zip(self._inputs, encoded, strict=True):
+            self._interpreter.set_tensor(tensor["index"], values[np.newaxis])
         self._interpreter.invoke()
-        output: np.ndarray = self._interpreter.get_tensor(self._output["index"])[0]
-        return output
+        return tuple(self._interpreter.get_tensor(each["index"])[0] for each in self._outputs)
 
-    def logits(self, images: np.ndarray) -> np.ndarray:
-        """Return the real-valued outputs, float32 `[count, classes]`, of images of raw pixels."""
-        outputs = np.stack([self.run(self.encode(image)) for image in images])
-        scale, zero_point = self._output["quantization"]
-        if scale == 0:
-            return outputs.astype(np.float32)
-        return (outputs.astype(np.float32) - zero_point) * np.float32(scale)
+    def outputs(self, values: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
+        """Return the real-valued outputs of samples, float32 `[count, ...]` each.
+
+        Args:
+            values: One array `[count, ...]` per input.
+        """
+        encoded = self.encode(values)
+        found = [self.run(sample) for sample in zip(*encoded, strict=True)]
+        stacked = map(np.stack, zip(*found, strict=True))
+        return tuple(map(_dequantize, stacked, self._outputs))
 
 
-def predict(tflite: bytes, images: np.ndarray, *, threads: int | None = None) -> np.ndarray:
-    """Run a whole set of images through LiteRT, split over threads.
+def predict(tflite: bytes, samples: Any, *, threads: int | None = None) -> Any:
+    """Run many samples through LiteRT, split over threads.
 
     Each thread has an interpreter of its own with a batch of 1, as a device runs it: resizing the
     batch instead would break files whose Flatten became a reshape to a fixed size.
 
     Args:
         tflite: The file's bytes.
-        images: Raw pixels 0..255, `[count, height, width, channels]`.
+        samples: Real values, or raw pixels 0..255: `[count, ...]`; for several inputs a list or tuple of
+            arrays in the file's order.
         threads: How many; the machine's cores unless given.
 
     Returns:
-        Logits, float32 `[count, classes]`.
+        The outputs, float32 `[count, ...]`; of several a tuple, in the file's order.
     """
-    threads = max(1, min(threads or os.cpu_count() or 1, len(images)))
+    found = predict_all(
+        tflite, samples if isinstance(samples, list | tuple) else (samples,), threads=threads
+    )
+    return found[0] if len(found) == 1 else found
+
+
+def predict_all(
+    tflite: bytes, arrays: Sequence[np.ndarray], *, threads: int | None = None
+) -> tuple[np.ndarray, ...]:
+    """Do what `predict` does, with one array per input in, and a tuple out."""
+    threads = max(1, min(threads or os.cpu_count() or 1, len(arrays[0])))
     models = [LiteModel(tflite) for _ in range(threads)]
-    parts = np.array_split(images, threads)
+    parts = zip(*(np.array_split(array, threads) for array in arrays), strict=True)
     with ThreadPoolExecutor(threads) as pool:
-        return np.concatenate(list(pool.map(LiteModel.logits, models, parts)))
+        found = list(pool.map(LiteModel.outputs, models, parts))
+    return tuple(map(np.concatenate, zip(*found, strict=True)))
 
 
 def _quantize(values: np.ndarray, tensor: dict[str, Any]) -> np.ndarray:
-    dtype = np.dtype(tensor["dtype"])
-    if not np.issubdtype(dtype, np.integer):
-        return values.astype(dtype)
+    values, dtype = np.asarray(values), np.dtype(tensor["dtype"])
     scale, zero_point = tensor["quantization"]
+    if not np.issubdtype(dtype, np.integer) or scale == 0:
+        return values.astype(dtype)
     limits = np.iinfo(dtype)
     steps = np.round(values.astype(np.float32) / np.float32(scale)) + zero_point
     return np.clip(steps, limits.min, limits.max).astype(dtype)
+
+
+def _dequantize(values: np.ndarray, tensor: dict[str, Any]) -> np.ndarray:
+    scale, zero_point = tensor["quantization"]
+    if scale == 0:
+        return values.astype(np.float32)
+    real: np.ndarray = (values.astype(np.float32) - zero_point) * np.float32(scale)
+    return real

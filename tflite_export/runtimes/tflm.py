@@ -6,21 +6,22 @@ The interpreter runs in a process of its own: on some files it crashes, and a cr
 import io
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from tflite_export.child_process import Ended, run_python
-from tflite_export.errors import DeviceError, ProfileError
+from tflite_export.errors import ConversionError, DeviceError, ProfileError
+from tflite_export.tflite import summarize
 
 ARENA_BYTES = 1 << 27
 """Far more than any network for microcontrollers needs; an arena that is too small can end in a crash."""
 
 ALIGNMENT = 16
 
-# Reads a .npz with the file's bytes and its inputs; writes the outputs as a .npy.
+# Reads a .npz with the file's bytes and its inputs; writes the outputs as a .npz.
 _INFERENCE = """
 import io, sys
 import numpy as np
@@ -28,12 +29,14 @@ from tflite_micro import runtime
 
 given = np.load(io.BytesIO(sys.stdin.buffer.read()))
 interpreter = runtime.Interpreter.from_bytes(given["tflite"].tobytes(), arena_size=int(sys.argv[1]))
+inputs = [given[f"input{index}"] for index in range(len(given.files) - 1)]
 outputs = []
-for image in given["inputs"]:
-    interpreter.set_input(image[np.newaxis], 0)
+for sample in zip(*inputs):
+    for index, values in enumerate(sample):
+        interpreter.set_input(values[np.newaxis], index)
     interpreter.invoke()
-    outputs.append(interpreter.get_output(0)[0].copy())
-np.save(sys.stdout.buffer, np.stack(outputs))
+    outputs.append([interpreter.get_output(i)[0].copy() for i in range(int(sys.argv[2]))])
+np.savez(sys.stdout.buffer, *map(np.stack, zip(*outputs)))
 """
 
 # Reads a .tflite from standard input; writes the smallest arena to standard output, and TFLM's own account of the
@@ -69,8 +72,9 @@ while enough - lacking > step:
     else:
         enough = middle
 interpreter = runtime.Interpreter.from_bytes(tflite, arena_size=2 * enough)
-details = interpreter.get_input_details(0)
-interpreter.set_input(np.zeros(details["shape"], details["dtype"]), 0)
+for index in range(int(sys.argv[3])):
+    details = interpreter.get_input_details(index)
+    interpreter.set_input(np.zeros(details["shape"], details["dtype"]), index)
 interpreter.invoke()
 sys.stderr.write("ACCOUNT\\n")
 sys.stderr.flush()
@@ -116,27 +120,30 @@ class ArenaReport:
         )
 
 
-def run(tflite: bytes, inputs: np.ndarray, *, timeout_s: float = 600) -> np.ndarray:
-    """Run a file in TFLM, one input after the other.
+def run(
+    tflite: bytes, inputs: Sequence[np.ndarray], *, timeout_s: float = 600
+) -> tuple[np.ndarray, ...]:
+    """Run a file in TFLM, one sample after the other.
 
     Args:
         tflite: The file's bytes.
-        inputs: In the input tensor's own type, `[count, height, width, channels]`, as
-            `LiteModel.encode` returns them.
+        inputs: One array `[count, ...]` per input, in the tensor's own type, as `LiteModel.encode` returns them.
         timeout_s: Seconds after which to give up.
 
     Returns:
-        The output tensor as it is for each input, `[count, classes]`.
+        The output tensors as they are, `[count, ...]` each.
 
     Raises:
         DeviceError: TFLM cannot run the file, crashed on it, or did not end in time; or the package
             tflite-micro is missing. The text holds its last words.
     """
-    given = io.BytesIO()
-    np.savez(given, tflite=np.frombuffer(tflite, np.uint8), inputs=inputs)
-    ended = _run(_INFERENCE, [str(ARENA_BYTES)], given=given.getvalue(), timeout_s=timeout_s)
-    outputs: np.ndarray = np.load(io.BytesIO(ended.output), allow_pickle=False)
-    return outputs
+    given, outputs = io.BytesIO(), len(summarize(tflite).outputs)
+    arrays: dict[str, Any] = {f"input{index}": array for index, array in enumerate(inputs)}
+    np.savez(given, tflite=np.frombuffer(tflite, np.uint8), **arrays)
+    arguments = [str(ARENA_BYTES), str(outputs)]
+    ended = _run(_INFERENCE, arguments, given=given.getvalue(), timeout_s=timeout_s)
+    with np.load(io.BytesIO(ended.output), allow_pickle=False) as found:
+        return tuple(found[f"arr_{index}"] for index in range(outputs))
 
 
 def measure_arena(tflite: bytes, *, largest: int = 1 << 28, timeout_s: float = 120) -> ArenaReport:
@@ -154,7 +161,12 @@ def measure_arena(tflite: bytes, *, largest: int = 1 << 28, timeout_s: float = 1
     Example:
         >>> report = measure_arena(tx.convert(model, scheme="int8", samples=samples))
     """
-    ended = _run(_MEASUREMENT, [str(largest), str(ALIGNMENT)], given=tflite, timeout_s=timeout_s)
+    try:
+        inputs = len(summarize(tflite).inputs)
+    except ConversionError as error:
+        raise DeviceError(f"TFLM failed: {error}") from error
+    arguments = [str(largest), str(ALIGNMENT), str(inputs)]
+    ended = _run(_MEASUREMENT, arguments, given=tflite, timeout_s=timeout_s)
     found = _ACCOUNT.findall(ended.errors.rpartition("ACCOUNT")[2])
     account = {part: int(size) for part, size in found}
     if account.keys() != {"total", "head", "tail"}:

@@ -1,12 +1,13 @@
 """The .tflite file format: the one room that knows its schema.
 
-`summary` reads what a file says of itself, `operators` lists what it computes, `constants` finds its weights, `strip`
-leaves out what no device reads, `split` takes a file apart, and `roots` lays several over one pool of constants. Files
-are bytes everywhere else.
+`summary` reads what a file says of itself, `operators` lists what it computes, `constants` finds its weights, `arrange`
+orders its inputs and outputs, `strip` leaves out what no device reads, `split` takes a file apart, and `roots` lays
+several over one pool of constants. Files are bytes everywhere else.
 """
 
+from tflite_export.tflite.arrange import arrange, input_order
 from tflite_export.tflite.constants import Buffer, Kernel, Values, buffers, kernels
-from tflite_export.tflite.operators import Operator, operators
+from tflite_export.tflite.operators import Operator, operators, output_operators
 from tflite_export.tflite.roots import Roots, with_roots
 from tflite_export.tflite.schema import BUFFER_ALIGNMENT, FILE_IDENTIFIER
 from tflite_export.tflite.split import split
@@ -23,9 +24,12 @@ __all__ = [
     "Summary",
     "Tensor",
     "Values",
+    "arrange",
     "buffers",
+    "input_order",
     "kernels",
     "operators",
+    "output_operators",
     "split",
     "strip",
     "summarize",

@@ -7,6 +7,8 @@ import numpy as np
 
 from tflite_export.tflite.schema import operator_name, read_tables, type_name
 
+_FORMAL = frozenset({"QUANTIZE", "DEQUANTIZE", "RESHAPE", "CAST"})
+
 
 @dataclass(frozen=True, eq=False)
 class Value:
@@ -62,6 +64,26 @@ def operators(tflite: bytes) -> tuple[Operator, ...]:
                 _chosen(values, operator.OutputsAsNumpy()),
             )
         )
+    return tuple(found)
+
+
+def output_operators(tflite: bytes) -> tuple[str, ...]:
+    """Return, for each output of a file, the operator that computes it, before its type or shape is changed."""
+    model = read_tables(tflite)
+    graph = model.Subgraphs(0)
+    writers = {}
+    for index in range(graph.OperatorsLength()):
+        operator = graph.Operators(index)
+        for tensor in np.atleast_1d(operator.OutputsAsNumpy()):
+            writers[int(tensor)] = operator
+    found = []
+    for tensor in graph.OutputsAsNumpy():
+        name, place = "RESHAPE", int(tensor)
+        while name in _FORMAL and place in writers:
+            operator = writers[place]
+            name = operator_name(model.OperatorCodes(operator.OpcodeIndex()))
+            place = int(np.atleast_1d(operator.InputsAsNumpy())[0])
+        found.append(name)
     return tuple(found)
 
 

@@ -22,14 +22,13 @@ def run(run: Run[ElasticRecipe]) -> Outcome[WrittenBundle]:
     """Write model.elastic."""
     import tflite_export as tx
 
-    reports = map(tx.VariantReport.from_json, run.result(export.STAGE).reports)
+    reports = [tx.VariantReport.from_json(each) for each in run.result(export.STAGE).reports]
     variants = [
         report.packable(run.path(export.tflite_file(report.name)).read_bytes())
         for report in reports
     ]
-    report = tx.write_bundle(
-        run.path(FILE), variants, name=run.recipe.name, labels=run.dataset.classes_of()
-    )
+    interface = tx.interface_of(reports[0], labels=run.dataset.classes_of())
+    report = tx.write_bundle(run.path(FILE), variants, name=run.recipe.name, interface=interface)
     return Outcome(
         f"{FILE}: {report.bundle_bytes / 1000:,.1f} kB",
         WrittenBundle(report.bundle_bytes, report.sha256),

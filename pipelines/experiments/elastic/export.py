@@ -63,8 +63,8 @@ def _figures(report: "VariantReport") -> ExportedVariant:
         params=report.params,
         macs=report.macs,
         tflite_bytes=report.tflite_bytes,
-        accuracy_keras=verified.accuracy_keras,
-        accuracy_tflite=verified.accuracy_tflite,
+        accuracy_keras=verified.score_keras,
+        accuracy_tflite=verified.score_tflite,
         top1_agreement=verified.top1_agreement,
     )
 
@@ -103,6 +103,7 @@ def _export(run: Run[ElasticRecipe], net: "ElasticModel", name: str) -> "Variant
             tolerance=scaled(tx.get_scheme(spec.scheme).tolerance, spec.tolerance),
             seed=seed,
         )
+        report.require_agreement()
     except tx.VerificationError as error:
         raise StageError(
             f"{error}. In the recipe these are export.calibration, elastic.epochs, export.scheme "

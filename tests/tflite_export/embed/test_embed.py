@@ -84,9 +84,9 @@ def test_roots_over_one_pool_run_on_tflm_as_the_files_do(models: dict[str, bytes
     assert roots.offsets[0] == 0
     for index, model in enumerate(models.values()):
         assert roots.offsets[index] % 16 == 0
-        own = tflm.run(model, images)
+        (own,) = tflm.run(model, [images])
         assert len(np.unique(own)) > CLASSES
-        assert np.array_equal(tflm.run(roots.model(index), images), own)
+        assert np.array_equal(tflm.run(roots.model(index), [images])[0], own)
 
 
 def test_shared_constants_are_stored_once_and_aligned(models: dict[str, bytes]) -> None:

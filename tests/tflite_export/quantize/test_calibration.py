@@ -5,9 +5,16 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from tflite_export.errors import CalibrationError
-from tflite_export.quantize.calibration import cover_raw_range, representative
+from tflite_export.keras_models import Port, Signature
+from tflite_export.quantize.calibration import cover_raw_range, representative, takes_images
 
 SHAPE = (4, 4, 1)
+
+
+def _drawn(samples, **options):
+    (drawn,) = representative([samples], images=[True], **options)
+    return drawn
+
 
 pixels = arrays(np.uint8, st.tuples(st.integers(1, 5), *map(st.just, SHAPE)))
 
@@ -32,9 +39,9 @@ def test_a_draw_has_no_repetition_and_follows_the_seed():
     samples = np.arange(1, 101, dtype=np.uint8)[:, None, None, None] * np.ones(
         (1, *SHAPE), np.uint8
     )
-    first = representative(samples, image_shape=SHAPE, count=10, seed=1)
-    again = representative(samples, image_shape=SHAPE, count=10, seed=1)
-    other = representative(samples, image_shape=SHAPE, count=10, seed=2)
+    first = _drawn(samples, count=10, seed=1)
+    again = _drawn(samples, count=10, seed=1)
+    other = _drawn(samples, count=10, seed=2)
     np.testing.assert_array_equal(first, again)
     assert (first != other).any()
     # Each sample is one grey; only its first value may have been set to 0 or 255.
@@ -43,15 +50,12 @@ def test_a_draw_has_no_repetition_and_follows_the_seed():
 
 def test_a_small_set_is_used_whole():
     samples = np.full((3, *SHAPE), 9, np.uint8)
-    assert len(representative(samples, image_shape=SHAPE, count=10)) == 3
+    assert len(_drawn(samples, count=10)) == 3
 
 
 @pytest.mark.parametrize(
     ("samples", "told"),
     [
-        (np.zeros((0, *SHAPE), np.uint8), "at least one sample"),
-        (np.zeros((2, 5, 4, 1), np.uint8), r"\[2, 5, 4, 1\]"),
-        (np.uint8(3), "shape"),
         (np.random.default_rng(0).random((2, *SHAPE)), "Rescaling"),
         (np.full((2, *SHAPE), -1.0), "raw pixels"),
         (np.full((2, *SHAPE), 300.0), "raw pixels"),
@@ -61,4 +65,29 @@ def test_a_small_set_is_used_whole():
 )
 def test_unfit_samples_are_refused(samples, told):
     with pytest.raises(CalibrationError, match=told):
-        representative(samples, image_shape=SHAPE)
+        _drawn(samples)
+
+
+def test_real_values_are_taken_as_they_are_and_must_be_finite():
+    values = np.random.default_rng(0).normal(size=(4, 7))
+    (drawn,) = representative([values], images=[False])
+    np.testing.assert_array_equal(drawn, values.astype(np.float32))
+    values[1, 2] = np.inf
+    with pytest.raises(CalibrationError, match="infinity"):
+        representative([values], images=[False])
+
+
+@pytest.mark.parametrize(
+    ("shape", "samples", "image"),
+    [
+        ((4, 4, 3), np.full((2, 4, 4, 3), 9, np.uint8), True),
+        ((4, 4, 3), np.full((2, 4, 4, 3), 9.5), True),
+        ((4, 4, 3), np.full((2, 4, 4, 3), 0.5), False),
+        ((4, 4, 3), np.full((2, 4, 4, 3), -3.0), False),
+        ((4, 4, 8), np.full((2, 4, 4, 8), 9, np.uint8), False),
+        ((16, 3), np.full((2, 16, 3), 9, np.uint8), False),
+    ],
+)
+def test_pixels_are_told_from_values_by_shape_and_range(shape, samples, image):
+    port = Port("input", shape, "float32")
+    assert takes_images(Signature("net", (port,), (port,)), [samples]) == (image,)

@@ -46,8 +46,8 @@ def test_a_stripped_file_computes_the_same_and_holds_no_name(converted, images, 
     assert (after.operators, after.dtypes) == (before.operators, before.dtypes)
     assert {buffer.offset % BUFFER_ALIGNMENT for buffer in buffers(stripped)} == {0}
     whole, bare = LiteModel(tflite), LiteModel(stripped)
-    for image in whole.encode(images[:20]):
-        np.testing.assert_array_equal(whole.run(image), bare.run(image))
+    for image in whole.encode([images[:20]])[0]:
+        np.testing.assert_array_equal(whole.run([image]), bare.run([image]))
 
 
 @given(st.binary(max_size=64))
