@@ -432,7 +432,7 @@ def _input_specs(signature: Signature, samples: Arrays) -> tuple[InputSpec, ...]
 def _output_specs(
     signature: Signature, tflite: bytes, found: Verification
 ) -> tuple[OutputSpec, ...]:
-    classes = "accuracy" in found.metric
+    classes = "accuracy" in found.metric or found.metric == "mean_iou"
     specs = []
     for port, operator in zip(signature.outputs, output_operators(tflite), strict=True):
         kind = "logits" if classes else "values"

@@ -149,7 +149,8 @@ def test_classes_of_pixels_are_compared_pixel_by_pixel():
     image = keras.Input((16, 16, 3))
     model = keras.Model(image, layers.Conv2D(3, 1)(layers.Rescaling(1 / 255)(image)))
     masks = np.asarray(model(IMAGES.astype("float32"))).argmax(-1)
-    found = tx.verify(model, tx.convert(model, samples=IMAGES), IMAGES, masks)
+    accuracy = te.metrics.ClassAccuracy()
+    found = tx.verify(model, tx.convert(model, samples=IMAGES), IMAGES, masks, metric=accuracy)
     assert found.passed, str(found)
     assert found.score_keras == 1
     assert found.score_tflite == pytest.approx(found.top1_agreement)
