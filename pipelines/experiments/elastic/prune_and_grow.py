@@ -1,6 +1,7 @@
 """Train the same ladder by prune-and-grow, to set beside joint training."""
 
 import contextlib
+from typing import TYPE_CHECKING
 
 from pipelines.experiments.elastic import ladder
 from pipelines.experiments.elastic.recipe import ElasticRecipe
@@ -8,27 +9,36 @@ from pipelines.experiments.elastic.training_results import Grown, summary
 from pipelines.stages import Outcome, Run, Stage, baseline, data
 from pipelines.stages.evaluation import accuracy
 
+if TYPE_CHECKING:
+    import tfelastic as te
+
 FILE = "prune_and_grow.keras"
 
 
 def run(run: Run[ElasticRecipe]) -> Outcome[Grown]:
     """Grow the ladder from its narrowest rung, every level for as many epochs as joint training has."""
+    from pipelines.stages.training import recalibrate
+
+    dataset = run.dataset
+    net = _grow(run)
+    recalibrate(net, run.recipe.elastic, dataset.train, seed=run.recipe.seed)
+    run.workspace.save(FILE, net.save)
+    reached = {name: accuracy(net.rung(name), dataset.test) for name in net.names}
+    levels = net.growth.levels if net.growth else ()
+    histories = {level.name: tuple(map(dict, level.history)) for level in levels}
+    return Outcome(summary(reached), Grown(reached, histories), files=(FILE,))
+
+
+def _grow(run: Run[ElasticRecipe]) -> "te.ElasticModel":
     import keras
 
     import tfelastic as te
     from pipelines.stages.precision import computing_in
-    from pipelines.stages.training import (
-        MovesBar,
-        StopsWhereDiverged,
-        batches_for,
-        compile_for,
-        recalibrate,
-    )
+    from pipelines.stages.training import MovesBar, StopsWhereDiverged, batches_for, compile_for
 
-    dataset, spec, seed = run.dataset, run.recipe.elastic, run.recipe.seed
+    spec, seed, comparison = run.recipe.elastic, run.recipe.seed, run.recipe.comparison
     keras.utils.set_random_seed(seed)
-    batches = batches_for(spec, dataset.train, seed=seed)
-    comparison = run.recipe.comparison
+    batches = batches_for(spec, run.dataset.train, seed=seed)
     distilled = comparison is not None and comparison.distillation
     # A level is compiled right before it trains, and computes in the recipe's precision until the last one has.
     with (
@@ -40,7 +50,7 @@ def run(run: Run[ElasticRecipe]) -> Outcome[Grown]:
             precisions.enter_context(computing_in(run.recipe.precision, level))
             compile_for(level, spec, steps_per_epoch=len(batches))
 
-        net = te.prune_and_grow(
+        return te.prune_and_grow(
             baseline.load(run),
             batches,
             ladder=ladder.planned(run),
@@ -50,12 +60,6 @@ def run(run: Run[ElasticRecipe]) -> Outcome[Grown]:
             checkpoint_dir=run.scratch_path("levels"),
             callbacks=[StopsWhereDiverged("a level"), MovesBar(advance)],
         )
-    recalibrate(net, spec, dataset.train, seed=seed)
-    run.workspace.save(FILE, net.save)
-    reached = {name: accuracy(net.rung(name), dataset.test) for name in net.names}
-    levels = net.growth.levels if net.growth else ()
-    histories = {level.name: tuple(map(dict, level.history)) for level in levels}
-    return Outcome(summary(reached), Grown(reached, histories), files=(FILE,))
 
 
 STAGE = Stage(

@@ -36,6 +36,8 @@ def test_a_network_counted_by_hand() -> None:
     # The convolution: 192 bytes of pixels and 256 of channels; the norm is folded into it.
     assert cost.peak_bytes == 192 + 256
     assert cost.peak_bytes_float == 4 * (192 + 256)
+    # Every value once: pixels, convolution with the norm in it, depthwise convolution, pool, logits.
+    assert te.activation_bytes(model) == 192 + 256 + 64 + 4 + 10
 
 
 def test_a_shortcut_is_alive_while_its_branch_runs() -> None:
