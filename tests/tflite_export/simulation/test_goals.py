@@ -1,6 +1,10 @@
 """The policy's goals, over the shipped traces and over noises, tables and budgets kept apart.
 
-The constants of the policy were chosen on `TUNED`; `HELD_OUT` was drawn afterwards and changed none.
+The constants of the policy were chosen on tables, noises and budgets like `TUNED`; `HELD_OUT` was drawn
+afterwards and changed none. Two bounds were set when these results were known: the switches allowed on
+`HELD_OUT`, and the two runs of a thousand beside the loads' first runs. A budget at the very edge of a
+variant's latencies (1.15 times the widest median of `by width`) is not among the tuned ones: there the
+bursts miss 2.0 % over these seeds.
 """
 
 import itertools
