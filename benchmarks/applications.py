@@ -160,7 +160,7 @@ def judge(model: keras.Model) -> tuple[dict[str, Any], te.KeepPlan]:
 
 def convert(model: keras.Model) -> float:
     """Convert `model` to a float32 .tflite and return how far that is from Keras, relative to the output."""
-    from tflite_export.convert import convert as to_tflite
+    from tflite_export._convert import convert as to_tflite
     from tflite_export.runtimes import LiteModel
 
     batch = random_inputs(model)

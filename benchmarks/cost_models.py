@@ -21,12 +21,12 @@ import numpy as np
 
 import tfelastic as te
 from benchmarks.quiet_machine import measured_quietly
-from tfelastic.cost import Anatomy, anatomy, tflite_bytes
+from tfelastic._cost import Anatomy, anatomy, tflite_bytes
+from tfelastic._plan import Selection
 from tfelastic.files import write_atomically
-from tfelastic.plan import Selection
 from tflite_export import convert
-from tflite_export.profile.microbenchmarks import microbenchmarks
-from tflite_export.profile.operations import SHARES, measure_files, table_of
+from tflite_export._profile.microbenchmarks import microbenchmarks
+from tflite_export._profile.operations import SHARES, measure_files, table_of
 from tflite_export.quantize.scheme import get_scheme
 from tflite_export.runtimes import measure_arena
 

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from bundle_size import LADDERS, converted, elastic
 
 from tflite_export import Variant, write_bundle
-from tflite_export.embed import embed
+from tflite_export._embed import embed
 
 
 def main() -> None:

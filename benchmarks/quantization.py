@@ -19,10 +19,10 @@ import numpy as np
 
 import tfelastic as te
 import tflite_export as tx
+from tflite_export._verify import compare_tflm
 from tflite_export.keras_models import float_outputs
 from tflite_export.quantize.elastic_qat import QuantizationAware
 from tflite_export.runtimes import predict
-from tflite_export.verify import compare_tflm
 
 LOSS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 STATISTICS_IMAGES = 2048

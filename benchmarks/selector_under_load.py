@@ -24,8 +24,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from tfelastic_runtime import Bundle, Policy, Profile, Row, Runner, Selector, measure
-from tfelastic_runtime.runner import blank_inputs
+from tfelastic_runtime import Bundle, Policy, Profile, Row, Runner, Selector, blank_inputs, measure
 
 INCLUDE = Path(__file__).parents[1] / "runtime" / "cpp" / "include"
 PATTERN = ((0.25, ""), (0.25, "load"), (0.2, ""), *((0.05, "load"), (0.05, "")) * 3)

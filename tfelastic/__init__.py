@@ -13,6 +13,18 @@ half = net.cut("w050")                       # a stand-alone Keras model
 """
 
 from tfelastic import criteria, data, errors, metrics, zoo
+from tfelastic._cost import (
+    Budget,
+    Cost,
+    LatencyTable,
+    LayerCost,
+    Spending,
+    activation_bytes,
+    cost,
+    layer_params,
+    spending,
+)
+from tfelastic._plan import KeepPlan, Ladder, Rung
 from tfelastic.block_search import (
     BlockReport,
     BlockStep,
@@ -21,20 +33,9 @@ from tfelastic.block_search import (
     remove_blocks,
     smallest_blocks,
 )
-from tfelastic.cost import (
-    Budget,
-    Cost,
-    LatencyTable,
-    LayerCost,
-    Spending,
-    activation_bytes,
-    cost,
-    spending,
-)
 from tfelastic.elastic import ElasticModel, Growth, RungMetrics, prune_and_grow
 from tfelastic.graph import Block, Group, LayerCall, LayerGraph, NoRule, rule, trace
 from tfelastic.metrics import Accuracy, Evaluator, Metric, Score, metric_of, score_of
-from tfelastic.plan import KeepPlan, Ladder, Rung
 from tfelastic.strategies import Complexity, PruningTrace, Strategy, TraceStep, ladder, plan
 from tfelastic.surgery import prune
 from tfelastic.training import (
@@ -88,6 +89,7 @@ __all__ = [
     "data",
     "errors",
     "ladder",
+    "layer_params",
     "metric_of",
     "metrics",
     "plan",

@@ -14,9 +14,27 @@ Importing this package imports neither TensorFlow nor Keras; converting does.
 
 from typing import TYPE_CHECKING, Any
 
+from tflite_export._convert import convert
+from tflite_export._embed import EmbedReport, embed
+from tflite_export._export import (
+    Checks,
+    ExportReport,
+    VariantReport,
+    export,
+    export_variant,
+    interface_of,
+)
+from tflite_export._profile import (
+    MeasuredLatency,
+    MeasuredProfile,
+    describe_host,
+    measure_files,
+    profile,
+    profile_host,
+    profile_ops,
+)
+from tflite_export._verify import OutputComparison, TflmComparison, Verification, verify
 from tflite_export.bundle import BundleReport, Interface, Variant, write_bundle
-from tflite_export.convert import convert
-from tflite_export.embed import EmbedReport, embed
 from tflite_export.errors import (
     BackendError,
     CalibrationError,
@@ -29,24 +47,7 @@ from tflite_export.errors import (
     TfliteExportError,
     VerificationError,
 )
-from tflite_export.export import (
-    Checks,
-    ExportReport,
-    VariantReport,
-    export,
-    export_variant,
-    interface_of,
-)
 from tflite_export.options import ConversionOptions
-from tflite_export.profile import (
-    MeasuredLatency,
-    MeasuredProfile,
-    describe_host,
-    measure_files,
-    profile,
-    profile_host,
-    profile_ops,
-)
 from tflite_export.quantize.kernel_sharing import (
     SharedKernel,
     Sharing,
@@ -67,7 +68,6 @@ from tflite_export.simulation import (
     simulate,
 )
 from tflite_export.stderr import capture_stderr
-from tflite_export.verify import OutputComparison, TflmComparison, Verification, verify
 
 if TYPE_CHECKING:
     from tflite_export.quantize.elastic_qat import QuantizationAware

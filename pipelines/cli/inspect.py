@@ -83,14 +83,13 @@ def _as_json(graph: "te.LayerGraph", cost: "te.Cost | None") -> dict[str, Any]:
 
 def _layer_rows(graph: "te.LayerGraph", cost: "te.Cost | None") -> Iterator[tuple[str, ...]]:
     """Yield each layer's path, kind, output shape, parameters, MACs and activations, `?` where that is not known."""
-    from tfelastic.cost import layer_params
-    from tfelastic.plan import Selection
+    import tfelastic as te
 
     for layer in cost.layers if cost else ():
         counts = (f"{layer.params:,}", f"{layer.macs:,}", f"{layer.activation_bytes:,} B")
         yield layer.path, layer.kind, _shape(layer.output_shape), *counts
     if cost is None:
-        params = layer_params(Selection(graph))
+        params = te.layer_params(graph)
         last = {step.path: step for step in graph.steps}
         for path, step in last.items():
             shape = _shape(step.outputs[-1].shape)

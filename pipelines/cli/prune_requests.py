@@ -351,11 +351,9 @@ def _pruned(
 def _counts(graph: "te.LayerGraph", plan: "te.KeepPlan | None") -> dict[str, int]:
     """Return what a plan costs; parameters alone where the model leaves its input size open."""
     import tfelastic as te
-    from tfelastic.cost import layer_params
-    from tfelastic.plan import Selection
 
     try:
         cost = te.cost(graph, plan)
     except te.errors.CostError:
-        return {"params": sum(layer_params(Selection(graph, plan)).values())}
+        return {"params": sum(te.layer_params(graph, plan).values())}
     return {name: getattr(cost, name) for name in _COUNTED}

@@ -53,8 +53,7 @@ def command(bundle: str, data: str | None, model: str | None, as_json: bool) -> 
 
 def _finding(bundle: "Bundle", name: str) -> dict[str, Any]:
     """Expand a variant, compare its SHA-256, open it, and run it once."""
-    from tfelastic_runtime import BundleError, Runner
-    from tfelastic_runtime.runner import blank_inputs
+    from tfelastic_runtime import BundleError, Runner, blank_inputs
 
     from tflite_export import capture_stderr
 

@@ -8,7 +8,7 @@ import pytest
 from keras import layers
 
 from tests.support.weights import randomize
-from tflite_export.convert import convert
+from tflite_export._convert import convert
 
 IMAGE_SHAPE = (16, 16, 3)
 CLASSES = 5

@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from tflite_export.convert import convert
+from tflite_export._convert import convert
 from tflite_export.errors import BackendError, CalibrationError, ConversionError, SchemeError
 from tflite_export.guards import guard
 from tflite_export.keras_models import Port, Signature
@@ -230,7 +230,7 @@ def test_a_file_of_another_type_or_size_is_refused(converted, scheme, image_shap
 
 def test_without_the_two_set_pixels_the_input_range_guard_fails(nets, images, monkeypatch):
     # The package's attribute `convert` is the function, so the module comes from the import system.
-    module = importlib.import_module("tflite_export.convert")
+    module = importlib.import_module("tflite_export._convert")
     taken = lambda arrays, **options: [array[:20].astype(np.float32) for array in arrays]  # noqa: E731
     monkeypatch.setattr(module, "representative", taken)
     with pytest.raises(ConversionError, match=r"scale and zero point \(1.0, -128\)"):

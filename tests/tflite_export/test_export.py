@@ -11,9 +11,9 @@ from tfelastic_runtime import Bundle, Selector
 
 import tfelastic as te
 import tflite_export as tx
-from tflite_export.export import ExportReport, VariantReport, export, export_variant
+from tflite_export._export import ExportReport, VariantReport, export, export_variant
+from tflite_export._verify import Verification
 from tflite_export.quantize.scheme import SCHEMES
-from tflite_export.verify import Verification
 
 NAMES = ("w100", "w050")
 
@@ -139,7 +139,7 @@ def test_a_variant_that_strays_fails_the_export_and_leaves_no_bundle(
 def test_one_variant_that_strays_is_reported_and_left_out(
     net, images, test_split, tolerance, tmp_path, monkeypatch
 ):
-    module = importlib.import_module("tflite_export.export")
+    module = importlib.import_module("tflite_export._export")
     right = module.verify
 
     def verify(model, *given, **options):

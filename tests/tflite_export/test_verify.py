@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from keras import layers
 
-from tflite_export.convert import convert
+from tflite_export._convert import convert
+from tflite_export._verify import Verification, compare, compare_tflm, verify
 from tflite_export.errors import VerificationError
 from tflite_export.quantize.scheme import SCHEMES, Tolerance
 from tflite_export.runtimes import tflm
-from tflite_export.verify import Verification, compare, compare_tflm, verify
 
 # Tighter than the schemes' defaults: what these small nets keep, and what one wrong channel breaks.
 TIGHT = {

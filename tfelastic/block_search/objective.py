@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from tfelastic.cost import Budget, cost_of
+from tfelastic._cost import Budget, cost_of
+from tfelastic._plan import KeepPlan, Selection
 from tfelastic.errors import BudgetError, SearchError
 from tfelastic.graph import LayerGraph, residuals_kept
-from tfelastic.plan import KeepPlan, Selection
 
 _COUNTED = ("params", "macs")
 

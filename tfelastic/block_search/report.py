@@ -6,8 +6,8 @@ from typing import Any
 
 import keras
 
+from tfelastic._plan import KeepPlan
 from tfelastic.errors import PlanError
-from tfelastic.plan import KeepPlan
 
 
 @dataclass(frozen=True)

@@ -8,15 +8,15 @@ from typing import Any, Literal, TypeAlias
 import keras
 import numpy as np
 
+from tfelastic._cost import Budget
+from tfelastic._plan import KeepPlan
 from tfelastic.block_search.evaluation import evaluate_without_each
 from tfelastic.block_search.objective import SearchObjective
 from tfelastic.block_search.progress import SearchCheckpoint, SearchProgress, weights_hash
 from tfelastic.block_search.report import BlockReport, BlockStep
-from tfelastic.cost import Budget
 from tfelastic.errors import SearchError
 from tfelastic.graph import residuals_kept, trace
 from tfelastic.metrics import AdditiveMetric, Evaluator, Score
-from tfelastic.plan import KeepPlan
 from tfelastic.surgery import prune
 from tfelastic.training import recalibrate
 

@@ -11,7 +11,7 @@ from typing import Any
 import keras
 from keras.src.backend.common import global_state
 
-from tfelastic.plan import Selection
+from tfelastic._plan import Selection
 from tfelastic.surgery import Slice, build
 
 _UNINITIALIZED = "uninitialized_variables"

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from tfelastic._plan import Selection
 from tfelastic.elastic.abstract import build_abstract, measure_frozen_statistics
 from tfelastic.elastic.model import ElasticModel
 from tfelastic.elastic.structure import RungStructure
@@ -19,7 +20,6 @@ from tfelastic.elastic.weight_source import (
     positions_in_slice,
 )
 from tfelastic.graph import LayerGraph
-from tfelastic.plan import Selection
 from tfelastic.surgery import Slice
 from tfelastic.training import Distillation, DistillationLoss, DistilledModel, recalibrate
 

@@ -8,11 +8,11 @@ import keras
 import numpy as np
 from keras import ops
 
+from tfelastic._plan import KeepPlan, Ladder, Rung
 from tfelastic.elastic.view import RungView
 from tfelastic.elastic.weight_source import positions_in_slice
 from tfelastic.errors import PlanError
 from tfelastic.graph import LayerGraph
-from tfelastic.plan import KeepPlan, Ladder, Rung
 from tfelastic.strategies import step_of
 from tfelastic.surgery import Slice
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from tfelastic._plan import Ladder, Selection
 from tfelastic.elastic.growth import Growth
 from tfelastic.elastic.interpolation import Neighbours, interpolate, refine_ladder
 from tfelastic.elastic.sandwich_rule import SandwichRule
@@ -14,7 +15,6 @@ from tfelastic.elastic.untracked import Untracked
 from tfelastic.elastic.view import RungView
 from tfelastic.elastic.weight_source import Scales
 from tfelastic.graph import LayerGraph, trace
-from tfelastic.plan import Ladder, Selection
 from tfelastic.surgery import build, prune
 from tfelastic.training import (
     Distillation,

@@ -11,14 +11,14 @@ import keras
 import numpy as np
 from keras import ops
 
+from tfelastic._cost import cost
+from tfelastic._plan import Ladder
 from tfelastic.checkpoint import Checkpoint
-from tfelastic.cost import cost
 from tfelastic.elastic.fit_data import as_arguments, some_samples, start_at
 from tfelastic.elastic.growing_rung import GrowingRung
 from tfelastic.elastic.growth import GrownLevel, Growth
 from tfelastic.elastic.model import ElasticModel
 from tfelastic.errors import TrainingError
-from tfelastic.plan import Ladder
 from tfelastic.strategies import ladder as ladder_of
 from tfelastic.surgery import copy_compile_state
 from tfelastic.training import Distillation, frozen_copy

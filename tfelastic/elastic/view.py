@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from tfelastic._plan import Selection
 from tfelastic.elastic.abstract import build_abstract, measure_frozen_statistics
 from tfelastic.elastic.structure import Run, RungStructure
 from tfelastic.elastic.untracked import Untracked
@@ -18,7 +19,6 @@ from tfelastic.elastic.weight_source import (
     own_start,
     own_weight,
 )
-from tfelastic.plan import Selection
 from tfelastic.surgery import Slice
 from tfelastic.training import recalibrate
 

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 
-from tfelastic.cost import Budget, cost
+from tfelastic._cost import Budget, cost
 from tfelastic.criteria import Criterion
 from tfelastic.errors import BudgetError
 from tfelastic.registry import Registry

@@ -8,11 +8,11 @@ from typing import Any, Literal, get_args
 import keras
 import numpy as np
 
-from tfelastic.cost import Budget
+from tfelastic._cost import Budget
+from tfelastic._plan import KeepPlan, Selection
 from tfelastic.criteria import Criterion, resolve
 from tfelastic.errors import BudgetError, PlanError
 from tfelastic.graph import LayerGraph, trace
-from tfelastic.plan import KeepPlan, Selection
 from tfelastic.strategies.base import STRATEGIES, Strategy
 from tfelastic.strategies.schedule import PruningSchedule, PruningStep
 from tfelastic.strategies.shares import Mode, Shares, shares

@@ -8,10 +8,10 @@ import keras
 import numpy as np
 
 from tfelastic import criteria
+from tfelastic._plan import KeepPlan, Ladder, Rung
 from tfelastic.criteria import Criterion
 from tfelastic.errors import PlanError
 from tfelastic.graph import LayerGraph, trace
-from tfelastic.plan import KeepPlan, Ladder, Rung
 from tfelastic.strategies.base import Strategy, resolve
 from tfelastic.strategies.rounding import kept_units
 from tfelastic.strategies.schedule import PruningSchedule, best_first, group_steps, normalised

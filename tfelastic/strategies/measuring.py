@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import keras
 
-from tfelastic.cost import Budget
+from tfelastic._cost import Budget
+from tfelastic._plan import KeepPlan, Selection
 from tfelastic.errors import BudgetError
 from tfelastic.graph import LayerGraph
-from tfelastic.plan import KeepPlan, Selection
 from tfelastic.surgery import prune
 
 MEASUREMENTS = 5

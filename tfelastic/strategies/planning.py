@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 import keras
 
 from tfelastic import criteria
-from tfelastic.cost import Budget
+from tfelastic._cost import Budget
+from tfelastic._plan import KeepPlan
 from tfelastic.criteria import Criterion
 from tfelastic.graph import LayerGraph, trace
-from tfelastic.plan import KeepPlan
 from tfelastic.strategies.base import Strategy, resolve
 from tfelastic.strategies.measuring import measured_plan
 from tfelastic.strategies.schedule import PruningSchedule

@@ -8,10 +8,10 @@ from typing import Self
 import keras
 import numpy as np
 
-from tfelastic.cost import Budget, spending
+from tfelastic._cost import Budget, spending
+from tfelastic._plan import KeepPlan, Selection
 from tfelastic.errors import BudgetError, PlanError
 from tfelastic.graph import Group, LayerGraph
-from tfelastic.plan import KeepPlan, Selection
 from tfelastic.strategies.rounding import step_of
 
 

@@ -15,10 +15,10 @@ from typing import Literal, get_args
 import keras
 import numpy as np
 
-from tfelastic.cost import Lowered, lifetimes, lower
+from tfelastic._cost import Lowered, lifetimes, lower
+from tfelastic._plan import Selection
 from tfelastic.errors import BudgetError
 from tfelastic.graph import Step
-from tfelastic.plan import Selection
 
 Mode = Literal["params", "flops", "memory", "peak"]
 

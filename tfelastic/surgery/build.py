@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import keras
 import numpy as np
 
+from tfelastic._plan import KeepPlan, Selection
 from tfelastic.errors import GraphError
 from tfelastic.graph import (
     LayerFacts,
@@ -18,7 +19,6 @@ from tfelastic.graph import (
     functional_class,
     trace,
 )
-from tfelastic.plan import KeepPlan, Selection
 from tfelastic.surgery.compile_state import copy_compile_state
 
 Shape: TypeAlias = tuple[int | None, ...]

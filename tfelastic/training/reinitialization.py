@@ -8,9 +8,9 @@ from typing import Any
 
 import keras
 
+from tfelastic._plan import KeepPlan
 from tfelastic.errors import TrainingError
 from tfelastic.graph import LayerGraph, trace
-from tfelastic.plan import KeepPlan
 from tfelastic.surgery import prune
 
 

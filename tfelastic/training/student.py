@@ -5,9 +5,9 @@ from typing import Any
 
 import keras
 
+from tfelastic._plan import KeepPlan, Selection
 from tfelastic.errors import GraphError, TrainingError
 from tfelastic.graph import trace
-from tfelastic.plan import KeepPlan, Selection
 from tfelastic.surgery import build
 from tfelastic.training.distillation import Distillation, DistillationLoss
 from tfelastic.training.distilled_model import DistilledModel

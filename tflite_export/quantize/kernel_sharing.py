@@ -29,7 +29,7 @@ from tflite_export.tflite import Kernel, kernels
 
 if TYPE_CHECKING:
     from tfelastic import LayerGraph
-    from tfelastic.plan import Ladder
+    from tfelastic._plan import Ladder
 
 LARGEST_INT8 = 127
 """The largest size of a stored weight: TFLite leaves -128 out."""
@@ -113,7 +113,7 @@ def shared_kernels(net: ElasticNetwork, rung: str) -> tuple[SharedKernel, ...]:
     Raises:
         PlanError: There is no such rung.
     """
-    from tfelastic.plan import Selection
+    from tfelastic._plan import Selection
     from tfelastic.surgery import build
 
     _, slices = build(Selection(net.graph, net.ladder.rung(rung).plan))

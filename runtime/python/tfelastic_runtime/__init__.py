@@ -27,7 +27,7 @@ from tfelastic_runtime.interface import InputSpec, OutputSpec, TensorSpec
 from tfelastic_runtime.latency import Latency, Profile, measure
 from tfelastic_runtime.manifest import Manifest
 from tfelastic_runtime.policy import Choice, Current, Policy, Row, Slowdown, choose, dominated
-from tfelastic_runtime.runner import Runner, RunnerPool
+from tfelastic_runtime.runner import Runner, RunnerPool, blank_inputs
 from tfelastic_runtime.score import ScoreSpec
 from tfelastic_runtime.selector import Result, Selector
 from tfelastic_runtime.variant import Stored, VariantInfo, VariantPlan
@@ -59,6 +59,7 @@ __all__ = [
     "TfelasticRuntimeError",
     "VariantInfo",
     "VariantPlan",
+    "blank_inputs",
     "choose",
     "dominated",
     "measure",

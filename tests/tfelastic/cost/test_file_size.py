@@ -4,8 +4,8 @@ import keras
 from keras import layers
 
 import tfelastic as te
-from tfelastic.cost import anatomy, tflite_bytes
-from tfelastic.plan import Selection
+from tfelastic._cost import anatomy, tflite_bytes
+from tfelastic._plan import Selection
 
 
 def net() -> keras.Model:

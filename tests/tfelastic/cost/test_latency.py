@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from keras import layers
 
 import tfelastic as te
-from tfelastic.cost import (
+from tfelastic._cost import (
     Geometry,
     LatencyTable,
     MeasuredOperation,
@@ -18,7 +18,7 @@ from tfelastic.cost import (
     geometry_of,
     timed_steps,
 )
-from tfelastic.plan import Selection
+from tfelastic._plan import Selection
 
 OVERHEAD_US = 5.0
 CONV = Geometry("Conv2D", ((8, 8, None),), (("kernel_size", (3, 3)),))

@@ -10,9 +10,9 @@ from hypothesis import given
 from keras import layers
 
 import tfelastic as te
-from tfelastic.cost import lower
-from tfelastic.cost.memory import arena_bytes
-from tfelastic.plan import Selection
+from tfelastic._cost import lower
+from tfelastic._cost.memory import arena_bytes
+from tfelastic._plan import Selection
 
 
 def peaks(model: keras.Model) -> tuple[int, int]:

@@ -4,7 +4,7 @@ import keras
 from keras import layers
 
 import tfelastic as te
-from tfelastic.plan import Selection
+from tfelastic._plan import Selection
 
 
 def positions(

@@ -11,8 +11,8 @@ from keras import layers
 import tfelastic as te
 from tests.support.random_models import NAMED, every_recipe
 from tests.support.random_models import build as generate
+from tfelastic._plan import Selection
 from tfelastic.errors import BudgetError, PlanError
-from tfelastic.plan import Selection
 from tfelastic.strategies import shares
 
 MODES = ("params", "flops", "memory", "peak")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import tfelastic as te
-from tfelastic.plan import Selection
+from tfelastic._plan import Selection
 from tfelastic.strategies import PruningSchedule
 from tfelastic.strategies.base import resolve
 

@@ -24,10 +24,10 @@ from tfelastic_runtime import (
     VariantPlan,
 )
 
+from tflite_export._convert import convert
 from tflite_export.bundle import Interface, kernel_slices
 from tflite_export.bundle.manifest import Variant, describe
 from tflite_export.bundle.writer import pack
-from tflite_export.convert import convert
 from tflite_export.tflite import buffers
 
 FOLDER = Path(__file__).parents[3] / "runtime" / "conformance"

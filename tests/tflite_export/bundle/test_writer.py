@@ -23,12 +23,12 @@ from tfelastic_runtime import (
 )
 
 from tests.support.bundles import bundles
+from tflite_export._profile import MeasuredLatency, MeasuredProfile
 from tflite_export.bundle import BundleReport, Interface, Variant, write_bundle, writer
 from tflite_export.bundle.deduplication import Payload
 from tflite_export.bundle.manifest import canonical, describe
 from tflite_export.bundle.writer import pack
 from tflite_export.errors import PackError
-from tflite_export.profile import MeasuredLatency, MeasuredProfile
 from tflite_export.tflite import strip
 
 CONFORMANCE = Path(__file__).parents[3] / "runtime" / "conformance"

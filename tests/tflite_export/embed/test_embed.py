@@ -17,8 +17,8 @@ from tfelastic_runtime.delta import expand
 
 from pipelines.cli.entry import execute
 from tflite_export import Variant, VerificationError, write_bundle
-from tflite_export.convert import convert
-from tflite_export.embed import embed, layout, writing
+from tflite_export._convert import convert
+from tflite_export._embed import embed, layout, writing
 from tflite_export.errors import PackError
 from tflite_export.runtimes import ArenaReport, tflm
 from tflite_export.tflite import buffers, with_roots

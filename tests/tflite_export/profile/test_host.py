@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from tfelastic_runtime import Selector
 
+from tflite_export._profile import host, profile, profile_host
+from tflite_export._profile.measurement import MeasuredLatency, MeasuredProfile
 from tflite_export.bundle import Variant, write_bundle
 from tflite_export.errors import ProfileError
-from tflite_export.profile import host, profile, profile_host
-from tflite_export.profile.measurement import MeasuredLatency, MeasuredProfile
 
 NAMES = ("wide", "narrow")
 

@@ -6,8 +6,8 @@ import tfelastic_runtime as runtime
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tflite_export._profile.measurement import MeasuredLatency, MeasuredProfile, describe_host
 from tflite_export.errors import ProfileError
-from tflite_export.profile.measurement import MeasuredLatency, MeasuredProfile, describe_host
 
 samples = st.lists(st.integers(1, 10**6), min_size=1, max_size=50)
 

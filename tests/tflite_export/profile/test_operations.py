@@ -7,10 +7,10 @@ from keras import layers
 
 import tfelastic as te
 import tflite_export as tx
-from tfelastic.cost import LatencyTable
-from tfelastic.plan import Selection
-from tflite_export.profile.microbenchmarks import OVERHEAD, microbenchmarks
-from tflite_export.profile.operations import measure_files, profile_ops, table_of
+from tfelastic._cost import LatencyTable
+from tfelastic._plan import Selection
+from tflite_export._profile.microbenchmarks import OVERHEAD, microbenchmarks
+from tflite_export._profile.operations import measure_files, profile_ops, table_of
 from tflite_export.quantize.scheme import get_scheme
 from tflite_export.tflite import summarize
 

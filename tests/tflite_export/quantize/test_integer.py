@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from tflite_export.convert import convert
+from tflite_export._convert import convert
 from tflite_export.errors import ConversionError
 from tflite_export.quantize import integer
 

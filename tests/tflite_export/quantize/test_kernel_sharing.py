@@ -11,7 +11,7 @@ from keras import layers
 
 import tfelastic as te
 from tests.support.weights import randomize
-from tflite_export.convert import convert
+from tflite_export._convert import convert
 from tflite_export.keras_models import float_outputs
 from tflite_export.quantize.kernel_sharing import Sharing, share_kernels, shared_kernels
 from tflite_export.runtimes import predict

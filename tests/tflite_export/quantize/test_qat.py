@@ -52,7 +52,7 @@ def test_a_tuned_file_takes_raw_pixels_and_holds_integers_alone(tuned):
 def test_the_scheme_tunes_and_guards(tuned, nets, images, monkeypatch):
     asked = {}
     # The package's attribute `convert` is the function, so the module comes from the import system.
-    module = importlib.import_module("tflite_export.convert")
+    module = importlib.import_module("tflite_export._convert")
     monkeypatch.setattr(module, "tune", lambda *given, **options: (asked.update(options), tuned[1]))
     tuning = Tuning(epochs=3)
     tflite = module.convert(

@@ -4,8 +4,8 @@ import pytest
 
 import tfelastic as te
 import tflite_export as tx
-from tfelastic.cost import tflite_bytes
-from tfelastic.plan import Selection
+from tfelastic._cost import tflite_bytes
+from tfelastic._plan import Selection
 from tflite_export.runtimes import ArenaReport, measure_arena
 
 # What docs/costs.md states.

@@ -12,9 +12,9 @@ from collections import defaultdict
 from collections.abc import Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
+from tflite_export._profile.host import RUNS_PER_TURN, Progress
+from tflite_export._profile.measurement import describe_host
 from tflite_export.errors import ProfileError
-from tflite_export.profile.host import RUNS_PER_TURN, Progress
-from tflite_export.profile.measurement import describe_host
 from tflite_export.quantize.scheme import get_scheme
 from tflite_export.runtimes import open_interpreter
 from tflite_export.stderr import capture_stderr
@@ -22,8 +22,8 @@ from tflite_export.stderr import capture_stderr
 if TYPE_CHECKING:
     import keras
 
-    from tfelastic.cost import LatencyTable
-    from tflite_export.profile.microbenchmarks import BenchmarkPoint
+    from tfelastic._cost import LatencyTable
+    from tflite_export._profile.microbenchmarks import BenchmarkPoint
 
 SHARES = (1.0, 0.75, 0.5, 0.25)
 
@@ -64,7 +64,7 @@ def profile_ops(
         >>> table = profile_ops(model)
         >>> plan = te.plan(model, budget=te.Budget(latency_us=0.5, latency=table))
     """
-    from tflite_export.profile.microbenchmarks import microbenchmarks
+    from tflite_export._profile.microbenchmarks import microbenchmarks
 
     if threads < 1 or runs < 1 or not shares or not all(0 < share <= 1 for share in shares):
         raise ProfileError(
@@ -116,8 +116,8 @@ def table_of(
     p50_us: "Mapping[BenchmarkPoint, float]", *, scheme: str, threads: int
 ) -> "LatencyTable":
     """Return the table of what `measure_files` found for the files of `microbenchmarks`."""
-    from tfelastic.cost import Geometry, LatencyTable, MeasuredOperation
-    from tflite_export.profile.microbenchmarks import OVERHEAD
+    from tfelastic._cost import Geometry, LatencyTable, MeasuredOperation
+    from tflite_export._profile.microbenchmarks import OVERHEAD
 
     measured: dict[Geometry, dict[tuple[int, ...], float]] = defaultdict(dict)
     for point, latency in p50_us.items():

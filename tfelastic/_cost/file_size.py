@@ -5,8 +5,8 @@ from math import prod
 
 import keras
 
-from tfelastic.cost.lowering import Operation, lower
-from tfelastic.plan import Selection
+from tfelastic._cost.lowering import Operation, lower
+from tfelastic._plan import Selection
 
 # Beside the int8 weights, in bytes, for each output channel of a kernel: a float scale and an int64 zero point for
 # kernel and for bias, and the int32 bias itself.

@@ -1,9 +1,17 @@
 """Costs: what may be spent, and what a plan spends."""
 
-from tfelastic.cost.budget import Budget, LatencyModel, Spending, spending
-from tfelastic.cost.cost import Cost, LayerCost, activation_bytes, cost, cost_of, layer_params
-from tfelastic.cost.file_size import Anatomy, anatomy, tflite_bytes
-from tfelastic.cost.latency import (
+from tfelastic._cost.budget import Budget, LatencyModel, Spending, spending
+from tfelastic._cost.cost import (
+    Cost,
+    LayerCost,
+    activation_bytes,
+    cost,
+    cost_of,
+    layer_params,
+    params_of,
+)
+from tfelastic._cost.file_size import Anatomy, anatomy, tflite_bytes
+from tfelastic._cost.latency import (
     Geometry,
     LatencyTable,
     MeasuredOperation,
@@ -13,8 +21,8 @@ from tfelastic.cost.latency import (
     makes_channels,
     timed_steps,
 )
-from tfelastic.cost.lowering import Lowered, lower
-from tfelastic.cost.memory import lifetimes
+from tfelastic._cost.lowering import Lowered, lower
+from tfelastic._cost.memory import lifetimes
 
 __all__ = [
     "Anatomy",
@@ -38,6 +46,7 @@ __all__ = [
     "lifetimes",
     "lower",
     "makes_channels",
+    "params_of",
     "spending",
     "tflite_bytes",
     "timed_steps",

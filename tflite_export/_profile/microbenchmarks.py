@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
-from tfelastic.cost import (
+from tfelastic._cost import (
     Geometry,
     channel_axis,
     channels_of,
@@ -17,8 +17,8 @@ from tfelastic.cost import (
     makes_channels,
     timed_steps,
 )
+from tfelastic._plan import Selection
 from tfelastic.graph import LayerGraph, Step, Tensor, trace
-from tfelastic.plan import Selection
 from tflite_export.errors import ConversionError
 from tflite_export.keras_models import require_tensorflow_backend
 from tflite_export.quantize.post_training import QuantizationSettings, run_converter
@@ -27,7 +27,7 @@ from tflite_export.stderr import capture_stderr
 from tflite_export.tflite import split
 
 if TYPE_CHECKING:
-    from tflite_export.profile.host import Progress
+    from tflite_export._profile.host import Progress
 
 # How much is converted in one go: weights, and benchmarks.
 VALUES_PER_CONVERSION = 20_000_000

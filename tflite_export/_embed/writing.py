@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from tfelastic_runtime import Bundle
 
-from tflite_export.embed.flash import Placed, layout
-from tflite_export.embed.sources import sources
+from tflite_export._embed.flash import Placed, layout
+from tflite_export._embed.sources import sources
 from tflite_export.errors import PackError, VerificationError
 from tflite_export.runtimes import LiteModel, measure_arena
 from tflite_export.tflite import summarize

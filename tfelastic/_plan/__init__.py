@@ -1,7 +1,7 @@
 """Plans: what a pruned model keeps, as data that can be read, replayed and compared."""
 
-from tfelastic.plan.keep_plan import KeepPlan
-from tfelastic.plan.ladder import Ladder, Rung
-from tfelastic.plan.selection import Selection
+from tfelastic._plan.keep_plan import KeepPlan
+from tfelastic._plan.ladder import Ladder, Rung
+from tfelastic._plan.selection import Selection
 
 __all__ = ["KeepPlan", "Ladder", "Rung", "Selection"]

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from tfelastic.cost.lowering import FUSED, activation_name, lower
+from tfelastic._cost.lowering import FUSED, activation_name, lower
+from tfelastic._plan import Selection
 from tfelastic.errors import CostError
 from tfelastic.graph import Step, Tensor
-from tfelastic.plan import Selection
 
 # What a RESHAPE takes is lost beside anything that computes.
 _FREE = frozenset(("RESHAPE",))

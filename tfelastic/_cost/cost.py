@@ -7,11 +7,11 @@ from typing import Any
 
 import keras
 
-from tfelastic.cost.lowering import lower
-from tfelastic.cost.memory import peak_bytes
+from tfelastic._cost.lowering import lower
+from tfelastic._cost.memory import peak_bytes
+from tfelastic._plan import KeepPlan, Selection
 from tfelastic.errors import CostError
 from tfelastic.graph import LayerGraph, trace
-from tfelastic.plan import KeepPlan, Selection
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ def cost_of(selection: Selection) -> Cost:
     graph = selection.graph
     for tensor in graph.outputs:
         _check_known(graph, selection.shape(tensor))
-    params = layer_params(selection)
+    params = params_of(selection)
     layers: dict[str, LayerCost] = {}
     for step in selection.steps:
         shapes = [selection.shape(tensor) for tensor in step.outputs]
@@ -158,8 +158,30 @@ def _check_known(graph: LayerGraph, shape: tuple[int | None, ...]) -> None:
         )
 
 
-def layer_params(selection: Selection) -> dict[str, int]:
-    """Return the parameters of every layer under a plan, by its path; shared ones count at their first layer."""
+def layer_params(model: keras.Model | LayerGraph, plan: KeepPlan | None = None) -> dict[str, int]:
+    """Return the parameters of every layer, by its path; shared ones count at their first layer.
+
+    Unlike `cost` it needs no input size.
+
+    Args:
+        model: A functional or sequential model, or its graph.
+        plan: A plan for it; without one the model is counted as it is.
+
+    Raises:
+        PlanError: The plan was made for another model.
+
+    Example:
+        >>> import keras, tfelastic as te
+        >>> model = keras.Sequential([keras.Input((None, None, 3)), keras.layers.Conv2D(4, 3, name="stem")])
+        >>> te.layer_params(model)
+        {'stem': 112}
+    """
+    graph = model if isinstance(model, LayerGraph) else trace(model)
+    return params_of(Selection(graph, plan))
+
+
+def params_of(selection: Selection) -> dict[str, int]:
+    """Return the parameters of every layer of a selection, by its path."""
     found: dict[str, int] = {}
     counted: set[int] = set()
     for step in selection.steps:

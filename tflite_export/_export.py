@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from tfelastic_runtime import InputSpec, OutputSpec, ScoreSpec, VariantPlan
 
+from tflite_export._convert import convert
+from tflite_export._verify import Verification, verify
 from tflite_export.bundle import Interface, Variant, write_bundle
-from tflite_export.convert import convert
 from tflite_export.errors import (
     CalibrationError,
     ConversionError,
@@ -35,13 +36,12 @@ from tflite_export.quantize.kernel_sharing import (
 from tflite_export.quantize.scheme import Tolerance, get_scheme
 from tflite_export.runtimes import get_target, measure_arena
 from tflite_export.tflite import output_operators
-from tflite_export.verify import Verification, verify
 
 if TYPE_CHECKING:
     import keras
 
     from tfelastic import Metric
-    from tfelastic.plan import KeepPlan
+    from tfelastic._plan import KeepPlan
 
 STRIPPED = ConversionOptions(strip=True)
 """How an export converts unless it is asked otherwise: a bundle's variants need no names."""

@@ -2,8 +2,8 @@
 
 from collections import defaultdict
 
+from tfelastic._plan import Selection
 from tfelastic.graph import Step
-from tfelastic.plan import Selection
 
 
 def sources(selection: Selection) -> dict[int, int]:

@@ -6,11 +6,11 @@ from typing import Any, Protocol
 
 import keras
 
-from tfelastic.cost.cost import cost_of, layer_params
-from tfelastic.cost.file_size import tflite_bytes
+from tfelastic._cost.cost import cost_of, params_of
+from tfelastic._cost.file_size import tflite_bytes
+from tfelastic._plan import KeepPlan, Selection
 from tfelastic.errors import BudgetError
 from tfelastic.graph import LayerGraph, trace
-from tfelastic.plan import KeepPlan, Selection
 
 
 class LatencyModel(Protocol):
@@ -83,7 +83,7 @@ class Budget:
         spent: dict[str, float] = {}
         if self.params is not None:
             # Counted apart: parameters alone do not depend on the input's size, which a model may leave open.
-            spent["params"] = sum(layer_params(selection).values())
+            spent["params"] = sum(params_of(selection).values())
         if self.macs is not None or self.peak_bytes is not None:
             cost = cost_of(selection)
             spent |= {"macs": cost.macs, "peak_bytes": cost.peak_bytes}

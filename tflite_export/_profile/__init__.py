@@ -1,15 +1,15 @@
 """Measuring how long a bundle's variants take on a device.
 
-Measuring writes a table; costing a plan that is not built yet reads one (`tfelastic/cost`).
+Measuring writes a table; costing a plan that is not built yet reads one (`tfelastic/_cost`).
 """
 
 import os
 from collections.abc import Callable
 
+from tflite_export._profile.host import Progress, profile_host
+from tflite_export._profile.measurement import MeasuredLatency, MeasuredProfile, describe_host
+from tflite_export._profile.operations import measure_files, profile_ops
 from tflite_export.errors import ProfileError
-from tflite_export.profile.host import Progress, profile_host
-from tflite_export.profile.measurement import MeasuredLatency, MeasuredProfile, describe_host
-from tflite_export.profile.operations import measure_files, profile_ops
 
 __all__ = [
     "MeasuredLatency",

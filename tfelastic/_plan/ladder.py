@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tfelastic._plan.keep_plan import KeepPlan
 from tfelastic.errors import PlanError
-from tfelastic.plan.keep_plan import KeepPlan
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tfelastic_runtime import Manifest, TensorSpec
 
-from tflite_export.embed.flash import Flash, Placed
+from tflite_export._embed.flash import Flash, Placed
 from tflite_export.errors import PackError
 
 PROJECT = ("Makefile", "main.cc")

@@ -24,9 +24,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from tfelastic.cost.order import converted_order, sources
+from tfelastic._cost.order import converted_order, sources
+from tfelastic._plan import Selection
 from tfelastic.graph import Step, Tensor
-from tfelastic.plan import Selection
 
 _VANISHING = frozenset(
     (

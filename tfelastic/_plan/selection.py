@@ -6,8 +6,8 @@ from math import prod
 import keras
 import numpy as np
 
+from tfelastic._plan.keep_plan import KeepPlan
 from tfelastic.graph import LayerGraph, Step, Tensor, segments
-from tfelastic.plan.keep_plan import KeepPlan
 
 _DROPPED = -1
 

@@ -11,8 +11,8 @@ from tfelastic_runtime.interface import InputSpec
 from tfelastic_runtime.policy import Row, Slowdown, choose
 from tfelastic_runtime.runner import Runner
 
+from tflite_export._profile.measurement import MeasuredLatency, MeasuredProfile, describe_host
 from tflite_export.errors import ProfileError
-from tflite_export.profile.measurement import MeasuredLatency, MeasuredProfile, describe_host
 from tflite_export.stderr import capture_stderr
 
 RUNS_PER_TURN = 10

@@ -1,7 +1,7 @@
 """Microcontrollers: a bundle's variants in one C array, and the project that runs them from it."""
 
-from tflite_export.embed.flash import Flash, Placed, layout
-from tflite_export.embed.writing import EmbeddedVariant, EmbedReport, embed
+from tflite_export._embed.flash import Flash, Placed, layout
+from tflite_export._embed.writing import EmbeddedVariant, EmbedReport, embed
 
 __all__ = [
     "EmbedReport",

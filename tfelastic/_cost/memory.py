@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from tfelastic.cost.lowering import Lowered, lower
-from tfelastic.plan import Selection
+from tfelastic._cost.lowering import Lowered, lower
+from tfelastic._plan import Selection
 
 # Every value starts at a multiple of this many bytes.
 _ALIGNMENT = 16
