@@ -130,9 +130,9 @@ def frozen_reasons(graph: te.LayerGraph) -> dict[str, list[str]]:
 def prove(name: str) -> dict[str, Any]:
     """Prune a net to half its MACs and judge it: law 2, wrong channels, costs, conversion."""
     with precision("float64"):
-        record, plan = judge(randomize(network(name, PROOF[name], classes=10)))
+        record, plan = judge(randomize(network(name, PROOF[name], classes=10), alive=True))
     keras.utils.clear_session()
-    model = randomize(network(name, PROOF[name], classes=10))
+    model = randomize(network(name, PROOF[name], classes=10), alive=True)
     record["tflite_difference"] = convert(te.prune(model, plan))
     return record
 

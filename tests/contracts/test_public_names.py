@@ -11,7 +11,7 @@ PUBLIC = """
     Accuracy Block BlockReport BlockStep Budget Complexity Cost Distillation ElasticModel Evaluator
     FineTuning Group Growth KeepPlan Ladder LatencyTable LayerCall LayerCost LayerGraph Metric NoRule
     PruningTrace Rung RungMetrics Score SearchObjective Spending StopAtNaN Strategy Student TraceStep
-    activation_bytes avoid_onednn_crash cost criteria data errors ladder metric_of metrics plan prune
+    activation_bytes avoid_onednn_crash cost criteria data errors ladder layer_params metric_of metrics plan prune
     prune_and_grow random_blocks recalibrate reinitialize remove_blocks rule score_of smallest_blocks
     spending trace zoo
 """

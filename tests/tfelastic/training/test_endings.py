@@ -49,8 +49,8 @@ class Cosine(layers.Layer):
 
 SCORES = {
     "dense": dense(3),
-    "a linear activation after it": then(dense(3), layers.Activation("linear")),
-    "a cast": then(dense(3), layers.Activation("linear", dtype="float64")),
+    "a linear activation after it": then(dense(3), layers.Activation("linear", name="tail")),
+    "a cast": then(dense(3), layers.Activation("linear", dtype="float64", name="tail")),
     "a cast operation": then(dense(3), lambda x: ops.cast(x, "float16")),
     "dropout": then(dense(3), layers.Dropout(0.5)),
     "a temperature": then(dense(3), temperature),
@@ -82,7 +82,9 @@ PROBABILITIES = {
     "a layer": then(dense(3), layers.Softmax()),
     "an operation": then(dense(3), ops.softmax),
     "a function of the user's own": dense(3, activation=lambda x: ops.exp(ops.log_softmax(x))),
-    "cast": then(dense(3, activation="softmax"), layers.Activation("linear", dtype="float64")),
+    "cast": then(
+        dense(3, activation="softmax"), layers.Activation("linear", dtype="float64", name="tail")
+    ),
     "reshaped": then(dense(6, activation="softmax"), layers.Reshape((1, 6))),
     "at every pixel": then(layers.Conv2D(3, 1, activation="softmax")),
     "upsampled": then(

@@ -73,12 +73,13 @@ def test_convolution_with_softmax_inside_is_frozen() -> None:
     assert_frozen(model, "tested", "'softmax', which may look across channels")
 
 
-def test_convolution_with_a_function_of_the_users_is_frozen() -> None:
+def test_convolution_with_a_function_of_the_users_is_pruned_as_the_function_computes() -> None:
     def swap(x):
         return keras.ops.flip(x, -1)
 
     model = net(layers.Conv2D(6, 3, activation=swap, name="tested"))
-    assert_frozen(model, "tested", "'swap', which may look across channels")
+    graph = assert_law2(model, prunable=("maker", "tested"))
+    assert not graph.group("tested").permutable
 
 
 def test_low_rank_adapter_is_opaque() -> None:
