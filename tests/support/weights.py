@@ -5,6 +5,8 @@ from math import prod, sqrt
 import keras
 import numpy as np
 
+_DEPTHWISE = (keras.layers.DepthwiseConv1D, keras.layers.DepthwiseConv2D)
+
 
 def randomize(model: keras.Model, *, seed: int = 0, alive: bool = False) -> keras.Model:
     """Give every weight of `model`, an elastic one or not, a random value, and return the model.
@@ -17,6 +19,9 @@ def randomize(model: keras.Model, *, seed: int = 0, alive: bool = False) -> kera
     dead behind the rectifiers of a deep model, where nobody would see that it is wrong.
     """
     rng = np.random.default_rng(seed)
+    depthwise = {
+        id(layer.kernel) for layer in model._flatten_layers() if isinstance(layer, _DEPTHWISE)
+    }
     for variable in model.weights:
         shape, name = variable.shape, variable.path.split("/")[-1]
         if name.endswith(("variance", "factor")):
@@ -27,7 +32,8 @@ def randomize(model: keras.Model, *, seed: int = 0, alive: bool = False) -> kera
                 value *= rng.choice([-1.0, 1.0], shape)
         elif len(shape) > 1:
             # A depthwise kernel, `[height, width, channels, multiplier]`, sums over its window alone.
-            summed = shape[:-2] if "depthwise" in variable.path else shape[:-1]
+            alone = id(variable) in depthwise or "depthwise" in variable.path
+            summed = shape[:-2] if alone else shape[:-1]
             value = rng.normal(0, sqrt(2 / prod(summed)), shape)
         elif alive:
             value = rng.normal(0.0 if name.endswith("mean") else 0.3, 0.3, shape)
