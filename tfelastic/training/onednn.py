@@ -1,4 +1,4 @@
-"""A crash of TensorFlow's oneDNN kernels in training, and a way around it that costs no speed.
+"""A crash of TensorFlow's oneDNN kernels in training, and a way around it.
 
 oneDNN's float32 gradient of the kernel of a strided 1x1 convolution writes beyond its buffer where fewer than 16
 channels come in: on a CPU with AVX-512, TensorFlow 2.21 ends with a segmentation fault or a corrupted heap on images
