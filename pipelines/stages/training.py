@@ -5,7 +5,6 @@ epoch's number into a second file, so a kill in between leaves newer weights cou
 half a file; and it does not keep the history. `TrainingCheckpoint` writes one file and renames it.
 """
 
-import math
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from typing import Any, Protocol
 import keras
 import numpy as np
 
-from pipelines.errors import StageError
+import tfelastic as te
 from pipelines.progress import Advance
 from pipelines.recipe import Augmentation, Training
 from pipelines.stages.history import Epoch, History, training_seconds
@@ -97,34 +96,6 @@ class _AfterEachEpoch(keras.callbacks.Callback):
         self._checkpoint.save(self.model, self._history)
 
 
-class StopsWhereDiverged(keras.callbacks.Callback):
-    """Ends a training in the first epoch whose loss is not a finite number."""
-
-    def __init__(self, what: str) -> None:
-        super().__init__()
-        self._what, self._epoch = what, 0
-
-    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Note which epoch it is."""
-        self._epoch = epoch
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Check the running mean of the loss.
-
-        Raises:
-            StageError: It is not finite.
-        """
-        loss = float((logs or {}).get("loss", 0.0))
-        if math.isfinite(loss):
-            return
-        rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
-        raise StageError(
-            f"the training of {self._what} diverged: the loss is {loss} in epoch {self._epoch + 1}, batch {batch + 1}, "
-            f"at a learning rate of {rate:.3g}. Try a tenth of the learning rate, or a longer warmup; where the model "
-            "file brings its own scaling, check that it takes raw pixels"
-        )
-
-
 def _note(logs: dict[str, Any]) -> str:
     parts = [f"loss {float(logs['loss']):.3f}"] if "loss" in logs else []
     if "accuracy" in logs:
@@ -163,6 +134,7 @@ def train(
     with (
         run.reporter.bar(training.epochs, "epochs") as advance,
         computing_in(run.recipe.precision, model),
+        te.avoid_onednn_crash(model),
     ):
         model.fit(
             batches,
@@ -171,7 +143,7 @@ def train(
             shuffle=False,
             verbose=0,
             callbacks=[
-                StopsWhereDiverged(model.name),
+                te.StopAtNaN(),
                 MovesBar(advance),
                 _AfterEachEpoch(checkpoint, history),
             ],
@@ -233,8 +205,6 @@ def recalibrate(model: keras.Model, training: TrainingBatches, split: Split, *, 
     Running averages lag behind the weights: at Keras' momentum of 0.99 a net of a short training was seen to reach
     35 % with them and 51 % with measured ones.
     """
-    import tfelastic as te
-
     te.recalibrate(model, calibration_images(training, split, seed=seed))
 
 

@@ -34,7 +34,7 @@ def _grow(run: Run[ElasticRecipe]) -> "te.ElasticModel":
 
     import tfelastic as te
     from pipelines.stages.precision import computing_in
-    from pipelines.stages.training import MovesBar, StopsWhereDiverged, batches_for, compile_for
+    from pipelines.stages.training import MovesBar, batches_for, compile_for
 
     spec, seed, comparison = run.recipe.elastic, run.recipe.seed, run.recipe.comparison
     keras.utils.set_random_seed(seed)
@@ -58,7 +58,7 @@ def _grow(run: Run[ElasticRecipe]) -> "te.ElasticModel":
             compile=compile_level,
             distillation=te.Distillation(weight=0.5, temperature=2.0) if distilled else None,
             checkpoint_dir=run.scratch_path("levels"),
-            callbacks=[StopsWhereDiverged("a level"), MovesBar(advance)],
+            callbacks=[te.StopAtNaN(), MovesBar(advance)],
         )
 
 

@@ -3,7 +3,6 @@ import numpy as np
 import pytest
 
 import tfelastic as te
-from pipelines.errors import StageError
 from pipelines.progress import Reporter
 from pipelines.recipe import Recipe, Training
 from pipelines.stages import Nothing, Outcome, Run, Stage
@@ -169,7 +168,9 @@ def test_a_training_that_diverges_stops_in_that_epoch_and_says_what_to_try(tmp_p
     training = Training(epochs=5, batch_size=16, learning_rate=1e30, warmup=0.0, augment=None)
     with Workspace.open(tmp_path, RECIPE.name) as workspace:
         run = at_work(workspace)
-        with pytest.raises(StageError, match=r"diverged.*epoch 1, .*learning rate of .*a tenth"):
+        with pytest.raises(
+            te.errors.TrainingError, match=r"diverged.*epoch 1 .*learning rate of .*a tenth"
+        ):
             train(run, net(), split(), training=training)
         assert not run.scratch_path("checkpoint.npz").exists()
 

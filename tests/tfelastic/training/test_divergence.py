@@ -30,8 +30,9 @@ def test_the_error_names_epoch_and_learning_rate(rate: object) -> None:
         match=r"loss is (nan|inf) in epoch \d+ at a learning rate of (1e\+03|9\d\d|1\.0+e\+03)",
     ) as caught:
         diverging.fit(*DATA, batch_size=8, epochs=50, verbose=0, callbacks=[te.StopAtNaN(), keep])
-    assert "lower learning rate" in str(caught.value)
-    assert diverging.optimizer.iterations.numpy() == 4 * (len(saved) + 1), "it ends at once"
+    assert "a tenth of the learning rate" in str(caught.value)
+    steps = int(diverging.optimizer.iterations.numpy())
+    assert 4 * len(saved) < steps <= 4 * (len(saved) + 1), "it ends within the epoch"
 
 
 def test_the_validation_loss_counts_as_well() -> None:
