@@ -27,6 +27,7 @@ from tflite_export._export import (
 from tflite_export._profile import (
     MeasuredLatency,
     MeasuredProfile,
+    StoppingRule,
     describe_host,
     measure_files,
     profile,
@@ -34,7 +35,7 @@ from tflite_export._profile import (
     profile_ops,
 )
 from tflite_export._verify import OutputComparison, TflmComparison, Verification, verify
-from tflite_export.bundle import BundleReport, Interface, Variant, write_bundle
+from tflite_export.bundle import BundleReport, Interface, Variant, add_profiles, write_bundle
 from tflite_export.errors import (
     BackendError,
     CalibrationError,
@@ -102,6 +103,7 @@ __all__ = [
     "Sharing",
     "SimulationError",
     "SimulationReport",
+    "StoppingRule",
     "Target",
     "TfliteExportError",
     "TflmComparison",
@@ -111,6 +113,7 @@ __all__ = [
     "VariantReport",
     "Verification",
     "VerificationError",
+    "add_profiles",
     "candidates",
     "capture_stderr",
     "convert",

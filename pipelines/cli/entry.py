@@ -20,6 +20,7 @@ COMMANDS = {
     "export": "Convert a model's rungs and pack them into one bundle.",
     "unpack": "Write a bundle's variants as ordinary .tflite files.",
     "verify": "Check a bundle: checksums, variants, and what they compute.",
+    "profile": "Measure a bundle's variants on this machine, phones or a board.",
     "select": "Explain which variant a latency budget chooses, row by row.",
     "simulate": "Simulate the selector under a trace of load, beside references.",
     "embed": "Write a bundle as C++ for a microcontroller.",

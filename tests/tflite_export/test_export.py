@@ -96,7 +96,7 @@ def test_a_report_comes_back_from_json_and_prints_as_a_table(exported):
 
 
 def test_the_selector_answers_raw_pixels_as_keras_does(exported, net, images):
-    profile = tx.profile(exported.folder / "model.elastic", runs=20)
+    profile = tx.profile(exported.folder / "model.elastic", stop=tx.StoppingRule.after(20))
     keras_choice = np.asarray(net.cut("w100")(images.astype(np.float32))).argmax(axis=1)
     with Selector.open(
         exported.folder / "model.elastic", budget_us=10_000_000, profile=profile.table
@@ -179,9 +179,9 @@ def test_public_names_are_exactly_these():
             "Candidate", "Checks", "ConversionError", "ConversionOptions", "DeviceError", "EmbedReport",
             "ExportReport", "Interface", "Loss", "MeasuredLatency", "MeasuredProfile", "Noise", "Outcome",
             "OutputComparison", "PackError", "ProfileError", "QuantizationAware", "Scheme", "SchemeError",
-            "SharedKernel", "Sharing", "SimulationError", "SimulationReport", "Target",
+            "SharedKernel", "Sharing", "SimulationError", "SimulationReport", "StoppingRule", "Target",
             "TfliteExportError", "TflmComparison", "Tolerance", "Tuning", "Variant", "VariantReport",
-            "Verification", "VerificationError", "candidates", "capture_stderr", "convert",
+            "Verification", "VerificationError", "add_profiles", "candidates", "capture_stderr", "convert",
             "describe_host", "draw", "embed",
             "export", "export_variant", "get_scheme", "interface_of", "measure_arena", "measure_files",
             "predict", "profile", "profile_host", "profile_ops", "share_kernels", "shared_kernels", "simulate",

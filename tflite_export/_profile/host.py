@@ -1,9 +1,13 @@
 """Measures a bundle's variants on this machine, through LiteRT, the way the selector runs them."""
 
+import hashlib
 import os
 import random
+import statistics
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 from tfelastic_runtime.bundle import Bundle
@@ -11,21 +15,46 @@ from tfelastic_runtime.interface import InputSpec
 from tfelastic_runtime.policy import Row, Slowdown, choose
 from tfelastic_runtime.runner import Runner
 
-from tflite_export._profile.measurement import MeasuredLatency, MeasuredProfile, describe_host
+from tflite_export._profile.measurement import (
+    MeasuredLatency,
+    MeasuredProfile,
+    describe_host,
+    litert_version,
+)
+from tflite_export._profile.stopping import StoppingRule, relative_half_width
+from tflite_export.child_process import run_python
 from tflite_export.errors import ProfileError
 from tflite_export.stderr import capture_stderr
 
 RUNS_PER_TURN = 10
+OPENINGS = 5
 
 Progress = Callable[[str, int, int], None]
-"""Called as `progress(what, done, total)`."""
+"""Called as `progress(what, done, total)`; the total is an estimate that may change."""
+
+# Each variant in a process of its own, forked before LiteRT is loaded: the largest resident memory is the process'.
+_PEAK_RSS = """
+import os, sys
+from tfelastic_runtime import Bundle, Runner, blank_inputs
+path, threads, xnnpack = sys.argv[1], int(sys.argv[2]), sys.argv[3] == "True"
+for name in sys.argv[4:]:
+    if (child := os.fork()) == 0:
+        bundle = Bundle.open(path)
+        Runner(bundle, name, threads=threads, xnnpack=xnnpack).run(blank_inputs(bundle.manifest.inputs))
+        peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
+        os.write(1, f"{name} {peak.split()[1]}\\n".encode())
+        os._exit(0)
+    if os.waitpid(child, 0)[1]:
+        sys.exit(f"the process of variant {name} failed")
+"""
 
 
 def profile_host(
     path: str | os.PathLike[str],
     *,
     threads: int = 1,
-    runs: int = 200,
+    xnnpack: bool = True,
+    stop: StoppingRule | None = None,
     warmup: int = 20,
     seed: int = 0,
     progress: Progress | None = None,
@@ -39,12 +68,15 @@ def profile_host(
     caches: back to back, the same variant would be measured faster than it ever runs.
 
     A latency is what the selector states: encoding the inputs, the inference, and decoding the
-    outputs.
+    outputs. What a switch costs is measured apart, as the median over five openings of each variant:
+    expanding it and opening its interpreter, then the first inference.
 
     Args:
         path: The bundle.
         threads: Threads that one inference may use.
-        runs: Timed runs of each variant, rounded up to whole turns.
+        xnnpack: Whether XNNPACK's kernels run what they can, as by default in LiteRT.
+        stop: When enough runs were timed; by default when every median is known within 2 %, or
+            after a minute.
         warmup: Runs of each variant before anything is timed.
         seed: Decides the inputs' numbers and the order of the turns.
         progress: Called as `progress(what, done, total)` after each round.
@@ -56,23 +88,43 @@ def profile_host(
         ProfileError: A number of runs or threads is not positive.
         BundleError: The bundle cannot be read.
     """
-    for name, value, least in (("threads", threads, 1), ("runs", runs, 1), ("warmup", warmup, 0)):
+    for name, value, least in (("threads", threads, 1), ("warmup", warmup, 0)):
         if value < least:
             raise ProfileError(f"{name} must be at least {least}, got {value!r}")
     bundle = Bundle.open(path)
     inputs = _random_inputs(bundle.manifest.inputs, seed)
+
+    def opened(name: str) -> Runner:
+        return Runner(bundle, name, threads=threads, xnnpack=xnnpack)
+
+    names = [variant.name for variant in bundle.variants]
+    peaks = _peak_rss(path, names, threads=threads, xnnpack=xnnpack)
     with capture_stderr():
-        runners = {
-            variant.name: Runner(bundle, variant.name, threads=threads)
-            for variant in bundle.variants
-        }
+        switching = _time_openings(names, opened, inputs[0])
+        runners = {name: opened(name) for name in names}
         for runner in runners.values():
             for _ in range(warmup):
                 runner.run(inputs[0])
-    rounds = -(-runs // RUNS_PER_TURN)
-    samples = _take_turns(runners, inputs, rounds=rounds, seed=seed, progress=progress)
-    latencies = {name: MeasuredLatency.of(found) for name, found in samples.items()}
-    return MeasuredProfile(device=describe_host(), threads=threads, latencies=latencies)
+    turns = _take_turns(runners, inputs, stop=stop or StoppingRule(), seed=seed, progress=progress)
+    latencies = {
+        name: MeasuredLatency.of(
+            (sample for turn in turns[name] for sample in turn),
+            half_width=_half_width(turns[name]),
+            switch_us=switching[name][0],
+            first_us=switching[name][1],
+            peak_rss_bytes=peaks.get(name),
+        )
+        for name in names
+    }
+    return MeasuredProfile(
+        device=describe_host(),
+        threads=threads,
+        latencies=latencies,
+        runtime=f"LiteRT {litert_version()}",
+        kernels="xnnpack" if xnnpack else "builtin",
+        bundle_sha256=hashlib.sha256(Path(path).read_bytes()).hexdigest(),
+        conditions=_load(),
+    )
 
 
 def _random_inputs(specs: Sequence[InputSpec], seed: int) -> list[dict[str, np.ndarray]]:
@@ -89,32 +141,98 @@ def _random_inputs(specs: Sequence[InputSpec], seed: int) -> list[dict[str, np.n
     ]
 
 
+def _time_openings(
+    names: Sequence[str], opened: Callable[[str], Runner], inputs: Mapping[str, np.ndarray]
+) -> dict[str, tuple[int, int]]:
+    """Return, for each variant, the median time of opening it and of its first inference, in microseconds."""
+    taken: dict[str, list[tuple[int, int]]] = {name: [] for name in names}
+    for _ in range(OPENINGS):
+        for name in names:
+            start = time.perf_counter_ns()
+            runner = opened(name)
+            ready = time.perf_counter_ns()
+            runner.run(inputs)
+            end = time.perf_counter_ns()
+            taken[name].append((_microseconds(ready - start), _microseconds(end - ready)))
+    return {
+        name: (
+            statistics.median_low([opening for opening, _ in found]),
+            statistics.median_low([first for _, first in found]),
+        )
+        for name, found in taken.items()
+    }
+
+
 def _take_turns(
     runners: Mapping[str, Runner],
     inputs: Sequence[Mapping[str, np.ndarray]],
     *,
-    rounds: int,
+    stop: StoppingRule,
     seed: int,
     progress: Progress | None,
-) -> dict[str, list[int]]:
-    """Return every variant's latencies over `rounds` turns, in microseconds, rounded up."""
-    samples: dict[str, list[int]] = {name: [] for name in runners}
+) -> dict[str, list[list[int]]]:
+    """Return the latencies of every variant's turns, in microseconds, rounded up."""
+    turns: dict[str, list[list[int]]] = {name: [] for name in runners}
     order = list(runners)
     shuffle = random.Random(seed).shuffle
     table = [Row(0, 1, 1)] * len(runners)
-    for done in range(1, rounds + 1):
+    begin, done, total = time.monotonic(), 0, -(-stop.min_runs // len(inputs))
+    while done < total and (done == 0 or time.monotonic() - begin < stop.limit_s):
         shuffle(order)
         for name in order:
-            run = runners[name].run
+            run, samples = runners[name].run, list[int]()
             run(inputs[0])
             slowdown = Slowdown()
             for given in inputs:
                 choose(table, budget_us=1, slowdown=slowdown)
                 start = time.perf_counter_ns()
                 run(given)
-                latency_us = -(-(time.perf_counter_ns() - start) // 1000)
+                latency_us = _microseconds(time.perf_counter_ns() - start)
                 slowdown = slowdown.observe(table[0], latency_us)
-                samples[name].append(latency_us)
+                samples.append(latency_us)
+            turns[name].append(samples)
+        done += 1
+        if done == total:
+            total = max(_rounds_needed(found, stop.half_width) for found in turns.values())
         if progress is not None:
-            progress("profile", done, rounds)
-    return samples
+            progress("profile", min(done, total), total)
+    return turns
+
+
+def _rounds_needed(turns: list[list[int]], half_width: float | None) -> int:
+    """Return about how many turns it takes for the median's interval to be as narrow as asked, at least those done."""
+    done = len(turns)
+    if half_width is None:
+        return done
+    found = _half_width(turns)
+    if found is None:
+        return done + 1
+    # An interval shrinks with the square root of the observations; a guess is checked before it has doubled them.
+    needed = done if found <= half_width else done * (found / half_width) ** 2
+    return min(max(done + (found > half_width), round(needed)), max(2 * done, 8))
+
+
+def _half_width(turns: Sequence[Sequence[int]]) -> float | None:
+    return relative_half_width([statistics.median(turn) for turn in turns])
+
+
+def _peak_rss(
+    path: str | os.PathLike[str], names: Sequence[str], *, threads: int, xnnpack: bool
+) -> dict[str, int]:
+    """Return each variant's largest resident memory in bytes; nothing where the system does not tell it."""
+    if not sys.platform.startswith("linux"):
+        return {}
+    ended = run_python(_PEAK_RSS, [str(path), str(threads), str(xnnpack), *names])
+    if ended.failure:
+        raise ProfileError(f"{path}: the process that measures memory {ended.failure}")
+    rows = (line.split() for line in ended.output.decode().splitlines())
+    return {name: int(kibibytes) * 1024 for name, kibibytes in rows}
+
+
+def _load() -> dict[str, float]:
+    """Return how many processes wanted to run in the last minute, where the system tells it."""
+    return {"load_1min": round(os.getloadavg()[0], 2)} if hasattr(os, "getloadavg") else {}
+
+
+def _microseconds(nanoseconds: int) -> int:
+    return max(-(-nanoseconds // 1000), 1)

@@ -111,11 +111,16 @@ def pack(manifest: Manifest, payload: Payload) -> bytes:
         manifest: What `describe` returned.
         payload: What it returned with it.
     """
+    return sealed(manifest, payload.data)
+
+
+def sealed(manifest: Manifest, payload: bytes) -> bytes:
+    """Return header, manifest, payload and checksum, as `FORMAT.md` lays them out."""
     text = canonical(manifest)
     payload_start = padded(HEADER.size + len(text))
-    file_bytes = payload_start + len(payload.data) + DIGEST_BYTES
+    file_bytes = payload_start + len(payload) + DIGEST_BYTES
     header = HEADER.pack(MAGIC, CONTAINER_VERSION, len(text), file_bytes)
-    body = (header + text).ljust(payload_start, b"\0") + payload.data
+    body = (header + text).ljust(payload_start, b"\0") + payload
     return body + hashlib.sha256(body).digest()
 
 

@@ -36,7 +36,7 @@ def run(run: Run[ElasticRecipe]) -> Outcome[MeasuredLatencies]:
         table = tx.profile_host(
             run.path(bundle.FILE),
             threads=spec.threads,
-            runs=spec.runs,
+            stop=tx.StoppingRule.after(spec.runs),
             warmup=spec.warmup,
             progress=lambda what, done, total: advance(spec.runs * done / total, "of each variant"),
         )

@@ -44,18 +44,27 @@ class Runner:
         bundle: The bundle.
         name: The variant's name.
         threads: How many threads LiteRT may use.
+        xnnpack: Whether XNNPACK's kernels run what they can; otherwise LiteRT's own do.
 
     Raises:
         BundleError: LiteRT cannot open the variant, or it is not what the manifest says.
     """
 
-    def __init__(self, bundle: Bundle, name: str, *, threads: int = 1) -> None:
+    def __init__(
+        self, bundle: Bundle, name: str, *, threads: int = 1, xnnpack: bool = True
+    ) -> None:
         # Reading a bundle needs no interpreter, so it is imported only where one runs.
-        from ai_edge_litert.interpreter import Interpreter
+        from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
         manifest, variant, model = bundle.manifest, bundle.variant(name), bundle.model(name)
         try:
-            interpreter = Interpreter(model_content=model, num_threads=threads)
+            interpreter = Interpreter(
+                model_content=model,
+                num_threads=threads,
+                experimental_op_resolver_type=OpResolverType.AUTO
+                if xnnpack
+                else OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+            )
             interpreter.allocate_tensors()
             taken, given = interpreter.get_input_details(), interpreter.get_output_details()
         except (ValueError, RuntimeError) as cause:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import threading
 import time
@@ -15,7 +16,7 @@ from tfelastic_runtime.bundle import Bundle
 from tfelastic_runtime.errors import BudgetError, ClosedError, ProfileError
 from tfelastic_runtime.latency import Latency, Profile, measure
 from tfelastic_runtime.policy import ONE_Q16, Policy, Row, check_budget_us
-from tfelastic_runtime.runner import Inputs, Outputs, RunnerPool, blank_inputs
+from tfelastic_runtime.runner import Inputs, Outputs, Runner, RunnerPool, blank_inputs
 
 ProfileSource = Profile | Mapping[str, Latency] | str | os.PathLike[str]
 
@@ -103,6 +104,7 @@ class Selector:
         profile: ProfileSource | None = None,
         threads: int = 1,
         resident: int = 2,
+        xnnpack: bool = True,
     ) -> Selector:
         """Open a bundle for running under a budget.
 
@@ -115,16 +117,26 @@ class Selector:
                 `Latency` per variant name. None measures them now, 20 runs each.
             threads: How many threads an interpreter may use.
             resident: How many variants may be open at once; each costs its weights in memory.
+            xnnpack: Whether XNNPACK's kernels run what they can; otherwise LiteRT's own do.
 
         Raises:
             BundleError: The bundle is damaged or of a newer format.
             BudgetError: Not exactly one budget is given, or it is out of range.
-            ProfileError: The profile is malformed, or not of this bundle and these threads.
+            ProfileError: The profile is malformed, or not of this bundle, these threads and kernels.
             OSError: A file cannot be opened.
         """
         budget = _microseconds(budget_ms, budget_us)
         opened = bundle if isinstance(bundle, Bundle) else Bundle.open(bundle)
-        pool = RunnerPool(opened, threads=threads, resident=resident)
+        if isinstance(profile, str | os.PathLike):
+            profile = Profile.load(profile)
+        if isinstance(profile, Profile):
+            _check_kernels(profile.kernels, "xnnpack" if xnnpack else "builtin")
+        pool = RunnerPool(
+            opened,
+            threads=threads,
+            resident=resident,
+            open_runner=functools.partial(Runner, xnnpack=xnnpack),
+        )
         return cls(pool, budget_us=budget, profile=profile)
 
     def run(self, inputs: Inputs) -> Result:
@@ -238,6 +250,14 @@ def _microseconds(budget_ms: float | None, budget_us: int | None) -> int:
             f"budget_ms must be a positive number of milliseconds, received {budget_ms!r}"
         )
     return check_budget_us(max(round(budget_ms * 1000), 1))
+
+
+def _check_kernels(measured: str | None, opened: str) -> None:
+    if measured in ("xnnpack", "builtin") and measured != opened:
+        raise ProfileError(
+            f"the profile was measured with the kernels {measured!r}, the selector is opened with "
+            f"{opened!r}: open it with xnnpack={measured == 'xnnpack'}, or measure anew"
+        )
 
 
 def _latencies(profile: ProfileSource, pool: RunnerPool) -> dict[str, Latency]:

@@ -1,13 +1,23 @@
+import hashlib
+import itertools
+import json
+import math
+from pathlib import Path
+
+import jsonschema
 import numpy as np
 import pytest
+import tfelastic_runtime as runtime
 from tfelastic_runtime import Selector
 
-from tflite_export._profile import host, profile, profile_host
+from tflite_export._profile import StoppingRule, host, profile, profile_host
 from tflite_export._profile.measurement import MeasuredLatency, MeasuredProfile
 from tflite_export.bundle import Variant, write_bundle
 from tflite_export.errors import ProfileError
 
 NAMES = ("wide", "narrow")
+TWELVE_TURNS = StoppingRule.after(120)
+SCHEMA = json.loads((Path(__file__).parents[3] / "runtime" / "profile.schema.json").read_text())
 
 
 @pytest.fixture(scope="module")
@@ -22,22 +32,50 @@ def bundle(converted, tmp_path_factory):
     return path
 
 
-def test_every_variant_is_measured_as_often_as_asked(bundle):
+def test_a_fixed_number_of_runs_is_rounded_up_to_turns_of_ten(bundle):
     calls = []
-    table = profile(bundle, runs=25, progress=lambda *call: calls.append(call))
+    table = profile(bundle, stop=StoppingRule.after(25), progress=lambda *call: calls.append(call))
     assert set(table.latencies) == set(NAMES)
-    assert {latency.device.runs for latency in table.latencies.values()} == {30}, (
-        "whole turns of ten"
-    )
+    assert {latency.device.runs for latency in table.latencies.values()} == {30}
     assert calls == [("profile", done, 3) for done in (1, 2, 3)]
     assert table.threads == 1
     assert table.device["kind"] == "host"
     assert table.device["cores"] >= 1
-    assert MeasuredProfile.from_json(table.to_json()) == table
+
+
+def test_the_table_says_what_ran_and_what_a_switch_costs(bundle):
+    table = profile_host(bundle, stop=StoppingRule.after(10), warmup=0)
+    assert MeasuredProfile.from_json(json.loads(json.dumps(table.to_json()))) == table
+    jsonschema.validate(table.to_json(), SCHEMA)
+    assert table.runtime.startswith("LiteRT 2.")
+    assert table.kernels == "xnnpack"
+    assert table.bundle_sha256 == hashlib.sha256(bundle.read_bytes()).hexdigest()
+    for latency in table.latencies.values():
+        assert latency.device.p50_us <= latency.device.p90_us <= latency.device.p99_us
+        # Opening an interpreter takes longer than a run of so small a net; Python alone has 10 MB.
+        assert latency.device.switch_us > latency.device.p50_us
+        assert latency.device.first_us >= 1
+        assert 10_000_000 < latency.device.peak_rss_bytes < 2_000_000_000
+
+
+def test_other_kernels_can_be_measured_and_a_selector_is_held_to_them(bundle):
+    table = profile_host(bundle, stop=StoppingRule.after(10), warmup=0, xnnpack=False).table
+    assert table.kernels == "builtin"
+    with pytest.raises(runtime.ProfileError, match=r"'builtin'.*'xnnpack'.*xnnpack=False"):
+        Selector.open(bundle, budget_us=10, profile=table)
+    with Selector.open(bundle, budget_us=10_000_000, profile=table, xnnpack=False) as selector:
+        assert selector.run(np.zeros((16, 16, 3), np.uint8)).variant == "wide"
+
+
+def test_a_process_that_cannot_open_a_variant_is_an_error(bundle):
+    with pytest.raises(
+        ProfileError, match=r"(?s)measures memory failed.*has no variant 'narrower'"
+    ):
+        host._peak_rss(bundle, ["narrower"], threads=1, xnnpack=True)
 
 
 def test_a_selector_takes_the_table_as_it_is(bundle):
-    table = profile_host(bundle, runs=10, warmup=1)
+    table = profile_host(bundle, stop=StoppingRule.after(10), warmup=1)
     with Selector.open(bundle, budget_us=10_000_000, profile=table.table) as selector:
         assert selector.run(np.zeros((16, 16, 3), np.uint8)).variant == "wide"
 
@@ -50,19 +88,34 @@ class Recorder:
 
     def run(self, image):
         self.log.append(self.name)
-        self.clock[0] += self.cost_ns * (10 if self.log[-2:-1] != [self.name] else 1)
+        noise_ns = self.noise_ns(len(self.log))
+        self.clock[0] += self.cost_ns * (10 if self.log[-2:-1] != [self.name] else 1) + noise_ns
+
+    def noise_ns(self, run):
+        return 0
 
 
-def _turns(monkeypatch, seed, rounds=12):
+class NoisyRecorder(Recorder):
+    """A slower one, whose turns differ by up to a tenth, in a fixed order."""
+
+    def __init__(self, name, cost_ns, log, clock):
+        super().__init__(name, 100 * cost_ns, log, clock)
+
+    def noise_ns(self, run):
+        return run // 22 * 7919 % 11 * self.cost_ns // 100
+
+
+def _turns(monkeypatch, seed=0, stop=TWELVE_TURNS, recorder=Recorder, progress=None):
     log, clock = [], [0]
     monkeypatch.setattr(host.time, "perf_counter_ns", lambda: clock[0])
+    monkeypatch.setattr(host.time, "monotonic", lambda: clock[0] / 1e9)
     runners = {
-        "wide": Recorder("wide", 5_000, log, clock),
-        "narrow": Recorder("narrow", 1_001, log, clock),
+        "wide": recorder("wide", 5_000, log, clock),
+        "narrow": recorder("narrow", 1_001, log, clock),
     }
     images = np.zeros((host.RUNS_PER_TURN, 1, 1, 1), np.uint8)
-    samples = host._take_turns(runners, images, rounds=rounds, seed=seed, progress=None)
-    return samples, log
+    turns = host._take_turns(runners, images, stop=stop, seed=seed, progress=progress)
+    return turns, log
 
 
 def test_turns_are_shuffled_by_the_seed_and_hit_all_alike(monkeypatch):
@@ -76,17 +129,43 @@ def test_turns_are_shuffled_by_the_seed_and_hit_all_alike(monkeypatch):
 
 
 def test_the_cold_first_run_of_a_turn_is_not_counted_and_fractions_round_up(monkeypatch):
-    samples, _ = _turns(monkeypatch, seed=0)
-    assert MeasuredLatency.of(samples["narrow"]).to_json()["p90_us"] == 2
-    assert set(samples["wide"]) == {5}
-    assert len(samples["wide"]) == 120
+    turns, _ = _turns(monkeypatch)
+    narrow, wide = (list(itertools.chain(*turns[name])) for name in ("narrow", "wide"))
+    assert MeasuredLatency.of(narrow).to_json()["p90_us"] == 2
+    assert set(wide) == {5}
+    assert len(wide) == 120
+
+
+def test_measuring_goes_on_until_the_medians_are_known_as_asked(monkeypatch):
+    found = {}
+    for half_width in (0.05, 0.01):
+        stop = StoppingRule(half_width=half_width, min_runs=10, limit_s=math.inf)
+        calls = []
+        turns, _ = _turns(
+            monkeypatch,
+            stop=stop,
+            recorder=NoisyRecorder,
+            progress=lambda *call, calls=calls: calls.append(call),
+        )
+        assert all(host._half_width(each) <= half_width for each in turns.values())
+        assert calls[-1][1] == calls[-1][2] == len(turns["wide"])
+        found[half_width] = len(turns["wide"])
+    assert 6 <= found[0.05] < found[0.01]
+    still, _ = _turns(monkeypatch, stop=StoppingRule(min_runs=10, limit_s=math.inf))
+    assert len(still["wide"]) == 6, "equal turns: the fewest of which a median has an interval"
+
+
+def test_measuring_ends_when_its_time_is_up(monkeypatch):
+    stop = StoppingRule(half_width=1e-9, min_runs=10_000_000, limit_s=0.002)
+    turns, _ = _turns(monkeypatch, stop=stop, recorder=NoisyRecorder)
+    assert 1 <= len(turns["wide"]) == len(turns["narrow"]) < 100
 
 
 @pytest.mark.parametrize(
     ("options", "told"),
     [
         ({"on": "toaster"}, "'toaster'; known: host"),
-        ({"runs": 0}, "runs must be at least 1"),
+        ({"warmup": -1}, "warmup must be at least 0"),
         ({"threads": 0}, "threads must be at least 1"),
     ],
 )
