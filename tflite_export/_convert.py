@@ -1,7 +1,8 @@
 """Keras model in, the bytes of one guarded .tflite file out.
 
 The file has a static batch of 1, one entry point, and TFLite's builtin operators only, so that it
-runs on phones and on microcontrollers alike. Every conversion ends in guards (`guards.py`).
+runs on phones and on microcontrollers alike. Every conversion ends in guards (`guards.py`), and one for TFLM in a
+plan of its arena (`arena/`).
 """
 
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tflite_export.arena import with_arena_plan
 from tflite_export.errors import CalibrationError, ConversionError
 from tflite_export.guards import guard
 from tflite_export.keras_models import (
@@ -55,7 +57,8 @@ def convert(
         BackendError: Keras does not run on TensorFlow here.
         SchemeError: The scheme or the target is unknown.
         CalibrationError: The samples are missing or unfit.
-        ConversionError: The model cannot be converted, or the file broke a guard.
+        ConversionError: The model cannot be converted, the file broke a guard, or TFLM computes other outputs by the
+            plan of its arena than without it.
 
     Example:
         >>> tflite = convert(model, scheme="int8", samples=train_images)
@@ -90,7 +93,9 @@ def convert(
         kernel_values=kernel_values(model),
         target=get_target(options.target),
     )
-    return strip(tflite) if options.strip else tflite
+    tflite = strip(tflite) if options.strip else tflite
+    planned = get_target(options.target).tflm and options.arena == "planned"
+    return with_arena_plan(tflite, seed=options.seed) if planned else tflite
 
 
 def _tuned(

@@ -1,7 +1,9 @@
 """How a model is converted, as one value that every step of an export hands on as it is."""
 
 from dataclasses import dataclass
+from typing import Literal
 
+from tflite_export.errors import SchemeError
 from tflite_export.quantize.qat import Tuning
 from tflite_export.quantize.scheme import get_scheme
 from tflite_export.runtimes.targets import get_target
@@ -23,9 +25,12 @@ class ConversionOptions:
             or `"int16"`; a float32 input of an integer scheme is quantized inside the file.
         output_type: The same of its outputs.
         seed: Decides which of the samples calibrate, and the order of training.
+        arena: Who lays the values between operations out in TFLM's arena: `"planned"` writes a memory plan into a
+            file for TFLM where it saves bytes, `"tflm"` leaves it to TFLM. No other target has an arena.
 
     Raises:
-        SchemeError: The scheme or the target is unknown, or the scheme has no inputs or outputs of a type.
+        SchemeError: The scheme or the target is unknown, the scheme has no inputs or outputs of a type, or `arena` is
+            none of the two.
     """
 
     scheme: str = "int8"
@@ -36,9 +41,12 @@ class ConversionOptions:
     input_type: str | None = None
     output_type: str | None = None
     seed: int = 0
+    arena: Literal["planned", "tflm"] = "planned"
 
     def __post_init__(self) -> None:
         scheme = get_scheme(self.scheme)
         for asked in (self.input_type, self.output_type):
             scheme.io_type(asked)
         get_target(self.target)
+        if self.arena not in ("planned", "tflm"):
+            raise SchemeError(f"arena is 'planned' or 'tflm', received {self.arena!r}")

@@ -21,7 +21,8 @@ ARENA_BYTES = 1 << 27
 
 ALIGNMENT = 16
 
-# Reads a .npz with the file's bytes and its inputs; writes the outputs as a .npz.
+# Reads a .npz with the file's bytes and its inputs; writes the outputs as a .npz to standard output, and TFLM's own
+# account of the arena to standard error.
 _INFERENCE = """
 import io, sys
 import numpy as np
@@ -36,6 +37,9 @@ for sample in zip(*inputs):
         interpreter.set_input(values[np.newaxis], index)
     interpreter.invoke()
     outputs.append([interpreter.get_output(i)[0].copy() for i in range(int(sys.argv[2]))])
+sys.stderr.write("ACCOUNT\\n")
+sys.stderr.flush()
+interpreter.print_allocations()
 np.savez(sys.stdout.buffer, *map(np.stack, zip(*outputs)))
 """
 
@@ -120,18 +124,33 @@ class ArenaReport:
         )
 
 
+@dataclass(frozen=True, eq=False)
+class Inferences:
+    """What TFLM computed, and what it took.
+
+    Attributes:
+        outputs: The output tensors as they are, `[count, ...]` each.
+        activation_bytes: The part of the arena that held the values between operations.
+    """
+
+    outputs: tuple[np.ndarray, ...]
+    activation_bytes: int
+
+
 def run(
     tflite: bytes, inputs: Sequence[np.ndarray], *, timeout_s: float = 600
 ) -> tuple[np.ndarray, ...]:
+    """Run a file in TFLM, one sample after the other, and return its outputs; `infer` says more."""
+    return infer(tflite, inputs, timeout_s=timeout_s).outputs
+
+
+def infer(tflite: bytes, inputs: Sequence[np.ndarray], *, timeout_s: float = 600) -> Inferences:
     """Run a file in TFLM, one sample after the other.
 
     Args:
         tflite: The file's bytes.
         inputs: One array `[count, ...]` per input, in the tensor's own type, as `LiteModel.encode` returns them.
         timeout_s: Seconds after which to give up.
-
-    Returns:
-        The output tensors as they are, `[count, ...]` each.
 
     Raises:
         DeviceError: TFLM cannot run the file, crashed on it, or did not end in time; or the package
@@ -143,7 +162,8 @@ def run(
     arguments = [str(ARENA_BYTES), str(outputs)]
     ended = _run(_INFERENCE, arguments, given=given.getvalue(), timeout_s=timeout_s)
     with np.load(io.BytesIO(ended.output), allow_pickle=False) as found:
-        return tuple(found[f"arr_{index}"] for index in range(outputs))
+        computed = tuple(found[f"arr_{index}"] for index in range(outputs))
+    return Inferences(computed, _account(ended)["head"])
 
 
 def measure_arena(tflite: bytes, *, largest: int = 1 << 28, timeout_s: float = 120) -> ArenaReport:
@@ -167,11 +187,17 @@ def measure_arena(tflite: bytes, *, largest: int = 1 << 28, timeout_s: float = 1
         raise DeviceError(f"TFLM failed: {error}") from error
     arguments = [str(largest), str(ALIGNMENT), str(inputs)]
     ended = _run(_MEASUREMENT, arguments, given=tflite, timeout_s=timeout_s)
+    account = _account(ended)
+    return ArenaReport(json.loads(ended.output), account["head"], account["tail"])
+
+
+def _account(ended: Ended) -> dict[str, int]:
+    """Return how large the parts of the arena were, as TFLM prints it."""
     found = _ACCOUNT.findall(ended.errors.rpartition("ACCOUNT")[2])
     account = {part: int(size) for part, size in found}
     if account.keys() != {"total", "head", "tail"}:
         raise DeviceError(f"TFLM gave no account of its arena: {ended.errors.strip()[-500:]}")
-    return ArenaReport(json.loads(ended.output), account["head"], account["tail"])
+    return account
 
 
 def _run(program: str, arguments: list[str], *, given: bytes, timeout_s: float) -> Ended:

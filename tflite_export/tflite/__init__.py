@@ -1,12 +1,15 @@
 """The .tflite file format: the one room that knows its schema.
 
-`summary` reads what a file says of itself, `operators` lists what it computes, `constants` finds its weights, `arrange`
-orders its inputs and outputs, `strip` leaves out what no device reads, `split` takes a file apart, and `roots` lays
-several over one pool of constants. Files are bytes everywhere else.
+`summary` reads what a file says of itself, `operators` lists what it computes, `graph` says how large each tensor is,
+`constants` finds its weights, `arrange` orders its inputs and outputs, `memory_plan` reads and writes where TFLM puts
+each tensor, `strip` leaves out what no device reads, `split` takes a file apart, and `roots` lays several over one pool
+of constants. Files are bytes everywhere else.
 """
 
 from tflite_export.tflite.arrange import arrange, input_order
 from tflite_export.tflite.constants import Buffer, Kernel, Values, buffers, kernels
+from tflite_export.tflite.graph import Graph, GraphOperator, GraphTensor, read_graph
+from tflite_export.tflite.memory_plan import UNPLANNED, read_memory_plan, with_memory_plan
 from tflite_export.tflite.operators import Operator, operators, output_operators
 from tflite_export.tflite.roots import Roots, with_roots
 from tflite_export.tflite.schema import BUFFER_ALIGNMENT, FILE_IDENTIFIER
@@ -17,7 +20,11 @@ from tflite_export.tflite.summary import Summary, Tensor, summarize
 __all__ = [
     "BUFFER_ALIGNMENT",
     "FILE_IDENTIFIER",
+    "UNPLANNED",
     "Buffer",
+    "Graph",
+    "GraphOperator",
+    "GraphTensor",
     "Kernel",
     "Operator",
     "Roots",
@@ -30,8 +37,11 @@ __all__ = [
     "kernels",
     "operators",
     "output_operators",
+    "read_graph",
+    "read_memory_plan",
     "split",
     "strip",
     "summarize",
+    "with_memory_plan",
     "with_roots",
 ]

@@ -41,7 +41,8 @@ class Roots:
 def with_roots(models: Sequence[bytes]) -> Roots:
     """Lay files over one pool of constants.
 
-    Names, metadata and signatures stay behind: interpreters on microcontrollers read none of them.
+    Names and signatures stay behind: interpreters on microcontrollers read none of them. Of the metadata each file
+    keeps its memory plan.
 
     Args:
         models: The .tflite files; equal constants in them are stored once.
@@ -87,7 +88,7 @@ class _Shared:
     def take(self, file: Any) -> None:
         """Put a file's constants and scales into the builder, and what stands for them in the file."""
         tensors = [tensor for graph in file.subgraphs for tensor in graph.tensors]
-        read = {tensor.buffer for tensor in tensors}
+        read = {each.buffer for each in (*tensors, *(file.metadata or ()))}
         file.buffers = [
             self._constant(buffer) if index in read else self._empty
             for index, buffer in enumerate(file.buffers)
@@ -133,7 +134,7 @@ class _Shared:
 
 
 def _stripped(model: bytes) -> Any:
-    """Return a file's tree without names, metadata, signatures and open shapes."""
+    """Return a file's tree without names, signatures, open shapes and metadata, but for a memory plan."""
     summarize(model)
     tree = without_names(model)
     for graph in tree.subgraphs:

@@ -56,7 +56,12 @@ def operator_name(code: Any) -> str:
 
 def type_name(tensor: Any) -> str:
     """Return a tensor's type as numpy calls it: `"int8"`, `"float32"`."""
-    return _names("TensorType")[tensor.Type()].lower()
+    return type_name_of(tensor.Type())
+
+
+def type_name_of(number: int) -> str:
+    """Return what numpy calls a type that the schema numbers so."""
+    return _names("TensorType")[number].lower()
 
 
 @functools.cache
