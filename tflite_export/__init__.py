@@ -34,7 +34,7 @@ from tflite_export._profile import (
     profile_host,
     profile_ops,
 )
-from tflite_export._verify import OutputComparison, TflmComparison, Verification, verify
+from tflite_export._verify import verify
 from tflite_export.bundle import BundleReport, Interface, Variant, add_profiles, write_bundle
 from tflite_export.errors import (
     BackendError,
@@ -69,6 +69,7 @@ from tflite_export.simulation import (
     simulate,
 )
 from tflite_export.stderr import capture_stderr
+from tflite_export.verification import OutputComparison, TflmComparison, Verification
 
 if TYPE_CHECKING:
     from tflite_export.quantize.elastic_qat import QuantizationAware

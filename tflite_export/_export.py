@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from tfelastic_runtime import InputSpec, OutputSpec, ScoreSpec, VariantPlan
 
 from tflite_export._convert import convert
-from tflite_export._verify import Verification, verify
+from tflite_export._verify import check_test, kinds_of, metric_for, verify
 from tflite_export.bundle import Interface, Variant, write_bundle
 from tflite_export.errors import (
     CalibrationError,
@@ -35,13 +35,13 @@ from tflite_export.quantize.kernel_sharing import (
 )
 from tflite_export.quantize.scheme import Tolerance, get_scheme
 from tflite_export.runtimes import get_target, measure_arena
-from tflite_export.tflite import output_operators
+from tflite_export.verification import Verification
 
 if TYPE_CHECKING:
     import keras
 
-    from tfelastic import Metric
     from tfelastic._plan import KeepPlan
+    from tfelastic.metrics import MetricLike
 
 STRIPPED = ConversionOptions(strip=True)
 """How an export converts unless it is asked otherwise: a bundle's variants need no names."""
@@ -82,13 +82,14 @@ class Checks:
 
     Attributes:
         tolerance: Bounds to use instead of the scheme's.
-        metric: What to score by; what `tfelastic.metric_of` finds unless given.
+        metric: What to score by, as `tfelastic.metric_of` takes it; what that finds for the network, by the loss that
+            it was compiled with, unless given.
         strays: What becomes of a variant that strays from its Keras model: it is left out of the bundle and
             reported (`"leave out"`), kept and reported (`"keep"`), or ends the export (`"stop"`).
     """
 
     tolerance: Tolerance | None = None
-    metric: "Metric | None" = None
+    metric: "MetricLike | None" = None
     strays: Literal["leave out", "keep", "stop"] = "leave out"
 
 
@@ -216,7 +217,7 @@ class ExportReport:
             lines.append(
                 f"{variant.name:<10}{variant.width:>7.3g}{variant.params:>13,}{variant.macs:>15,}"
                 f"{variant.tflite_bytes:>13,}{found.score_keras:>9.4g}{found.score_tflite:>9.4g}"
-                f"{found.top1_agreement:>9.2%}{found.mean_difference:>9.2g}"
+                f"{_share(found.top1_agreement):>9}{found.mean_difference:>9.2g}"
             )
             if not found.passed:
                 where = "not in the bundle" if variant.name in self.left_out else "kept as asked"
@@ -281,6 +282,7 @@ def export(
     from tfelastic.files import write_atomically
 
     checks, options = _divided(checks, options, changes)
+    _check_labels(net, labels)
     reports, packables, widest = [], [], None
     for done, name in enumerate(net.names, start=1):
         report, tflite = export_variant(
@@ -347,10 +349,13 @@ def export_variant(
 
     checks, options = _divided(checks, options, changes)
     model, rung = net.cut(name), net.ladder.rung(name)
+    inputs, targets = _test_data(test)
+    # A rung cut out is not compiled: the loss, which says what its outputs are for, is the network's.
+    metric = metric_for(net, targets, checks.metric)
+    check_test(model, inputs, targets, metric)
     tflite, sharing = convert(model, options, samples=samples), None
     if widest is not None:
         tflite, sharing = share_kernels(tflite, widest, shared_kernels(net, name))
-    inputs, targets = _test_data(test)
     found = verify(
         model,
         tflite,
@@ -359,7 +364,7 @@ def export_variant(
         scheme=options.scheme,
         target=options.target,
         tolerance=checks.tolerance,
-        metric=checks.metric,
+        metric=metric,
     )
     signature, spent = Signature.of(model), cost(model)
     measured = measure_arena(tflite) if get_target(options.target).tflm else None
@@ -372,7 +377,7 @@ def export_variant(
         tflite_bytes=len(tflite),
         verification=found,
         inputs=_input_specs(signature, samples),
-        outputs=_output_specs(signature, tflite, found),
+        outputs=_output_specs(model, signature, found),
         sharing=sharing,
         plan=_variant_plan(rung.plan),
         peak_bytes=get_scheme(options.scheme).activation_bytes * spent.peak_bytes,
@@ -391,19 +396,38 @@ def interface_of(report: VariantReport, *, labels: Labels = None) -> Interface:
     Raises:
         PackError: There is no output of a name in `labels`, or there are labels but several outputs.
     """
-    names = [spec.name for spec in report.outputs]
+    found = _by_output(labels, [spec.name for spec in report.outputs])
+    return Interface(
+        inputs=report.inputs,
+        outputs=tuple(replace(spec, labels=found.get(spec.name)) for spec in report.outputs),
+        score=ScoreSpec(report.verification.metric, report.verification.higher_is_better),
+    )
+
+
+def _by_output(labels: Labels, names: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Return the names of classes by output."""
     if labels is not None and not isinstance(labels, Mapping):
         if len(names) > 1:
             raise PackError(f"labels of several outputs are a dict by name: {', '.join(names)}")
         labels = {names[0]: labels}
     if unknown := sorted(set(labels or ()) - set(names)):
         raise PackError(f"labels: no output {unknown[0]!r}; there are {', '.join(names)}")
-    found = {name: tuple(texts) for name, texts in (labels or {}).items()}
-    return Interface(
-        inputs=report.inputs,
-        outputs=tuple(replace(spec, labels=found.get(spec.name)) for spec in report.outputs),
-        score=ScoreSpec(report.verification.metric, report.verification.higher_is_better),
-    )
+    return {name: tuple(texts) for name, texts in (labels or {}).items()}
+
+
+def _check_labels(net: Elastic, labels: Labels) -> None:
+    """Check names of classes before anything is converted."""
+    ports = {port.name: port for port in Signature.of(net.cut(net.names[0])).outputs}
+    for name, texts in _by_output(labels, list(ports)).items():
+        shape = ports[name].shape
+        if len(texts) != shape[-1]:
+            raise PackError(
+                f"{len(texts)} labels were given for output {name!r}, which gives {shape[-1]} values"
+            )
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2%}"
 
 
 def _divided(
@@ -430,15 +454,14 @@ def _input_specs(signature: Signature, samples: Arrays) -> tuple[InputSpec, ...]
 
 
 def _output_specs(
-    signature: Signature, tflite: bytes, found: Verification
+    model: "keras.Model", signature: Signature, found: Verification
 ) -> tuple[OutputSpec, ...]:
-    classes = "accuracy" in found.metric or found.metric == "mean_iou"
     specs = []
-    for port, operator in zip(signature.outputs, output_operators(tflite), strict=True):
-        kind = "logits" if classes else "values"
-        if operator == "SOFTMAX" or (classes and operator == "LOGISTIC"):
-            kind = "probabilities"
-        specs.append(OutputSpec(port.name, (1, *port.shape), kind))
+    for port, kind, each in zip(signature.outputs, kinds_of(model), found.outputs, strict=True):
+        probabilities = kind in ("distribution", "fraction")
+        meaning = "probabilities" if probabilities else "logits"
+        shape = (1, *port.shape)
+        specs.append(OutputSpec(port.name, shape, "values" if each.agreement is None else meaning))
     return tuple(specs)
 
 

@@ -123,8 +123,8 @@ def _print(bundle: str, findings: list[dict[str, Any]]) -> None:
         told = f"{each['variant']:<12}{each['bytes']:>12,} B  {each['stored']:<8}"
         if "accuracy_here" in each:
             told += f" accuracy {each['accuracy_here']:.2%}, when packed {each['score']:.2%} "
-        if "comparison" in each:
-            told += f" same class as Keras {each['comparison']['top1_agreement']:.2%} "
+        if (same := each.get("comparison", {}).get("top1_agreement")) is not None:
+            told += f" same class as Keras {same:.2%} "
         click.echo(f"{told} {each['problem'] or 'sound'}")
     bad = sum(each["problem"] is not None for each in findings)
     click.echo(f"{bundle}: " + (f"{bad} of {len(findings)} variants failed" if bad else "sound"))

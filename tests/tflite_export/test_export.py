@@ -5,15 +5,17 @@ import subprocess
 import sys
 from types import SimpleNamespace
 
+import keras
 import numpy as np
 import pytest
+from keras import layers
 from tfelastic_runtime import Bundle, Selector
 
 import tfelastic as te
 import tflite_export as tx
 from tflite_export._export import ExportReport, VariantReport, export, export_variant
-from tflite_export._verify import Verification
 from tflite_export.quantize.scheme import SCHEMES
+from tflite_export.verification import Verification
 
 NAMES = ("w100", "w050")
 
@@ -36,7 +38,7 @@ def test_split(net, images) -> SimpleNamespace:
 @pytest.fixture(scope="module")
 def tolerance():
     # An untrained net sees many near ties between classes; its logits are held to the usual bounds.
-    return dataclasses.replace(SCHEMES["int8"].tolerance, top1_agreement=0.9, accuracy_drop=0.05)
+    return dataclasses.replace(SCHEMES["int8"].tolerance, top1_agreement=0.9, score_loss=0.05)
 
 
 @pytest.fixture(scope="module")
@@ -210,3 +212,65 @@ def test_importing_the_exporter_imports_neither_tensorflow_nor_keras():
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert done.stdout == "set()\n"
+
+
+def _regression() -> tuple[te.ElasticModel, np.ndarray]:
+    keras.utils.set_random_seed(0)
+    windows = np.random.default_rng(0).normal(size=(120, 12, 3)).astype("float32")
+    signal = keras.Input((12, 3))
+    x = layers.Conv1D(8, 3, activation="relu")(signal)
+    x = layers.Dense(2, name="position")(layers.GlobalAveragePooling1D()(x))
+    model = keras.Model(signal, x, name="regression")
+    net = te.ElasticModel(model, te.ladder(model, widths=(1, 0.5), round_to=1))
+    net.compile(loss="mse")
+    return net, windows
+
+
+def test_every_rung_is_scored_by_the_loss_of_the_network(tmp_path):
+    net, windows = _regression()
+    test = SimpleNamespace(inputs=windows, targets=np.asarray(net(windows)))
+    report = export(net, tmp_path / "net.elastic", samples=windows, test=test, strays="keep")
+    for variant in report.variants:
+        assert (variant.verification.metric, variant.verification.higher_is_better) == (
+            "mae",
+            False,
+        )
+        assert variant.outputs[0].kind == "values"
+    manifest = Bundle.open(report.path).manifest
+    assert (manifest.score.metric, manifest.score.higher_is_better) == ("mae", False)
+    assert "nan" not in str(report)
+
+
+@pytest.mark.parametrize(
+    ("targets", "said"),
+    [
+        (np.full(120, 3), "a label is 3"),
+        (np.zeros((120, 5)), r"labels of shape \[120, 5\]"),
+        (np.zeros(7, int), "120 samples and 7 labels"),
+    ],
+)
+def test_test_data_that_do_not_fit_are_refused_before_conversion(
+    targets, said, tmp_path, monkeypatch
+):
+    net, windows = _regression()
+    net.compile(loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    monkeypatch.setattr("tflite_export._export.convert", lambda *_, **__: pytest.fail("converted"))
+    with pytest.raises(tx.VerificationError, match=said):
+        export(
+            net,
+            tmp_path / "net.elastic",
+            samples=windows,
+            test=SimpleNamespace(inputs=windows, targets=targets),
+        )
+
+
+def test_names_of_classes_that_do_not_fit_are_refused_before_conversion(tmp_path, monkeypatch):
+    net, windows = _regression()
+    monkeypatch.setattr("tflite_export._export.convert", lambda *_, **__: pytest.fail("converted"))
+    test = SimpleNamespace(inputs=windows, targets=np.zeros(120, int))
+    for labels, said in (
+        (["a", "b", "c"], "3 labels .* gives 2 values"),
+        ({"posture": ["a", "b"]}, "no output 'posture'; there are position"),
+    ):
+        with pytest.raises(tx.PackError, match=said):
+            export(net, tmp_path / "net.elastic", samples=windows, test=test, labels=labels)

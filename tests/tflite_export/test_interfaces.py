@@ -14,7 +14,7 @@ RNG = np.random.default_rng(0)
 WINDOWS = RNG.normal(0, 2, (64, 24, 3)).astype("float32")
 FACTS = RNG.normal(0, 1, (64, 5)).astype("float32")
 IMAGES = RNG.integers(0, 256, (32, 16, 16, 3)).astype("uint8")
-LOOSE = tx.Tolerance(mean_difference=0.1, max_difference=2.0, top1_agreement=0.7, accuracy_drop=1)
+LOOSE = tx.Tolerance(mean_difference=0.1, max_difference=2.0, top1_agreement=0.7, score_loss=1)
 
 
 @pytest.fixture(scope="module")

@@ -1,24 +1,28 @@
 """Law 10: Keras and TFLite agree within the stated tolerance, per variant; and a wrong net does not."""
 
 import json
+from dataclasses import replace
 
 import keras
 import numpy as np
 import pytest
 from keras import layers
 
+import tfelastic as te
 from tflite_export._convert import convert
-from tflite_export._verify import Verification, compare, compare_tflm, verify
+from tflite_export._verify import compare, compare_tflm, verify
 from tflite_export.errors import VerificationError
 from tflite_export.quantize.scheme import SCHEMES, Tolerance
-from tflite_export.runtimes import tflm
+from tflite_export.runtimes import predict_all, tflm
+from tflite_export.scoring import loss_of
+from tflite_export.verification import Verification
 
 # Tighter than the schemes' defaults: what these small nets keep, and what one wrong channel breaks.
 TIGHT = {
     "float32": Tolerance(mean_difference=1e-6, max_difference=1e-5, top1_agreement=0.99),
     "int8": Tolerance(mean_difference=0.03, max_difference=0.3, top1_agreement=0.95),
 }
-LOOSE = Tolerance(mean_difference=10, max_difference=10, top1_agreement=0, accuracy_drop=1)
+LOOSE = Tolerance(mean_difference=10, max_difference=10, top1_agreement=0, score_loss=1)
 
 
 def _compare(expected, received, labels, *, tolerance=LOOSE):
@@ -90,7 +94,7 @@ def test_figures_worked_by_hand():
         ({"mean_difference": 0.1}, "mean difference"),
         ({"max_difference": 0.1}, "largest difference"),
         ({"top1_agreement": 0.9}, "same class for 50.00%"),
-        ({"accuracy_drop": 0.1}, "accuracy 50.00% against"),
+        ({"score_loss": 0.1}, "accuracy 50.00% against"),
     ],
 )
 def test_each_bound_alone_can_fail(bound, told):
@@ -101,6 +105,113 @@ def test_each_bound_alone_can_fail(bound, told):
     assert len(found.reasons) == 1
     assert told in found.reasons[0]
     assert "FAILED" in str(found)
+
+
+def _scored(metric, truth, before, after, **bounds):
+    tolerance = replace(LOOSE, **{"score_loss": 0.01, "relative_loss": 0.05, **bounds})
+    return compare([before], [after], truth, names=["y"], tolerance=tolerance, metric=metric)
+
+
+@pytest.mark.parametrize("size", [1e-3, 1.0, 1e4])
+@pytest.mark.parametrize("metric", ["mae", "mse", "r2", "a function", "a sum"])
+def test_a_worse_value_breaks_the_bound_in_any_unit_and_a_better_one_does_not(metric, size):
+    def closeness(y_true, y_pred):
+        return -float(np.square(y_true - y_pred).sum())
+
+    rng = np.random.default_rng(0)
+    truth = size * rng.normal(size=(400, 2)).astype(np.float32)
+    good, bad = (truth + size * share * rng.normal(size=truth.shape) for share in (0.05, 0.3))
+    model = keras.Sequential([keras.Input((3,)), layers.Dense(2)])
+    asked = closeness if metric == "a function" else metric
+    judge = te.metric_of(model, {"output": ("mae", 7.0)} if metric == "a sum" else asked)
+    if metric == "a sum":
+        before, after = ({"output": values} for values in (good, bad))
+        worse = loss_of(judge, {"output": truth}, before, after)
+        assert worse.low > 0.05 * judge.unit({"output": truth}, before)
+        return
+    found = _scored(judge, truth, good, bad)
+    assert len(found.reasons) == 1, str(found)
+    assert judge.name in found.reasons[0]
+    assert ("lower is better" in found.reasons[0]) == (metric in ("mae", "mse"))
+    assert (found.top1_agreement, found.outputs[0].agreement) == (None, None)
+    assert _scored(judge, truth, bad, good).passed
+    assert _scored(judge, truth, good, good + size * 0.01 * rng.normal(size=truth.shape)).passed
+    assert Verification.from_json(json.loads(json.dumps(found.to_json()))) == found
+
+
+def test_a_mean_error_is_held_against_that_of_the_mean_answer():
+    truth = np.array([[-1.0], [1.0], [-1.0], [1.0]], np.float32)
+    judge = te.metrics.MeanAbsoluteError()
+    found = _scored(judge, truth, 1.1 * truth, 1.2 * truth)
+    assert found.unit == pytest.approx(1)
+    assert found.allowed_loss == pytest.approx(0.05)
+    assert found.loss.mean == pytest.approx(0.1)
+    assert (
+        "mae 0.2 against Keras' 0.1 (lower is better): worse by at least 0.1, allowed 0.05"
+        in (found.reasons[0])
+    )
+
+
+def test_masks_are_judged_by_their_mean_iou():
+    rng = np.random.default_rng(0)
+    truth = np.repeat(rng.integers(0, 3, (30, 4, 4)), 2, axis=2)
+    sure = np.eye(3, dtype=np.float32)[truth]
+    wrong = truth.copy()
+    wrong[rng.random(truth.shape) < 0.1] = 0
+    other = np.eye(3, dtype=np.float32)[wrong]
+    found = _scored(te.metrics.MeanIoU(), truth, sure, other)
+    assert "mean_iou" in found.reasons[0]
+    assert found.score_keras == 1
+    assert found.top1_agreement == (truth == wrong).mean()
+    assert found.loss.low < found.loss.mean < found.loss.high
+    assert _scored(te.metrics.MeanIoU(), truth, other, sure).passed
+
+
+def test_a_quantity_decides_nothing_and_one_unit_of_a_yes_or_no_question_does():
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(50, 4)).astype(np.float32)
+    order = values + 0.01 * values[:, ::-1]
+    assert _scored(te.metrics.R2(), values, values, order).outputs[0].agreement is None
+    unit = 1 / (1 + np.exp(-values[:, :1]))
+    opposite = 1 - unit
+    truth = (unit[:, 0] > 0.5).astype(int)
+    metric = te.metrics.ClassAccuracy(threshold=0.5)
+    assert _scored(metric, truth, unit, opposite).outputs[0].agreement == 0
+    assert _scored(metric, truth, unit, unit).outputs[0].agreement == 1
+
+
+def test_the_score_of_the_tflm_target_is_that_of_the_reference_kernels(
+    nets, converted, images, labels
+):
+    tflite, expected = converted("residual"), labels["residual"]
+    arrays = [images]
+    phone = verify(nets["residual"], tflite, images, expected)
+    board = verify(nets["residual"], tflite, images, expected, target="tflm")
+    for found, reference in ((phone, False), (board, True)):
+        (outputs,) = predict_all(tflite, arrays, reference=reference)
+        assert found.reference == reference
+        assert found.score_tflite == (outputs.argmax(1) == expected).mean()
+        logits = np.asarray(nets["residual"](images.astype(np.float32)))
+        assert found.mean_difference == pytest.approx(
+            np.abs(outputs - logits).mean() / logits.std()
+        )
+    assert phone.mean_difference != board.mean_difference
+
+
+def test_data_of_another_shape_and_files_of_another_model_are_named(
+    nets, converted, images, labels
+):
+    with pytest.raises(
+        VerificationError, match=r"shape \[count, 16, 16, 3\].*got \[200, 8, 8, 3\]"
+    ):
+        verify(nets["plain"], converted("plain"), images[:, ::2, ::2], labels["plain"])
+    with pytest.raises(VerificationError, match="classes 0 to 4, but a label is 7"):
+        verify(nets["plain"], converted("plain"), images, np.full(200, 7))
+    with pytest.raises(VerificationError, match=r"labels of shape \[200, 9\]"):
+        verify(nets["plain"], converted("plain"), images, np.eye(9)[labels["plain"]])
+    other = keras.Sequential([keras.Input((8, 8, 3)), layers.Flatten(), layers.Dense(5)])
+    with pytest.raises(VerificationError, match=r"file takes \[1, 16, 16, 3\], .* \[1, 8, 8, 3\]"):
+        verify(other, converted("plain"), images[:, ::2, ::2], labels["plain"])
 
 
 def test_a_verification_comes_back_from_json():

@@ -8,6 +8,7 @@ from tfelastic.metrics.base import AdditiveMetric, Metric
 from tfelastic.metrics.choice import MetricLike, metric_of
 from tfelastic.metrics.classification import BinaryAccuracy, ClassAccuracy, MeanIoU
 from tfelastic.metrics.composite import FunctionMetric, KerasMetric, OutputMetric, WeightedSum
+from tfelastic.metrics.endings import Ending, Kind, endings_of, kinds_of
 from tfelastic.metrics.evaluator import Accuracy, Evaluator, score_of
 from tfelastic.metrics.regression import R2, MeanAbsoluteError
 from tfelastic.metrics.score import Score
@@ -18,9 +19,11 @@ __all__ = [
     "AdditiveMetric",
     "BinaryAccuracy",
     "ClassAccuracy",
+    "Ending",
     "Evaluator",
     "FunctionMetric",
     "KerasMetric",
+    "Kind",
     "MeanAbsoluteError",
     "MeanIoU",
     "Metric",
@@ -28,6 +31,8 @@ __all__ = [
     "OutputMetric",
     "Score",
     "WeightedSum",
+    "endings_of",
+    "kinds_of",
     "metric_of",
     "score_of",
 ]

@@ -2,16 +2,19 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeAlias
 
 import keras
 import numpy as np
 
 from tfelastic.errors import DataError, GraphError
-from tfelastic.graph import LayerGraph, Step, trace
+from tfelastic.graph import LayerGraph, trace
 from tfelastic.metrics.base import Metric
 from tfelastic.metrics.classification import BinaryAccuracy, ClassAccuracy, MeanIoU
 from tfelastic.metrics.composite import FunctionMetric, KerasMetric, OutputMetric, WeightedSum
+from tfelastic.metrics.endings import Kind, kinds_of
+from tfelastic.metrics.losses import BINARY, CLASSES, HINGE, REGRESSION, loss_names
 from tfelastic.metrics.regression import R2, MeanAbsoluteError
 
 #: A metric, its name, a Keras metric, a function `score(y_true, y_pred)`; or for each output one of them, or a pair of
@@ -21,28 +24,8 @@ MetricLike: TypeAlias = Metric | str | keras.Metric | Callable[[Any, Any], Any] 
 NAMES = ("accuracy", "binary_accuracy", "pixel_accuracy", "mean_iou", "mae", "r2")
 """The metrics that have a name here; any other name is looked up among Keras' metrics."""
 
-_BINARY = frozenset({"binarycrossentropy", "binaryfocalcrossentropy"})
-_HINGE = frozenset({"hinge", "squaredhinge"})
-_CLASSES = frozenset(
-    """
-    SparseCategoricalCrossentropy CategoricalCrossentropy CategoricalFocalCrossentropy CategoricalHinge
-    CategoricalGeneralizedCrossEntropy KLDivergence
-    """.lower().split()
-)
-_REGRESSIONS = frozenset(
-    """
-    MeanSquaredError MeanAbsoluteError MeanAbsolutePercentageError MeanSquaredLogarithmicError LogCosh Huber Poisson
-    CosineSimilarity
-    """.lower().split()
-)
-# Layers and operations that may stand behind an activation: they leave each value as it is, or a mean of its like.
-_PASSIVE = frozenset(
-    """
-    Activation Dropout Flatten Reshape Permute Identity Cast Squeeze ExpandDims Transpose UpSampling1D UpSampling2D
-    Resizing Cropping1D Cropping2D GlobalAveragePooling1D GlobalAveragePooling2D Mean
-    """.lower().split()
-)
-_THRESHOLDS = {"sigmoid": 0.5, "hard_sigmoid": 0.5, "linear": 0.0, "tanh": 0.0}
+# Above which value one unit means class 1.
+_THRESHOLDS: dict[Kind, float] = {"fraction": 0.5, "scores": 0.0, "signed": 0.0}
 
 
 def metric_of(
@@ -67,7 +50,7 @@ def metric_of(
     their mean; an output without a loss does not count.
 
     Args:
-        model: A functional or sequential model, compiled or not.
+        model: A functional, sequential or elastic model, compiled or not.
         metric: What is asked for: `"accuracy"`, `"binary_accuracy"`, `"pixel_accuracy"`, `"mean_iou"`, `"mae"`, `"r2"`
             or a name of Keras' metrics; a Keras metric; a function `score(y_true, y_pred)`; for several outputs a
             dict by output name of these or of pairs of one of these and its weight; or a `Metric`.
@@ -134,31 +117,27 @@ class _Output:
             return False
         return len(self.label_shape) < len(self.shape) or self.label_shape[-1] == 1
 
-    @property
-    def loss_kinds(self) -> set[str]:
-        """The loss's own name and those of the losses that it is derived from, without underscores."""
-        loss = keras.losses.get(self.loss) if isinstance(self.loss, str) else self.loss
-        if isinstance(loss, keras.Loss):
-            return {each.__name__.lower() for each in type(loss).__mro__}
-        return {str(getattr(loss, "__name__", "")).replace("_", "").lower()}
+    @cached_property
+    def loss_names(self) -> frozenset[str]:
+        """The loss's own name and those of the losses that it is derived from."""
+        return loss_names(self.loss)
 
     @property
     def threshold(self) -> float | None:
         """The threshold of one unit; `None` where nothing says what its values are."""
-        if self.loss_kinds & _BINARY:
+        if self.loss_names & BINARY:
             return 0.0 if getattr(self.loss, "from_logits", False) else 0.5
-        if self.loss_kinds & _HINGE:
+        if self.loss_names & HINGE:
             return 0.0
-        return _THRESHOLDS.get(self.activation)
+        return _THRESHOLDS.get(self.kind)
 
-    @property
-    def activation(self) -> str:
-        """The name of the last activation that changes what values mean; `"linear"` where there is none."""
+    @cached_property
+    def kind(self) -> Kind:
+        """What its values are, as the last operations show; nothing is known of a model that cannot be traced."""
         try:
-            graph = trace(self.model)
+            return kinds_of(trace(self.model))[self.number]
         except GraphError:
-            return "unknown"
-        return _activation(graph, self.number)
+            return "values"
 
 
 def _metric_of_output(output: _Output, metric: Any, higher_is_better: bool | None = None) -> Metric:
@@ -189,9 +168,9 @@ def _metric_of_output(output: _Output, metric: Any, higher_is_better: bool | Non
 def _default(output: _Output) -> Metric:
     # Labels [N] for outputs [N, C] are classes, even where one-hot rows were learned by a squared error.
     one_class_each = output.several_units and output.labels_are_classes
-    if output.loss_kinds & _REGRESSIONS and not one_class_each:
+    if output.loss_names & REGRESSION and not one_class_each:
         return MeanAbsoluteError()
-    decides = output.several_units or output.loss_kinds & (_CLASSES | _BINARY | _HINGE)
+    decides = output.several_units or output.loss_names & (CLASSES | BINARY | HINGE)
     if not decides and output.threshold != 0.5:
         raise DataError(
             f"output {output.name!r} of model {output.model.name!r} is one unit whose values may be a logit or a "
@@ -211,11 +190,11 @@ def _accuracy(output: _Output) -> Metric:
 
 def _holds_several_labels(output: _Output) -> bool:
     """Whether each of an output's units answers for a label of its own."""
-    if not output.several_units or output.labels_are_classes or output.loss_kinds & _CLASSES:
+    if not output.several_units or output.labels_are_classes or output.loss_names & CLASSES:
         return False
-    if output.loss_kinds & _BINARY:
-        return output.activation != "softmax"
-    return output.activation in ("sigmoid", "hard_sigmoid")
+    if output.loss_names & BINARY:
+        return output.kind != "distribution"
+    return output.kind == "fraction"
 
 
 def _unit_threshold(output: _Output) -> float | None:
@@ -277,10 +256,13 @@ def _weighted_sum(
 
 
 def _outputs_of(model: keras.Model, labels: Any) -> list[_Output]:
+    compiled, model = model, _functional(model)
     tensors = getattr(model, "outputs", None)
     nested = getattr(model, "output", None) if tensors else None
     if not tensors:
-        return [_Output(model, 0, "output", None, _loss(model, "output", 0), _shape(labels))]
+        return [
+            _Output(model, 0, "output", None, _loss(compiled, model, "output", 0), _shape(labels))
+        ]
     if isinstance(nested, Mapping):
         names = list(nested)
     else:
@@ -292,13 +274,20 @@ def _outputs_of(model: keras.Model, labels: Any) -> list[_Output]:
         given = (
             _part(labels, name, number) if len(names) > 1 or isinstance(labels, Mapping) else labels
         )
-        loss = _loss(model, name, number)
+        loss = _loss(compiled, model, name, number)
         found.append(_Output(model, place, name, tuple(tensor.shape), loss, _shape(given)))
     return found
 
 
-def _loss(model: keras.Model, name: str, number: int) -> Any:
-    loss = getattr(model, "loss", None)
+def _functional(model: keras.Model) -> keras.Model:
+    """Return the model that has the outputs: of an elastic network the widest rung, else the model itself."""
+    graph = getattr(model, "graph", None)
+    return graph.model if isinstance(graph, LayerGraph) else model
+
+
+def _loss(compiled: keras.Model, model: keras.Model, name: str, number: int) -> Any:
+    """Return an output's loss: that of the network that was compiled, else that of the model inside it."""
+    loss = getattr(compiled, "loss", None) or getattr(model, "loss", None)
     return _part(loss, name, number) if isinstance(loss, Mapping | list | tuple) else loss
 
 
@@ -310,27 +299,3 @@ def _part(values: Any, name: str, number: int) -> Any:
 
 def _shape(labels: Any) -> tuple[int, ...] | None:
     return None if labels is None or isinstance(labels, Mapping) else tuple(np.shape(labels))
-
-
-def _activation(graph: LayerGraph, number: int) -> str:
-    makers = {tensor.index: step for step in graph.steps for tensor in step.outputs}
-    tensor = graph.outputs[number]
-    while step := makers.get(tensor.index):
-        name = _activation_of(step)
-        if name != "linear":
-            return name
-        if type(step.op).__name__.lower() not in _PASSIVE or not step.inputs:
-            # A layer of weights makes linear values; an operation such as ReLU may bound them.
-            return "linear" if getattr(step.op, "weights", ()) else "unknown"
-        tensor = step.inputs[0]
-    return "linear"
-
-
-def _activation_of(step: Step) -> str:
-    kind = type(step.op).__name__.lower().replace("_", "")
-    if kind in ("sigmoid", "hardsigmoid", "softmax", "tanh"):
-        return "hard_sigmoid" if kind == "hardsigmoid" else kind
-    function = getattr(step.op, "activation", None)
-    if isinstance(function, keras.Layer):
-        return type(function).__name__.lower()
-    return "linear" if function is None else str(getattr(function, "__name__", "unknown"))

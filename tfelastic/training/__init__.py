@@ -4,7 +4,6 @@ from tfelastic.training.calibration import recalibrate
 from tfelastic.training.distillation import Distillation, DistillationLoss
 from tfelastic.training.distilled_model import DistilledModel
 from tfelastic.training.divergence import StopAtNaN
-from tfelastic.training.endings import Ending, endings_of
 from tfelastic.training.fine_tuning import FineTuning
 from tfelastic.training.onednn import avoid_onednn_crash
 from tfelastic.training.reinitialization import reinitialize
@@ -14,12 +13,10 @@ __all__ = [
     "Distillation",
     "DistillationLoss",
     "DistilledModel",
-    "Ending",
     "FineTuning",
     "StopAtNaN",
     "Student",
     "avoid_onednn_crash",
-    "endings_of",
     "frozen_copy",
     "recalibrate",
     "reinitialize",

@@ -9,7 +9,7 @@ from keras import ops
 
 from tfelastic.errors import TrainingError
 from tfelastic.graph import LayerGraph
-from tfelastic.training.endings import Ending, endings_of
+from tfelastic.metrics import Ending, endings_of
 
 # Probabilities are kept this far from 0 and 1, as Keras' losses do.
 _EPSILON = 1e-7

@@ -6,8 +6,8 @@ import keras
 
 from tfelastic.errors import TrainingError
 from tfelastic.graph import trace
+from tfelastic.metrics import endings_of
 from tfelastic.training.distillation import Distillation
-from tfelastic.training.endings import endings_of
 from tfelastic.training.student import Student
 
 

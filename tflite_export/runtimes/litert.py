@@ -123,11 +123,15 @@ def predict(tflite: bytes, samples: Any, *, threads: int | None = None) -> Any:
 
 
 def predict_all(
-    tflite: bytes, arrays: Sequence[np.ndarray], *, threads: int | None = None
+    tflite: bytes,
+    arrays: Sequence[np.ndarray],
+    *,
+    threads: int | None = None,
+    reference: bool = False,
 ) -> tuple[np.ndarray, ...]:
-    """Do what `predict` does, with one array per input in, and a tuple out."""
+    """Do what `predict` does, with one array per input in, and a tuple out; `reference` as for `LiteModel`."""
     threads = max(1, min(threads or os.cpu_count() or 1, len(arrays[0])))
-    models = [LiteModel(tflite) for _ in range(threads)]
+    models = [LiteModel(tflite, reference=reference) for _ in range(threads)]
     parts = zip(*(np.array_split(array, threads) for array in arrays), strict=True)
     with ThreadPoolExecutor(threads) as pool:
         found = list(pool.map(LiteModel.outputs, models, parts))

@@ -10,7 +10,7 @@ from tflite_export.tflite.arrange import arrange, input_order
 from tflite_export.tflite.constants import Buffer, Kernel, Values, buffers, kernels
 from tflite_export.tflite.graph import Graph, GraphOperator, GraphTensor, read_graph
 from tflite_export.tflite.memory_plan import UNPLANNED, read_memory_plan, with_memory_plan
-from tflite_export.tflite.operators import Operator, operators, output_operators
+from tflite_export.tflite.operators import Operator, operators
 from tflite_export.tflite.roots import Roots, with_roots
 from tflite_export.tflite.schema import BUFFER_ALIGNMENT, FILE_IDENTIFIER
 from tflite_export.tflite.split import split
@@ -36,7 +36,6 @@ __all__ = [
     "input_order",
     "kernels",
     "operators",
-    "output_operators",
     "read_graph",
     "read_memory_plan",
     "split",

@@ -67,26 +67,6 @@ def operators(tflite: bytes) -> tuple[Operator, ...]:
     return tuple(found)
 
 
-def output_operators(tflite: bytes) -> tuple[str, ...]:
-    """Return, for each output of a file, the operator that computes it, before its type or shape is changed."""
-    model = read_tables(tflite)
-    graph = model.Subgraphs(0)
-    writers = {}
-    for index in range(graph.OperatorsLength()):
-        operator = graph.Operators(index)
-        for tensor in np.atleast_1d(operator.OutputsAsNumpy()):
-            writers[int(tensor)] = operator
-    found = []
-    for tensor in graph.OutputsAsNumpy():
-        name, place = "RESHAPE", int(tensor)
-        while name in _FORMAL and place in writers:
-            operator = writers[place]
-            name = operator_name(model.OperatorCodes(operator.OpcodeIndex()))
-            place = int(np.atleast_1d(operator.InputsAsNumpy())[0])
-        found.append(name)
-    return tuple(found)
-
-
 def _chosen(values: list[Value], indices: Any) -> tuple[Value, ...]:
     # An operator without inputs has the number 0 in the place of an array.
     return tuple(values[index] for index in np.atleast_1d(indices) if index >= 0)

@@ -28,7 +28,7 @@ class ExportedVariant(Record):
     tflite_bytes: int
     accuracy_keras: float
     accuracy_tflite: float
-    top1_agreement: float
+    top1_agreement: float | None
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,8 @@ def scaled(bounds: "Tolerance", factor: float) -> "Tolerance":
         mean_difference=factor * bounds.mean_difference,
         max_difference=factor * bounds.max_difference,
         top1_agreement=max(0.0, 1 - factor * (1 - bounds.top1_agreement)),
-        accuracy_drop=factor * bounds.accuracy_drop,
+        score_loss=factor * bounds.score_loss,
+        relative_loss=factor * bounds.relative_loss,
     )
 
 

@@ -1,4 +1,4 @@
-"""`endings_of`: what the values of a model's outputs are, found by running the last operations on random numbers."""
+"""What the values of a model's outputs are, found by running the last operations on random numbers."""
 
 import inspect
 from collections.abc import Callable, Sequence
@@ -10,16 +10,16 @@ import keras
 import numpy as np
 from keras import ops
 
-from tfelastic.errors import TrainingError
 from tfelastic.graph import LayerGraph, Step, Tensor
+from tfelastic.metrics.losses import BINARY, CLASSES, REGRESSION, loss_names
 
 #: What a model's output values are: class scores or probabilities over the last axis, scores or probabilities of
 #: independent yes-or-no questions, or anything else.
 Ending = Literal["logits", "probabilities", "binary_logits", "binary_probabilities", "values"]
 
-# What is known of a tensor: affine in the activations of a layer, distributions over the last axis, numbers
-# between 0 and 1, or nothing.
-_Kind: TypeAlias = Literal["scores", "distribution", "fraction", "values"]
+#: What is known of a tensor: affine in the activations of a layer, distributions over the last axis, numbers between
+#: 0 and 1, numbers between -1 and 1, or nothing.
+Kind: TypeAlias = Literal["scores", "distribution", "fraction", "signed", "values"]
 
 # Layers that mix channels linearly, then apply `activation`. A subclass may do otherwise, and is run as it is.
 _MIXING = frozenset(
@@ -39,29 +39,6 @@ _MIXING = frozenset(
     }
 )
 
-# Losses whose targets are plain values: a teacher's outputs are then compared as values too.
-_REGRESSION = frozenset(
-    {
-        "meansquarederror",
-        "meanabsoluteerror",
-        "meanabsolutepercentageerror",
-        "meansquaredlogarithmicerror",
-        "logcosh",
-        "huber",
-        "cosinesimilarity",
-        "poisson",
-    }
-)
-_BINARY = frozenset({"binarycrossentropy", "binaryfocalcrossentropy"})
-_CLASSES = frozenset(
-    {
-        "categoricalcrossentropy",
-        "sparsecategoricalcrossentropy",
-        "categoricalfocalcrossentropy",
-        "kldivergence",
-    }
-)
-
 
 def endings_of(graph: LayerGraph, losses: Sequence[Any] | None = None) -> tuple[Ending, ...]:
     """Return what the values of each of a model's outputs are.
@@ -76,24 +53,25 @@ def endings_of(graph: LayerGraph, losses: Sequence[Any] | None = None) -> tuple[
         graph: The model's graph.
         losses: The compiled loss of each output, `None` where there is none.
     """
+    kinds = kinds_of(graph)
+    given = losses or [None] * len(kinds)
+    return tuple(map(_ending, kinds, graph.outputs, given))
+
+
+def kinds_of(graph: LayerGraph) -> tuple[Kind, ...]:
+    """Return what each of a model's outputs holds, whatever it is trained for."""
     inputs = [_Value(lambda: "values") for _ in graph.structure.inputs]
-    found = keras.tree.flatten(graph.run(inputs, _step_values))
-    return tuple(
-        _ending(value.kind, tensor, loss)
-        for value, tensor, loss in zip(
-            found, graph.outputs, losses or [None] * len(found), strict=True
-        )
-    )
+    return tuple(value.kind for value in keras.tree.flatten(graph.run(inputs, _step_values)))
 
 
 @dataclass(eq=False)
 class _Value:
     """A tensor; what it is, is found when it is asked for, so that only the last operations are run."""
 
-    find: Callable[[], _Kind]
+    find: Callable[[], Kind]
 
     @cached_property
-    def kind(self) -> _Kind:
+    def kind(self) -> Kind:
         return self.find()
 
 
@@ -101,7 +79,7 @@ def _step_values(step: Step, args: tuple[Any, ...], kwargs: dict[str, Any]) -> l
     return [_Value(partial(_kind, step, args, kwargs, index)) for index in range(len(step.outputs))]
 
 
-def _kind(step: Step, args: tuple[Any, ...], kwargs: dict[str, Any], index: int) -> _Kind:
+def _kind(step: Step, args: tuple[Any, ...], kwargs: dict[str, Any], index: int) -> Kind:
     leaves = keras.tree.flatten((args, kwargs))
     inputs = [leaf for leaf in leaves if isinstance(leaf, _Value)]
     if type(step.op) in _MIXING:
@@ -137,7 +115,7 @@ def _identity(value: Any) -> Any:
 
 def _through(
     function: Callable[..., Any], inputs: Sequence[_Value], shapes: Sequence[tuple[int, ...]]
-) -> _Kind:
+) -> Kind:
     """Return what the results of `function` are, given what goes into it."""
     rng = np.random.default_rng(0)
 
@@ -151,8 +129,10 @@ def _through(
         first = run(one)
         if _distributions(first):
             return "distribution"
-        if _reaches_zero_and_one(run, shapes):
+        if _reaches(run, shapes, low=0):
             return "fraction"
+        if _reaches(run, shapes, low=-1):
+            return "signed"
         both = run([a + b for a, b in zip(one, two, strict=True)])
         affine = first + run(two) - run([np.zeros(shape) for shape in shapes])
         # Half precision rounds at the third digit; a bend would show in the first.
@@ -163,7 +143,7 @@ def _through(
         return "values"
 
 
-def _affine(run: Callable[..., np.ndarray], kinds: set[_Kind], noise: list[np.ndarray]) -> _Kind:
+def _affine(run: Callable[..., np.ndarray], kinds: set[Kind], noise: list[np.ndarray]) -> Kind:
     """Return what an affine operation makes of inputs of these kinds."""
     if kinds == {"scores"}:
         return "scores"
@@ -175,6 +155,9 @@ def _affine(run: Callable[..., np.ndarray], kinds: set[_Kind], noise: list[np.nd
     if kinds == {"fraction"}:
         result = run([1 / (1 + np.exp(-value)) for value in noise])
         return "fraction" if result.min() >= 0 and result.max() <= 1 else "values"
+    if kinds == {"signed"}:
+        result = run([np.tanh(value) for value in noise])
+        return "signed" if np.abs(result).max() <= 1 else "values"
     return "values"
 
 
@@ -188,42 +171,30 @@ def _distributions(values: np.ndarray) -> bool:
     )
 
 
-def _reaches_zero_and_one(
-    run: Callable[..., np.ndarray], shapes: Sequence[tuple[int, ...]]
+def _reaches(
+    run: Callable[..., np.ndarray], shapes: Sequence[tuple[int, ...]], *, low: float
 ) -> bool:
-    """Return whether large numbers of either sign become 0 and 1, and none leaves that range."""
-    low, middle, high = (run([np.full(shape, x) for shape in shapes]) for x in (-30.0, 0.1, 30.0))
+    """Return whether large numbers of either sign become `low` and 1, and small ones lie between."""
+    least, middle, most = (run([np.full(shape, x) for shape in shapes]) for x in (-30.0, 0.1, 30.0))
     return bool(
-        np.abs(low).max() < 0.01
-        and np.abs(high - 1).max() < 0.01
-        and middle.min() > 0.01
+        np.abs(least - low).max() < 0.01
+        and np.abs(most - 1).max() < 0.01
+        and middle.min() > low + 0.01
         and middle.max() < 0.99
     )
 
 
-def _ending(kind: _Kind, output: Tensor, loss: Any) -> Ending:
-    names = _names(loss)
-    if names & _REGRESSION:
+def _ending(kind: Kind, output: Tensor, loss: Any) -> Ending:
+    names = loss_names(loss)
+    if names & REGRESSION:
         return "values"
     if kind == "distribution":
         return "probabilities"
     if kind == "fraction":
         return "binary_probabilities"
-    if kind == "scores" and names & _BINARY:
+    if kind == "scores" and names & BINARY:
         return "binary_logits"
     several = output.shape[-1] not in (None, 1)
     # With a loss of the user's own, scores at every position may as well be the boxes of a detector.
-    for_classes = loss is None or names & _CLASSES or len(output.shape) == 2
+    for_classes = loss is None or names & CLASSES or len(output.shape) == 2
     return "logits" if kind == "scores" and several and for_classes else "values"
-
-
-def _names(loss: Any) -> set[str]:
-    """Return the names of a loss and of the classes it is made from, in lower case without underscores."""
-    if loss is None:
-        return set()
-    try:
-        found = keras.losses.get(loss)
-    except ValueError as cause:
-        raise TrainingError(f"unknown loss {loss!r}: {cause}") from cause
-    names = [getattr(found, "__name__", ""), *(each.__name__ for each in type(found).__mro__)]
-    return {name.replace("_", "").lower() for name in names}

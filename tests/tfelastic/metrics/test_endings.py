@@ -9,7 +9,7 @@ import pytest
 from keras import layers, ops
 
 import tfelastic as te
-from tfelastic.training import endings_of
+from tfelastic.metrics import endings_of
 
 
 def of(head: Callable[[Any], Any], loss: Any = None, shape: tuple[int, ...] = (6, 6, 4)) -> str:
