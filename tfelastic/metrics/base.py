@@ -1,8 +1,11 @@
 """`Metric`: how the outputs of a model are scored against labels."""
 
+import contextlib
+import math
 from abc import ABC, abstractmethod
 from typing import Any
 
+import keras
 import numpy as np
 
 from tfelastic.metrics.score import Score
@@ -16,10 +19,12 @@ class Metric(ABC):
     Attributes:
         name: What the score is called.
         higher_is_better: Whether a higher value is better.
+        is_share: Whether the best value is 1 and a worthless one near 0, so that losses are counted in points.
     """
 
     name: str
     higher_is_better: bool = True
+    is_share: bool = False
 
     def __call__(self, y_true: Any, y_pred: Any) -> Score:
         """Return the score of outputs.
@@ -36,6 +41,20 @@ class Metric(ABC):
     @abstractmethod
     def value(self, y_true: Any, y_pred: Any) -> float:
         """Return the score's value; takes and raises what calling the metric does."""
+
+    def unit(self, y_true: Any, y_pred: Any) -> float:
+        """Return what a loss of the score is measured in, so that one bound serves metrics of any unit.
+
+        It is 1 for a share. Otherwise it is the absolute score of the outputs or, where that is larger, of their mean
+        given as the answer to every example: of a mean error the spread of the labels, or the error itself.
+        """
+        if self.is_share:
+            return 1.0
+        constant = keras.tree.map_structure(_mean_for_each, y_pred)
+        scores = [abs(self.value(y_true, y_pred))]
+        with contextlib.suppress(ArithmeticError, ValueError):
+            scores.append(abs(self.value(y_true, constant)))
+        return max((score for score in scores if 0 < score < math.inf), default=1.0)
 
     def per_example(self, y_true: Any, y_pred: Any) -> np.ndarray | None:
         """Return numbers `[N]`, one per example, whose mean is the value; `None` where there are none.
@@ -82,3 +101,9 @@ class AdditiveMetric(Metric):
     def score_of(self, sums: np.ndarray) -> Score:
         """Return the score that follows from sums."""
         return Score(self.name, self.value_of(sums), self.higher_is_better)
+
+
+def _mean_for_each(outputs: Any) -> np.ndarray:
+    values = np.asarray(outputs)
+    mean = values.mean(axis=0, dtype=np.float64).astype(values.dtype)
+    return np.asarray(np.broadcast_to(mean, values.shape))

@@ -35,6 +35,7 @@ class ClassAccuracy(AdditiveMetric):
     name: str = "accuracy"
     threshold: float | None = None
     ignore_class: int | None = None
+    is_share = True
 
     def _hits(self, y_true: Any, y_pred: Any) -> tuple[np.ndarray, np.ndarray]:
         """Return where the class is right and what counts, bool `[N, ...]`."""
@@ -82,6 +83,7 @@ class BinaryAccuracy(AdditiveMetric):
 
     name: str = "binary_accuracy"
     threshold: float = 0.5
+    is_share = True
 
     def _hits(self, y_true: Any, y_pred: Any) -> np.ndarray:
         outputs = as_outputs(y_pred)
@@ -119,6 +121,7 @@ class MeanIoU(AdditiveMetric):
     name: str = "mean_iou"
     threshold: float | None = None
     ignore_class: int | None = None
+    is_share = True
 
     def sums(self, y_true: Any, y_pred: Any) -> np.ndarray:
         """Return for each class the pixels in both labels and outputs, in labels, and in outputs, `[3, C]`."""

@@ -81,6 +81,12 @@ class KerasMetric(Metric):
         return result
 
     @property
+    def is_share(self) -> bool:  # type: ignore[override]
+        """Whether it is one of Keras' own metrics of which 1 is the best value: an accuracy, AUC, recall, IoU, ..."""
+        own = type(self.metric).__module__.startswith("keras.")
+        return own and getattr(self.metric, "_direction", None) == "up"
+
+    @property
     def _takes_classes(self) -> bool:
         sparse = type(self.metric).__name__.startswith("Sparse")
         return sparse or isinstance(self.metric, keras.metrics.IoU)
@@ -144,6 +150,19 @@ class WeightedSum(Metric):
     def higher_is_better(self) -> bool:  # type: ignore[override]
         """Whether a higher sum is better."""
         return any(each.metric.higher_is_better for each in self.outputs.values())
+
+    @property
+    def is_share(self) -> bool:  # type: ignore[override]
+        """Whether all parts are shares; their weights are then the unit."""
+        return all(each.metric.is_share for each in self.outputs.values())
+
+    def unit(self, y_true: Any, y_pred: Any) -> float:
+        """Return the weighted sum of the parts' units."""
+        labels, outputs = self._by_name(y_true, "labels"), self._by_name(y_pred, "outputs")
+        return sum(
+            each.weight * self._scored(name, each.metric.unit, labels, outputs)
+            for name, each in self.outputs.items()
+        )
 
     def value(self, y_true: Any, y_pred: Any) -> float:
         """Return the sum."""

@@ -50,6 +50,7 @@ class R2(Metric):
     """
 
     name: str = "r2"
+    is_share = True
 
     def value(self, y_true: Any, y_pred: Any) -> float:
         """Return the coefficient.
