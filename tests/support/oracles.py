@@ -83,7 +83,7 @@ def counted_macs(model: keras.Model) -> int:
         elif name.startswith("SeparableConv"):
             kernels = prod(step.op.depthwise_kernel.shape) + prod(step.op.pointwise_kernel.shape)
             total += kernels * prod(result.shape[1:axis])
-        elif name == "Dense" or "Conv" in name:
+        elif isinstance(step.op, keras.Layer) and (name == "Dense" or "Conv" in name):
             total += prod(step.op.kernel.shape) * prod(result.shape[1:axis])
         return result
 

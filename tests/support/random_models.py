@@ -257,6 +257,34 @@ def nested_sequential(net: Net, x: Image) -> Image:
     return keras.Sequential([keras.Input(x.shape[1:]), *stack])(x)
 
 
+@keras.saving.register_keras_serializable("tests")
+class ConvBlock(layers.Layer):
+    """A layer made of layers, as users write them: it is opened, and the names inside are Keras' own."""
+
+    def __init__(self, filters: int, inner: int, **options: Any) -> None:
+        super().__init__(**options)
+        self.filters, self.inner = filters, inner
+        self.first, self.norm = layers.Conv2D(inner, 3, padding="same"), layers.BatchNormalization()
+        self.body = keras.Sequential([layers.ReLU(), layers.Conv2D(filters, 1)])
+
+    def build(self, shape: Any) -> None:
+        inside = (*shape[:-1], self.inner)
+        self.first.build(shape), self.norm.build(inside), self.body.build(inside)
+
+    def call(self, x: Any, training: bool = False) -> Any:
+        y = self.body(self.norm(self.first(x), training=training))
+        return ops.relu(y) + x
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "filters": self.filters, "inner": self.inner}
+
+
+@part
+def composite(net: Net, x: Image) -> Image:
+    block = ConvBlock(x.shape[-1], net.width())
+    return block(block(x)) if net.pick(True, False) else block(x)
+
+
 @part
 def second_input(net: Net, x: Image) -> Image:
     other = net.input(x.shape[1:3], 2)

@@ -4,7 +4,7 @@ from tfelastic.graph import rules
 from tfelastic.graph.blocks import residuals_kept
 from tfelastic.graph.elements import Block, Group, Member, Step
 from tfelastic.graph.groups import segments
-from tfelastic.graph.keras_graph import Node, Ref, Structure, functional_class
+from tfelastic.graph.keras_graph import functional_class
 from tfelastic.graph.layer_call import (
     Binding,
     LayerCall,
@@ -16,6 +16,7 @@ from tfelastic.graph.layer_call import (
 )
 from tfelastic.graph.layer_graph import LayerGraph
 from tfelastic.graph.rule_registry import rule
+from tfelastic.graph.structure import Node, Ref, Structure
 from tfelastic.graph.tracing import trace
 
 __all__ = [

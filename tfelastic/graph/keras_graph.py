@@ -1,127 +1,53 @@
 """Reads a Keras model's call graph: the one place that touches Keras' private graph attributes.
 
 A functional model records each call of a layer or operation in a node. `read` turns those records into a
-`Structure`: plain data that names no Keras internals, in execution order, with nested models as structures of
-their own. Everything else in tfelastic works on structures.
+`Structure`: plain data that names no Keras internals, in execution order, with nested models, and layers made of
+layers, as structures of their own. Everything else in tfelastic works on structures.
 """
 
 import inspect
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import keras
 from keras.src.models.functional import Functional
 
 from tfelastic.errors import GraphError
-
-
-@dataclass(frozen=True)
-class Spec:
-    """What is known of a tensor before any data: `shape` with the batch first (`None`: unknown), and `dtype`."""
-
-    shape: tuple[int | None, ...]
-    dtype: str
-
-
-@dataclass(frozen=True)
-class Ref:
-    """A tensor of a structure, by its number."""
-
-    index: int
-    spec: Spec
-
-
-@dataclass(frozen=True, eq=False)
-class Node:
-    """One call of a layer or operation.
-
-    Attributes:
-        path: The layer's name, led by the names of the models in which it is first called.
-        op: The layer or operation that is called.
-        args: Its positional arguments, with a `Ref` in the place of every tensor.
-        kwargs: Its keyword arguments, likewise.
-        outputs: The tensors that it returns, flattened.
-        body: The inside of `op` where that is itself a functional model.
-    """
-
-    path: str
-    op: keras.Operation
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any]
-    outputs: tuple[Ref, ...]
-    body: "Structure | None"
-
-    @property
-    def inputs(self) -> tuple[Ref, ...]:
-        """The tensors among its arguments, flattened."""
-        leaves = keras.tree.flatten((self.args, self.kwargs))
-        return tuple(leaf for leaf in leaves if isinstance(leaf, Ref))
-
-
-# Carries out one call: gets the node and its arguments with values in the place of tensors, returns the outputs.
-Apply: TypeAlias = Callable[[Node, tuple[Any, ...], dict[str, Any]], Any]
-
-
-@dataclass(frozen=True, eq=False)
-class Structure:
-    """The call graph of one functional model.
-
-    Attributes:
-        model: The model that was read.
-        inputs: The model's inputs, flattened.
-        input_names: The names of their input layers.
-        input_structure: The nesting (list, dict) in which the model takes its inputs.
-        outputs: The model's outputs in the nesting in which it returns them.
-        nodes: Every call, in execution order.
-    """
-
-    model: keras.Model
-    inputs: tuple[Ref, ...]
-    input_names: tuple[str, ...]
-    input_structure: Any
-    outputs: Any
-    nodes: tuple[Node, ...]
-
-    def run(self, inputs: Sequence[Any], apply: Apply, *, enter_nested: bool = True) -> Any:
-        """Interpret the graph: feed `inputs`, let `apply` carry out each call, return the outputs.
-
-        A value is whatever `apply` takes and returns: arrays, symbolic tensors, channel labels.
-
-        Args:
-            inputs: One value per model input, flattened.
-            apply: Carries out one call.
-            enter_nested: Whether a call of a nested model is interpreted call by call; if not, `apply` gets the call.
-
-        Returns:
-            The values of the model's outputs, nested as the model nests them.
-        """
-        values: dict[Ref, Any] = dict(zip(self.inputs, inputs, strict=True))
-
-        def fill(arguments: Any) -> Any:
-            return keras.tree.map_structure(
-                lambda leaf: values[leaf] if isinstance(leaf, Ref) else leaf, arguments
-            )
-
-        for node in self.nodes:
-            if enter_nested and node.body is not None:
-                results = node.body.run([values[ref] for ref in node.inputs], apply)
-            else:
-                results = apply(node, fill(node.args), fill(node.kwargs))
-            values.update(zip(node.outputs, keras.tree.flatten(results), strict=True))
-        return fill(self.outputs)
+from tfelastic.graph.composite import (
+    alike,
+    may_open,
+    says_all,
+    stable_names,
+    without_training,
+)
+from tfelastic.graph.structure import Node, Ref, Spec, Structure
 
 
 def read(model: keras.Model) -> Structure:
     """Return the call graph of a functional or sequential model.
 
     Args:
-        model: A built `keras.Sequential` or a model made from `keras.Input`s; nested models are read too.
+        model: A built `keras.Sequential` or a model made from `keras.Input`s; nested models are read too, and layers
+            made of layers where their call graph says all that they compute.
 
     Raises:
         GraphError: `model` is subclassed, not built, or no Keras model at all.
     """
-    return _Reader().read(model, ())
+    closed: set[int] = set()
+    while True:
+        try:
+            return _Reader(closed).read(model)
+        except _CalledDifferently as found:
+            closed.add(found.layer)
+
+
+class _CalledDifferently(Exception):  # noqa: N818 - a signal, not an error: the layer stays closed.
+    """A layer made of layers calls others at one place than at another."""
+
+    def __init__(self, layer: int) -> None:
+        super().__init__()
+        self.layer = layer
 
 
 def _functional(model: keras.Model) -> Any:
@@ -168,19 +94,30 @@ def read_inside(
     Returns:
         The graph; `None` where the layer holds no layers, or its `call` does more than call layers and operations.
     """
+    model = _model_of(layer, args, kwargs, training=False)
+    return None if model is None else read(model)
+
+
+def _model_of(
+    layer: keras.Layer, args: tuple[Any, ...], kwargs: dict[str, Any], *, training: bool
+) -> keras.Model | None:
+    """Return a functional model that calls what `layer` calls; takes and returns what `read_inside` does."""
     parts = list(layer._flatten_layers(include_self=False))
     if not parts or not all(part.built for part in parts):
         return None
     if "training" in inspect.signature(layer.call).parameters:
-        kwargs = {**kwargs, "training": False}
+        kwargs = {**kwargs, "training": training}
     leaves = keras.tree.flatten((args, kwargs))
     inputs = [leaf for leaf in leaves if isinstance(leaf, keras.KerasTensor)]
     before = [len(part._inbound_nodes) for part in parts]
+    context = layer._get_call_context()
+    context.set_value("training", training)
     try:
-        return read(keras.Model(inputs, layer.call(*args, **kwargs)))
+        return keras.Model(inputs, layer.call(*args, **kwargs))
     except Exception:  # noqa: BLE001 - what a user's call raises on symbolic tensors is up to it.
         return None
     finally:
+        layer._maybe_reset_call_context()
         # Each call left a node in the layer that was called; the user's model has no such call.
         for part, count in zip(parts, before, strict=True):
             del part._inbound_nodes[count:]
@@ -215,50 +152,104 @@ def functional_class(model: keras.Model) -> type[keras.Model]:
 
 
 class _Reader:
-    """Reads a model and the models nested in it, each once."""
+    """Reads a model and what is nested in it, each once.
 
-    def __init__(self) -> None:
+    Args:
+        closed: The `id`s of layers made of layers that are not looked into; `None` looks into none.
+    """
+
+    def __init__(self, closed: set[int] | None) -> None:
+        self._closed = closed
         self._known: dict[int, Structure] = {}
+        self._opened: dict[int, Structure] = {}
         self._paths: dict[int, str] = {}
 
-    def read(self, model: keras.Model, within: tuple[str, ...]) -> Structure:
-        """Return the structure of `model`; `within` names the models that it is nested in."""
+    def read(
+        self, model: keras.Model, within: tuple[str, ...] = (), *, in_layer: bool = False
+    ) -> Structure:
+        """Return the structure of `model`, once read.
+
+        Args:
+            model: A functional or sequential model.
+            within: The names of the models and layers that it is nested in.
+            in_layer: Whether one of them is a layer made of layers.
+        """
         if id(model) not in self._known:
-            self._known[id(model)] = self._structure(model, within)
+            self._known[id(model)] = self._structure(model, within, in_layer)
         return self._known[id(model)]
 
-    def _structure(self, model: keras.Model, within: tuple[str, ...]) -> Structure:
+    def _structure(self, model: keras.Model, within: tuple[str, ...], in_layer: bool) -> Structure:
         functional = _functional(model)
         tensors = _Tensors()
         inputs = tuple(tensors.ref(tensor) for tensor in functional.inputs)
-        nodes = tuple(
-            self._node(record, tensors, within)
+        records = [
+            record
             for depth in sorted(functional._nodes_by_depth, reverse=True)
             for record in functional._nodes_by_depth[depth]
             # A node that makes nothing but the model's inputs lies before the model.
             if not record.is_input and not all(map(tensors.knows, record.outputs))
-        )
+        ]
+        self._name([record.operation for record in records], within, in_layer)
         return Structure(
             model=model,
             inputs=inputs,
             input_names=tuple(t._keras_history.operation.name for t in functional.inputs),
             input_structure=tensors.refs(functional._inputs_struct),
+            nodes=tuple(self._node(record, tensors, in_layer) for record in records),
             outputs=tensors.refs(functional._outputs_struct),
-            nodes=nodes,
         )
 
-    def _node(self, record: Any, tensors: "_Tensors", within: tuple[str, ...]) -> Node:
-        op = record.operation
-        # A model that runs its graph in a way of its own is one layer without a rule.
-        nested = isinstance(op, keras.Sequential | Functional) and not _redefined(op)
-        return Node(
-            path=self._paths.setdefault(id(op), "/".join((*within, op.name))),
-            op=op,
+    def _name(self, ops: Sequence[Any], within: tuple[str, ...], in_layer: bool) -> None:
+        for key, name in stable_names(ops, in_layer=in_layer).items():
+            self._paths.setdefault(key, "/".join((*within, name)))
+
+    def _node(self, record: Any, tensors: "_Tensors", in_layer: bool) -> Node:
+        path = self._paths[id(record.operation)]
+        node = Node(
+            path=path,
+            op=record.operation,
             args=tuple(tensors.refs(record.arguments.args)),
             kwargs=dict(tensors.refs(record.arguments.kwargs)),
             outputs=tuple(tensors.ref(tensor) for tensor in record.outputs),
-            body=self.read(op, (*within, op.name)) if nested else None,
+            body=None,
         )
+        if in_layer:
+            args, kwargs = without_training(node)
+            node = replace(node, args=args, kwargs=kwargs)
+        return replace(node, body=self._body(node, tuple(path.split("/")), in_layer))
+
+    def _body(self, node: Node, path: tuple[str, ...], in_layer: bool) -> Structure | None:
+        # A model that runs its graph in a way of its own is read as a layer is.
+        if isinstance(node.op, keras.Sequential | Functional) and not _redefined(node.op):
+            return self.read(node.op, path, in_layer=in_layer)
+        if self._closed is None or id(node.op) in self._closed or not may_open(node):
+            return None
+        inference = _complete_graph(node)
+        first = self._opened.get(id(node.op))
+        if first and not (inference and alike(first, inference)):
+            raise _CalledDifferently(id(node.op))
+        if inference is None:
+            self._closed.add(id(node.op))
+            return None
+        opened = self._opened.setdefault(id(node.op), inference)
+        return self.read(opened.model, path, in_layer=True)
+
+
+def _complete_graph(node: Node) -> Structure | None:
+    """Return what a layer made of layers calls, if that is all that it computes, whatever mode it is in."""
+    args, kwargs = keras.tree.map_structure(
+        lambda leaf: (
+            keras.Input(batch_shape=leaf.spec.shape, dtype=leaf.spec.dtype)
+            if isinstance(leaf, Ref)
+            else leaf
+        ),
+        without_training(node),
+    )
+    models = [_model_of(node.op, args, kwargs, training=mode) for mode in (False, True)]
+    if any(model is None for model in models):
+        return None
+    inference, training = (_Reader(None).read(model) for model in models)
+    return inference if says_all(inference, training, node.op) else None
 
 
 class _Tensors:

@@ -23,7 +23,7 @@ import keras
 import numpy as np
 
 from tfelastic.graph.channels import FIXED, Channels
-from tfelastic.graph.keras_graph import Node, Spec
+from tfelastic.graph.structure import Node, Spec
 
 # What a weight does to its channels, and so how the widths of an elastic network treat it: kernels are shared;
 # scales are shared up to a positive factor; shifts (biases) and running statistics belong to one width alone.
@@ -88,8 +88,8 @@ class LayerFacts:
     sizes: dict[tuple[str, int | None], Size] = field(default_factory=dict)
 
 
-# Traces a function: gets it, the labels and the spec of what enters it, and the path of the layer that applies it.
-Follow: TypeAlias = Callable[[Any, np.ndarray, Spec, str], np.ndarray]
+# Traces a function: gets it, the labels and the spec of what enters it, and the facts of the layer that applies it.
+Follow: TypeAlias = Callable[[Any, np.ndarray, Spec, LayerFacts], np.ndarray]
 
 
 class LayerCall:
@@ -190,7 +190,7 @@ class LayerCall:
         Raises:
             NoRule: The function cannot be traced, or it does something that no rule describes.
         """
-        return self._follow(function, labels, self.outputs[0], self.path)
+        return self._follow(function, labels, self.outputs[0], self._facts)
 
     def freeze(self, labels: np.ndarray, reason: str) -> None:
         """State that no plan may drop `labels`; `reason` completes the sentence "LAYER ...", for the report."""

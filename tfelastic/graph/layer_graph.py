@@ -13,8 +13,8 @@ import numpy as np
 from tfelastic.errors import GraphError
 from tfelastic.graph.describe import describe
 from tfelastic.graph.elements import Block, Group, Step
-from tfelastic.graph.keras_graph import Structure
 from tfelastic.graph.layer_call import Binding, LayerFacts, Tensor
+from tfelastic.graph.structure import Structure
 
 # Carries out one step: gets it and its arguments with values in the place of tensors, returns the outputs.
 ApplyStep: TypeAlias = Callable[[Step, tuple[Any, ...], dict[str, Any]], Any]

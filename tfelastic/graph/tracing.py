@@ -10,10 +10,18 @@ from tfelastic.graph.blocks import find_blocks
 from tfelastic.graph.channels import FIXED, Channels
 from tfelastic.graph.elements import Step
 from tfelastic.graph.groups import form_groups
-from tfelastic.graph.keras_graph import Node, Ref, Spec, Structure, read, read_inside
-from tfelastic.graph.layer_call import LayerCall, LayerFacts, Multiplications, NoRule, Tensor
+from tfelastic.graph.keras_graph import read, read_inside
+from tfelastic.graph.layer_call import (
+    Binding,
+    LayerCall,
+    LayerFacts,
+    Multiplications,
+    NoRule,
+    Tensor,
+)
 from tfelastic.graph.layer_graph import LayerGraph
 from tfelastic.graph.rule_registry import find_rule
+from tfelastic.graph.structure import Node, Ref, Spec, Structure
 
 
 def trace(model: keras.Model) -> LayerGraph:
@@ -51,6 +59,7 @@ class _Tracer:
         self._facts: dict[int, LayerFacts] = {}
         self._steps: list[Step] = []
         self._tensors: list[Tensor] = []
+        self._activations: dict[tuple[int, int], Binding] = {}
 
     def trace(self, structure: Structure) -> LayerGraph:
         inputs = [
@@ -112,12 +121,18 @@ class _Tracer:
             follow=self._follow,
         )
 
-    def _follow(self, function: Any, labels: np.ndarray, spec: Spec, path: str) -> np.ndarray:
-        """Return the labels after an activation, by the rules of the layer or operations that it consists of."""
+    def _follow(
+        self, function: Any, labels: np.ndarray, spec: Spec, owner: LayerFacts
+    ) -> np.ndarray:
+        """Return the labels after an activation, by the rules of the layer or operations that it consists of.
+
+        The weights of a layer belong to the layer `owner` that applies it.
+        """
+        facts = LayerFacts(owner.path)
 
         def apply(node: Node, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Tensor]:
             specs = _output_specs(node, args, kwargs)
-            call = self._call(node, args, kwargs, specs, LayerFacts(path))
+            call = self._call(node, args, kwargs, specs, facts)
             found = find_rule(node.op)(call)
             if call.multiplications or call.reduced_inputs:
                 raise NoRule(f"{type(node.op).__name__} mixes channels")
@@ -130,9 +145,19 @@ class _Tracer:
         (output,) = keras.tree.flatten(
             _function_graph(function, spec).run([Tensor(-1, spec.shape, spec.dtype, labels)], apply)
         )
-        if output.shape != spec.shape or not isinstance(output, Tensor):
+        if not isinstance(output, Tensor) or output.shape != spec.shape:
             raise NoRule("it changes the shape")
+        if facts.sizes:
+            raise NoRule("its config counts channels")
+        self._own(facts, owner)
         return output.labels
+
+    def _own(self, facts: LayerFacts, owner: LayerFacts) -> None:
+        """State that the weights of an activation are `owner`'s; several layers may apply one activation."""
+        for key, binding in facts.bindings.items():
+            first = self._activations.setdefault(key, binding)
+            self._channels.tie(first.labels, binding.labels)
+        owner.bindings.update(facts.bindings)
 
     def _tensor(self, spec: Spec, labels: np.ndarray) -> Tensor:
         labels = self._channels.collapse_axes(labels)
@@ -175,8 +200,8 @@ def _function_graph(function: Any, spec: Spec) -> Structure:
         NoRule: The function cannot be called on a symbolic tensor.
     """
     if isinstance(function, keras.Layer):
-        if function.variables or not function.built:
-            raise NoRule("it has weights of its own")
+        if not function.built:
+            function.build(spec.shape)  # Keras would, but only at the first call on data.
         # The layer is the user's: calling it would leave a node of ours in it.
         enter, leave = Ref(0, spec), Ref(1, spec)
         node = Node(function.name, function, (enter,), {}, (leave,), None)

@@ -95,7 +95,8 @@ def build(
     """
     builder = _Builder(selection, share_hidden_state=share_hidden_state)
     structure = selection.graph.structure
-    model = builder.model(structure, [ref.spec.shape for ref in structure.inputs])
+    shapes = [ref.spec.shape for ref in structure.inputs]
+    model = builder.model(structure, shapes, structure.model.name)
     builder.carry_state()
     return model, builder.slices(model)
 
@@ -115,22 +116,22 @@ class _Builder:
             if block.name in selection.plan.removed
         }
 
-    def model(self, structure: Structure, shapes: Sequence[Shape]) -> keras.Model:
+    def model(self, structure: Structure, shapes: Sequence[Shape], name: str) -> keras.Model:
         """Return the model of `structure` in its new size; `shapes` are its inputs', batch first."""
         original = structure.model
         inputs = [
-            keras.Input(batch_shape=shape, dtype=ref.spec.dtype, name=name)
-            for shape, ref, name in zip(
+            keras.Input(batch_shape=shape, dtype=ref.spec.dtype, name=input_name)
+            for shape, ref, input_name in zip(
                 shapes, structure.inputs, structure.input_names, strict=True
             )
         ]
         outputs = structure.run(inputs, self._apply, enter_nested=False)
         if isinstance(original, keras.Sequential):
             clones = [self._clones[id(node.op)] for node in structure.nodes]
-            return keras.Sequential([*inputs, *clones], name=original.name)
+            return keras.Sequential([*inputs, *clones], name=name)
         nested = dict(zip(structure.inputs, inputs, strict=True))
         inputs = keras.tree.map_structure(nested.get, structure.input_structure)
-        model = functional_class(original)(inputs, outputs, name=original.name)
+        model = functional_class(original)(inputs, outputs, name=name)
         if not original.trainable:  # Set to True, it would unfreeze every frozen layer.
             model.trainable = False
         return model
@@ -182,20 +183,25 @@ class _Builder:
         tensors = [leaf for leaf in leaves if isinstance(leaf, keras.KerasTensor)]
         if node.path in self._shortcut:
             return tensors[self._shortcut[node.path]]
-        return self._clone(node, tensors)(*args, **kwargs)
+        clone = self._clone(node, tensors)
+        if node.body and node.body.model is not node.op:
+            # The graph in place of a layer knows the tensors that entered it, one after the other.
+            return clone(tensors if len(tensors) > 1 else tensors[0])
+        return clone(*args, **kwargs)
 
     def _clone(self, node: Node, tensors: Sequence[keras.KerasTensor]) -> Any:
         key = id(node.op)
         if key not in self._clones:
             if node.body:
-                self._clones[key] = self.model(node.body, _input_shapes(node.body, tensors))
+                shapes = _input_shapes(node.body, tensors)
+                self._clones[key] = self.model(node.body, shapes, _name(node))
             else:
-                self._clones[key] = self._rebuilt(node)
+                self._clones[key] = self._rebuilt(node, tensors)
                 if isinstance(node.op, keras.Layer):
                     self._originals[key] = node.op
         return self._clones[key]
 
-    def _rebuilt(self, node: Node) -> Any:
+    def _rebuilt(self, node: Node, tensors: Sequence[keras.KerasTensor]) -> Any:
         """Return a layer in its new size; one that cannot be made anew is used again if it has no state."""
         op, facts = node.op, self._graph.facts[id(node.op)]
         if (
@@ -207,7 +213,7 @@ class _Builder:
         functions = {each.__name__: each for each in vars(op).values() if inspect.isfunction(each)}
         try:
             with keras.saving.custom_object_scope(functions):
-                return self._resized(op, facts)
+                clone = self._resized(op, facts)
         except (NotImplementedError, TypeError, ValueError) as cause:
             if not facts.sizes and not getattr(op, "variables", ()):
                 return op
@@ -216,9 +222,15 @@ class _Builder:
                 "give its class a get_config() that holds every argument of its constructor, and "
                 "register it with @keras.saving.register_keras_serializable()"
             ) from cause
+        clone.name = _name(node)
+        for activation in map(vars(clone).get, _own_activations(op)):
+            if isinstance(activation, keras.Layer) and not activation.built:
+                # Keras infers a layer's output without running it, so nothing else would build this one.
+                activation.build(clone.compute_output_shape(tensors[0].shape))
+        return clone
 
     def _resized(self, op: Any, facts: LayerFacts) -> Any:
-        config = _config(op)
+        config = self._config(op)
         for size in facts.sizes.values():
             count = self._selection.count(size.labels)
             if size.item is None:
@@ -228,6 +240,32 @@ class _Builder:
                 items[size.item] = count
                 config[size.field] = tuple(items)
         return type(op).from_config(config)
+
+    def _config(self, op: Any) -> dict[str, Any]:
+        """Return a layer's config, with its activations as they are where they are layers or not Keras' own functions.
+
+        Serialized they are names at most, under which Keras may know others: a user's `gelu` would become Keras' own.
+        """
+        own = _own_activations(op)
+        if not own:
+            return op.get_config()
+        # A twin is asked in the layer's place, since Keras warns of a lambda and refuses a partial.
+        twin = object.__new__(type(op))
+        vars(twin).update(vars(op) | dict.fromkeys(own, keras.activations.linear))
+        config = twin.get_config()
+        return config | {name: self._copied(own[name]) for name in own if name in config}
+
+    def _copied(self, activation: Any) -> Any:
+        if not isinstance(activation, keras.Layer):
+            return activation
+        key = id(activation)
+        if key not in self._clones:  # Several layers may apply one activation.
+            self._clones[key] = type(activation).from_config(self._config(activation))
+        return self._clones[key]
+
+
+def _name(node: Node) -> str:
+    return node.path.rpartition("/")[2]
 
 
 def _input_shapes(structure: Structure, tensors: Sequence[keras.KerasTensor]) -> list[Shape]:
@@ -246,34 +284,15 @@ def _has_hidden_state(op: keras.Operation) -> bool:
     )
 
 
-def _config(op: Any) -> dict[str, Any]:
-    """Return a layer's config, with its activations as they are where they are layers or not Keras' own functions.
-
-    Serialized they are names at most, under which Keras may know others: a user's `gelu` would become Keras' own.
-    """
-    own = {
+def _own_activations(op: Any) -> dict[str, Any]:
+    """Return a layer's activations, by attribute, that are layers or functions other than Keras' own."""
+    return {
         name: value
         for name, value in vars(op).items()
         if "activation" in name
         and callable(value)
         and not str(getattr(value, "__module__", "")).startswith("keras.src.activations")
     }
-    if not own:
-        return op.get_config()
-    # A twin is asked in the layer's place, since Keras warns of a lambda and refuses a partial.
-    twin = object.__new__(type(op))
-    vars(twin).update(vars(op) | dict.fromkeys(own, keras.activations.linear))
-    config = twin.get_config()
-    return config | {name: _copied(own[name]) for name in own if name in config}
-
-
-def _copied(activation: Any) -> Any:
-    if not isinstance(activation, keras.Layer):
-        return activation
-    copy = type(activation).from_config(_config(activation))
-    if activation.variables:
-        copy.build_from_config(activation.get_build_config())
-    return copy
 
 
 def _saves_state_of_its_own(layer: keras.Layer) -> bool:

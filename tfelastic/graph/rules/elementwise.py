@@ -68,6 +68,7 @@ def activate(call: LayerCall, labels: np.ndarray, activation: Any) -> np.ndarray
         "Reciprocal Round Sign Sin Sqrt Square Tanh Trunc",
     ),
     "keras.core.Cast",
+    "keras.core.ConvertToTensor",
     "keras.core.StopGradient",
     "keras.core.SaturateCast",
     "keras.math.Erf",

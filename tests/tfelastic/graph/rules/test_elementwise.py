@@ -114,6 +114,12 @@ def gelu(x: Any) -> Any:
     return keras.activations.gelu(x, approximate=True)
 
 
+def slopes(**options: Any) -> layers.Layer:
+    """A layer with weights of its own."""
+    start = keras.initializers.RandomUniform(0.1, 0.9, seed=0)
+    return layers.PReLU(alpha_initializer=start, **options)
+
+
 OWN_ACTIVATIONS = {
     "function": lambda: own_swish,
     "function_called_like_one_of_keras": lambda: gelu,
@@ -122,6 +128,8 @@ OWN_ACTIVATIONS = {
     "per_image": lambda: lambda x: x / (1 + ops.mean(ops.abs(x), axis=(1, 2), keepdims=True)),
     "layer": lambda: layers.LeakyReLU(0.3),
     "layer_within_a_layer": lambda: layers.Activation(own_swish),
+    "layer_with_weights": lambda: slopes(shared_axes=[1, 2]),
+    "layer_with_weights_per_position": slopes,
 }
 
 
@@ -133,8 +141,26 @@ def test_activation_that_is_a_layer_or_a_function_of_ones_own_is_traced(name: st
     assert_law2(net(part), prunable=("maker", "tested"))
 
 
+def test_several_layers_may_apply_one_activation() -> None:
+    shared = slopes(shared_axes=[1, 2])
+
+    def part(x: Any) -> Any:
+        x = layers.Conv2D(6, 3, activation=shared, name="first")(x)
+        return layers.Conv2D(6, 1, activation=shared, name="second")(x)
+
+    graph = assert_law2(net(part), prunable=("maker", "first"))
+    assert {"first", "second"} <= {member.layer for member in graph.group("first").members}
+
+
+def test_weights_of_an_activation_are_cut_with_the_channels_that_enter_it() -> None:
+    model = net(lambda x: layers.Conv2D(6, 3, activation=slopes(shared_axes=[1, 2]), name="c")(x))
+    graph = te.trace(model)
+    model.get_layer("c").activation.alpha.assign(np.arange(6.0).reshape(1, 1, 6))
+    pruned = te.prune(model, te.KeepPlan(graph.fingerprint, {"c": (4, 1)}))
+    np.testing.assert_array_equal(pruned.get_layer("c").activation.alpha, [[[4.0, 1.0]]])
+
+
 MIXING = {
-    "layer_with_weights": lambda: layers.PReLU(shared_axes=[1, 2]),
     "softmax": lambda: lambda x: ops.softmax(x, axis=-1),
     "softmax_layer": lambda: layers.Softmax(),
     "reversed": lambda: lambda x: x + ops.flip(x, axis=-1),
