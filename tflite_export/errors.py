@@ -7,7 +7,7 @@ TfliteExportError
 ├── CalibrationError   (ValueError)    the samples cannot calibrate this model
 ├── ConversionError    (ValueError)    a model cannot become a .tflite, or that broke a guard
 ├── VerificationError  (ValueError)    a .tflite does not compute what its Keras model computes
-├── DeviceError        (RuntimeError)  TFLM cannot run a file, or crashed on it
+├── DeviceError        (RuntimeError)  a device is out of reach, cannot run a file, or crashed on it
 ├── ProfileError       (ValueError)    a latency table is malformed, or cannot be measured
 ├── SimulationError    (ValueError)    a trace or a simulated table is malformed
 └── PackError          (ValueError)    variants cannot be packed into a bundle
@@ -45,7 +45,7 @@ class VerificationError(TfliteExportError, ValueError):
 
 
 class DeviceError(TfliteExportError, RuntimeError):
-    """TFLM cannot run a file, or crashed on it."""
+    """A device is out of reach, cannot run a file, or crashed on it."""
 
 
 class ProfileError(TfliteExportError, ValueError):

@@ -37,6 +37,7 @@ _EXTRAS: dict[str, dict[str, str]] = {
     },
     "jax": {"jax": "jax"},
     "tflm": {"tflite-micro": "tflite_micro"},
+    "serial": {"pyserial": "serial"},
 }
 
 #: What the demo imports; only these are imported to see whether they work.

@@ -177,6 +177,8 @@ def test_the_file_verified_is_the_rung_asked_for(net, images, test_split):
 def test_public_names_are_exactly_these():
     assert sorted(tx.__all__, key=str.lower) == sorted(
         [
+            "AndroidReport", "AttachedPhone", "PhoneConfigurations", "PhonePace", "attached_phones", "find_adb",
+            "profile_android", "profile_serial",
             "SCHEMES", "TARGETS", "ArenaReport", "BackendError", "BundleReport", "CalibrationError",
             "Candidate", "Checks", "ConversionError", "ConversionOptions", "DeviceError", "EmbedReport",
             "ExportReport", "Interface", "Loss", "MeasuredLatency", "MeasuredProfile", "Noise", "Outcome",

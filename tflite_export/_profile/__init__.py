@@ -8,41 +8,51 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+from tflite_export._profile.adb import AttachedPhone, attached_phones, find_adb
+from tflite_export._profile.android import AndroidReport, profile_android
 from tflite_export._profile.host import Progress, profile_host
 from tflite_export._profile.measurement import MeasuredLatency, MeasuredProfile, describe_host
 from tflite_export._profile.operations import measure_files, profile_ops
+from tflite_export._profile.phone_session import PhoneConfigurations, PhonePace
+from tflite_export._profile.serial_line import profile_serial
 from tflite_export._profile.stopping import StoppingRule
-from tflite_export.errors import ProfileError
+from tflite_export.errors import DeviceError, ProfileError
 
 __all__ = [
+    "AndroidReport",
+    "AttachedPhone",
     "MeasuredLatency",
     "MeasuredProfile",
+    "PhoneConfigurations",
+    "PhonePace",
     "Progress",
     "StoppingRule",
+    "attached_phones",
     "describe_host",
+    "find_adb",
     "measure_files",
     "profile",
+    "profile_android",
     "profile_host",
     "profile_ops",
+    "profile_serial",
 ]
-
-PROFILERS: dict[str, Callable[..., MeasuredProfile]] = {"host": profile_host}
-"""What `on=` names: each measures a bundle on one kind of device."""
 
 
 def profile(path: str | os.PathLike[str], *, on: str = "host", **options: Any) -> MeasuredProfile:
-    """Measure every variant of a bundle on one device.
+    """Measure every variant of a bundle on one device, in one configuration.
 
     Args:
         path: The bundle.
-        on: The kind of device: `"host"` is this machine.
-        options: Those of `profile_host`.
+        on: The kind of device: `"host"` is this machine, `"android"` a phone, `"serial"` a board.
+        options: Those of `profile_host`, `profile_android` or `profile_serial`.
 
     Returns:
         One latency per variant; `to_json` is what `profile.json` and a manifest's `profiles` hold.
 
     Raises:
         ProfileError: The kind of device is unknown, or an option is out of range.
+        DeviceError: A phone or board cannot be used.
         BundleError: The bundle cannot be read.
 
     Example:
@@ -51,3 +61,23 @@ def profile(path: str | os.PathLike[str], *, on: str = "host", **options: Any) -
     if on not in PROFILERS:
         raise ProfileError(f"unknown device kind {on!r}; known: {', '.join(PROFILERS)}")
     return PROFILERS[on](path, **options)
+
+
+def _profile_phone(path: str | os.PathLike[str], **options: Any) -> MeasuredProfile:
+    report = profile_android(path, **options)
+    if report.failures:
+        raise DeviceError("; ".join(report.failures.values()))
+    if len(report.tables) != 1:
+        raise ProfileError(
+            f"{len(report.tables)} tables were measured, one for each phone, number of threads and set of cores: "
+            "profile_android returns them all"
+        )
+    return report.tables[0]
+
+
+PROFILERS: dict[str, Callable[..., MeasuredProfile]] = {
+    "host": profile_host,
+    "android": _profile_phone,
+    "serial": profile_serial,
+}
+"""What `on=` names: each measures a bundle on one kind of device."""
