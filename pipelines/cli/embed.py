@@ -1,10 +1,13 @@
 """`tfelastic embed`: a bundle as C++ for a microcontroller."""
 
+from typing import Any
+
 import click
 
 from pipelines.cli.json_output import echo_json
 
 TARGETS = ("tflm",)
+LAYOUTS = ("make", "cmake", "esp-idf", "zephyr", "arduino")
 
 
 @click.command()
@@ -26,18 +29,48 @@ TARGETS = ("tflm",)
     help="The folder to write the C++ project to.",
 )
 @click.option(
+    "--name",
+    default="elastic_model",
+    show_default=True,
+    help="The network's: a C++ namespace, files and macros. Several names fit into one program.",
+)
+@click.option(
+    "--layout",
+    type=click.Choice(LAYOUTS),
+    default=LAYOUTS[0],
+    show_default=True,
+    help="The build system that the project is for.",
+)
+@click.option(
     "--in-place",
     "in_place",
     multiple=True,
     metavar="VARIANT",
     help="Run this variant in place as well: its whole size in flash, none in RAM. Repeatable.",
 )
+@click.option(
+    "--resident",
+    is_flag=True,
+    help="Keep all variants open in one arena, so that switching costs nothing; all run in place.",
+)
+@click.option(
+    "--int8-kernels",
+    is_flag=True,
+    help="Register kernels for int8 alone where nothing else is used: less flash with tuned kernels.",
+)
+@click.option(
+    "--profile",
+    type=click.Path(exists=True, dir_okay=False),
+    metavar="PROFILE.JSON",
+    help="Embed this measured table; without one, the firmware measures at first start.",
+)
+@click.option("--force", is_flag=True, help="Overwrite files that you have changed.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
-def command(bundle: str, folder: str, in_place: tuple[str, ...], as_json: bool) -> None:
-    """Write the variants of BUNDLE as one C array, and a C++ project that runs them from it."""
+def command(bundle: str, folder: str, as_json: bool, **options: Any) -> None:
+    """Write the variants of BUNDLE as one C array, and a C++ project whose selector runs them from it."""
     from tflite_export import embed
 
-    report = embed(bundle, folder, in_place=in_place)
+    report = embed(bundle, folder, **options)
     if as_json:
         echo_json(report.to_json())
     else:

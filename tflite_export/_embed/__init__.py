@@ -1,7 +1,8 @@
-"""Microcontrollers: a bundle's variants in one C array, and the project that runs them from it."""
+"""Microcontrollers: a bundle's variants in one C array, and the project whose selector runs them from it."""
 
 from tflite_export._embed.flash import Flash, Placed, layout
-from tflite_export._embed.writing import EmbeddedVariant, EmbedReport, embed
+from tflite_export._embed.report import EmbeddedVariant, EmbedReport
+from tflite_export._embed.writing import embed
 
 __all__ = [
     "EmbedReport",

@@ -2,53 +2,322 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import sysconfig
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from tfelastic_runtime import Manifest, TensorSpec
+import numpy as np
+from tfelastic_runtime import InputSpec, Manifest, OutputSpec, Profile, TensorSpec
 
 from tflite_export._embed.flash import Flash, Placed
+from tflite_export._embed.identifiers import constant, identifiers
+from tflite_export._embed.memory import Buffers
+from tflite_export._embed.operators import Registration
+from tflite_export._embed.templates import render
 from tflite_export.errors import PackError
 
-PROJECT = ("Makefile", "main.cc")
-"""Files that are the same for every bundle; they lie in `project/`."""
-HEADERS = ("bytes.h", "delta.h", "status.h")
-"""Of the C++ runtime: what expanding a variant takes."""
+HEADERS = (
+    *("bytes.h", "clock.h", "delta.h", "encoding.h", "limits.h", "network.h", "policy.h"),
+    *("selector.h", "serial_profile.h", "status.h", "tensor.h", "tflm.h"),
+)
+"""Of the C++ runtime: what a firmware that selects takes."""
+SOURCES = ("c", "data", "memory", "tables")
+"""What is compiled: `NAME_c.cc` and so on."""
 BYTES_IN_A_LINE = 20
-_GUARD = "// Written by `tfelastic embed`.\n"
-_IRREGULAR = {"BATCH_MATMUL": "BatchMatMul", "CUMSUM": "CumSum", "PADV2": "PadV2"}
+_CHECKOUT = Path(__file__).parents[2]
+_DTYPES = {
+    "int8": "kInt8",
+    "uint8": "kUint8",
+    "int16": "kInt16",
+    "int32": "kInt32",
+    "float32": "kFloat32",
+}
 
 
-def sources(
-    flash: Flash, manifest: Manifest, *, arenas: Mapping[str, int], operators: Sequence[str]
-) -> dict[str, str]:
-    """Return the texts of all files, by their paths in the project.
+@dataclass(frozen=True, kw_only=True)
+class Firmware:
+    """All that the sources say.
 
-    Args:
+    Attributes:
+        name: The network's: namespace, files and macros.
         flash: The array, and where each variant lies in it.
         manifest: The bundle's.
-        arenas: Bytes of each variant's arena, margin included.
-        operators: The union of the variants' operators, as the schema names them.
+        bundle_sha256: SHA-256 of the bundle's file.
+        arenas: Bytes of each variant's arena, margin included, by name.
+        buffers: The firmware's buffers.
+        registrations: The union of the variants' operators.
+        resident: Whether all variants stay open in one arena.
+        profile: A table that was measured before, or None: the firmware measures at first start.
+    """
+
+    name: str
+    flash: Flash
+    manifest: Manifest
+    bundle_sha256: str
+    arenas: Mapping[str, int]
+    buffers: Buffers
+    registrations: Sequence[Registration]
+    resident: bool
+    profile: Profile | None
+
+
+def generated(firmware: Firmware, *, suffix: str = ".cc") -> dict[str, str]:
+    """Return the texts of the generated sources and headers by their paths, LICENSE included.
+
+    Args:
+        firmware: What they say.
+        suffix: Of C++ sources.
 
     Raises:
-        PackError: TFLM has no such operator, or the runtime's headers are not installed.
+        PackError: The runtime's headers or the license are not installed.
     """
-    project = Path(__file__).with_name("project")
-    headers = _headers()
+    values = placeholders(firmware)
+    name, headers = firmware.name, _headers()
+    templates = {f"{name}.h": "network.h"}
+    templates |= {f"{name}_{part}.h": f"network_{part}.h" for part in ("c", "data", "operators")}
+    templates |= {f"{name}_{part}{suffix}": f"network_{part}.cc" for part in SOURCES}
     return {
-        "model_data.h": _data_header(flash),
-        "model_data.cc": "".join(_data(flash.data)),
-        "variants.h": _variants(flash, manifest, arenas),
-        "operators.h": _operators(operators),
-        **{name: (project / name).read_text("utf-8") for name in PROJECT},
-        **{f"include/tfelastic/{name}": (headers / name).read_text("utf-8") for name in HEADERS},
+        **{path: render(template, values) for path, template in templates.items()},
+        **{f"tfelastic/{header}": (headers / header).read_text("utf-8") for header in HEADERS},
+        "LICENSE": _license(),
     }
+
+
+def placeholders(firmware: Firmware) -> dict[str, str]:
+    """Return what stands in the templates' places."""
+    name, manifest = firmware.name, firmware.manifest
+    tensors = identifiers(
+        [each.name for each in manifest.inputs] + [each.name for each in manifest.outputs]
+    )
+    inputs, outputs = tensors[: len(manifest.inputs)], tensors[len(manifest.inputs) :]
+    values = {
+        "name": name,
+        "NAME": name.upper(),
+        "kernels": "reference",
+        "variant_count": str(len(firmware.flash.placed)),
+        "input_count": str(len(inputs)),
+        "output_count": str(len(outputs)),
+        "input_pointers": ", ".join(f"inputs.{each}" for each in inputs),
+        "output_pointers": ", ".join(f"outputs.{each}" for each in outputs),
+        "input_names": ", ".join(f"{each}_data" for each in inputs),
+        "output_names": ", ".join(f"{each}_data" for each in outputs),
+        **_interface(manifest, inputs, outputs, name.upper()),
+        **_labels(manifest, outputs, name),
+        **_tables(firmware),
+        **_operators(firmware.registrations),
+        **_starter(manifest, inputs, outputs, name),
+        "data_bytes": str(len(firmware.flash.data)),
+        "data": "".join(_data(firmware.flash.data)),
+        "crc32": str(zlib.crc32(firmware.flash.data)),
+        "bundle_sha256": firmware.bundle_sha256,
+        "engine": "tfelastic::ResidentTflmEngine<kVariants>"
+        if firmware.resident
+        else "tfelastic::TflmEngine",
+    }
+    return values | _sizes(firmware)
+
+
+def _sizes(firmware: Firmware) -> dict[str, str]:
+    buffers = firmware.buffers
+    if firmware.resident:
+        resident = str(buffers.resident_bytes)
+        return {
+            "pool_bytes": resident,
+            "arena_bytes": resident,
+            "copy_bytes": "0",
+            "and_copies": "",
+        }
+    return {
+        "pool_bytes": str(buffers.pool_bytes),
+        "arena_bytes": str(buffers.arena_bytes),
+        "copy_bytes": str(buffers.copy_bytes),
+        "and_copies": " and a variant's copy in front of it" if buffers.copy_bytes else "",
+    }
+
+
+def _interface(
+    manifest: Manifest, inputs: Sequence[str], outputs: Sequence[str], prefix: str
+) -> dict[str, str]:
+    """Return the structures of pointers, and how long what they point at is."""
+    shapes = [each.shape for each in manifest.inputs] + [each.shape for each in manifest.outputs]
+    counts = [
+        (name, int(np.prod(shape))) for name, shape in zip((*inputs, *outputs), shapes, strict=True)
+    ]
+    return {
+        "elements_constants": "".join(
+            f"constexpr std::size_t k{constant(name)}Elements = {count};\n"
+            for name, count in counts
+        ),
+        "elements_macros": "\n".join(
+            f"#define {prefix}_{name.upper()}_ELEMENTS {count}" for name, count in counts
+        ),
+        "input_fields": "".join(
+            f"  const {_c_type(spec)}* {name};  /* {_shape(spec)}, {_input_meaning(spec)} */\n"
+            for name, spec in zip(inputs, manifest.inputs, strict=True)
+        ),
+        "output_fields": "".join(
+            f"  float* {name};  /* {_shape(spec)}, {spec.kind} */\n"
+            for name, spec in zip(outputs, manifest.outputs, strict=True)
+        ),
+        "input_rows": "".join(
+            f"    {{{_quoted(spec.name)}, InputKind::k{spec.kind.capitalize()}, "
+            f"{int(np.prod(spec.shape))}}},\n"
+            for spec in manifest.inputs
+        ),
+        "output_rows": "".join(
+            f"    {{{_quoted(spec.name)}, OutputKind::k{spec.kind.capitalize()}, "
+            f"{int(np.prod(spec.shape))}}},\n"
+            for spec in manifest.outputs
+        ),
+    }
+
+
+def _c_type(spec: InputSpec) -> str:
+    return "uint8_t" if spec.kind == "image" else "float"
+
+
+def _shape(spec: InputSpec | OutputSpec) -> str:
+    return f"[{', '.join(map(str, spec.shape))}]"
+
+
+def _input_meaning(spec: InputSpec) -> str:
+    return "raw pixels 0 .. 255, NHWC" if spec.kind == "image" else "real values"
+
+
+def _labels(manifest: Manifest, outputs: Sequence[str], name: str) -> dict[str, str]:
+    labeled = [
+        (f"{name}_{output}_labels", spec.labels)
+        for output, spec in zip(outputs, manifest.outputs, strict=True)
+        if spec.labels
+    ]
+    return {
+        "labels_declarations": "".join(
+            f"\nextern const char* const {array}[{len(labels)}];\n" for array, labels in labeled
+        ),
+        "labels_definitions": "".join(
+            f"\nconst char* const {array}[{len(labels)}] = {{\n"
+            + "".join(f"    {_quoted(label)},\n" for label in labels)
+            + "};\n"
+            for array, labels in labeled
+        ),
+    }
+
+
+def _tables(firmware: Firmware) -> dict[str, str]:
+    manifest, profile = firmware.manifest, firmware.profile
+    specs, rows, measured = "", "", ""
+    for index, placed in enumerate(firmware.flash.placed):
+        variant = placed.variant
+        order = manifest.score.order(variant.score)
+        specs += _specs(f"kInputs{index}", variant.inputs)
+        specs += _specs(f"kOutputs{index}", variant.outputs)
+        rows += _variant_row(placed, firmware.arenas[variant.name], order, index)
+        latency = profile and profile.latencies[variant.name]
+        numbers = (latency.p50_us, latency.p90_us, latency.switch_us or 0) if latency else (1, 1, 0)
+        measured += f"    {{{order}, {', '.join(map(str, numbers))}}},  // {variant.name}\n"
+    device = str(profile.device.get("name", "a device without a name")) if profile else ""
+    return {
+        "tensor_specs": specs,
+        "variant_rows": rows,
+        "measured_rows": measured,
+        "is_measured": str(profile is not None).lower(),
+        # A comment ends at a line's end, and names have none.
+        "measured_comment": f"on {device!a}" if profile else "none, so Measure fills it",
+    }
+
+
+def _specs(name: str, specs: Sequence[TensorSpec]) -> str:
+    rows = ", ".join(
+        # Nine digits tell every float32 from its neighbours.
+        f"{{{spec.position}, DType::{_DTYPES[spec.dtype]}, {spec.scale:#.9g}f, {spec.zero_point}}}"
+        for spec in specs
+    )
+    return f"constexpr tfelastic::TensorSpec {name}[] = {{{rows}}};\n"
+
+
+def _variant_row(placed: Placed, arena_bytes: int, score_order: int, index: int) -> str:
+    numbers = (placed.offset, placed.stored_bytes, len(placed.model), arena_bytes, score_order)
+    return (
+        f'    {{"{placed.variant.name}", {str(placed.in_place).lower()}, '
+        f"{', '.join(map(str, numbers))}, kInputs{index}, kOutputs{index}}},\n"
+    )
+
+
+def _operators(registrations: Sequence[Registration]) -> dict[str, str]:
+    headers = sorted({each.int8_header for each in registrations if each.int8_header})
+    return {
+        "operator_count": str(len(registrations)),
+        "operators": "".join(
+            f"  if (resolver->{each.adder}({_argument(each)}) != tfelastic::tflm::kOk) {{\n"
+            "    return tfelastic::tflm::kError;\n  }\n"
+            for each in registrations
+        ),
+        "kernel_includes": "".join(
+            f'#include "tensorflow/lite/micro/kernels/{header}.h"\n' for header in headers
+        ),
+    }
+
+
+def _argument(registration: Registration) -> str:
+    return (
+        f"tfelastic::tflm::Register_{registration.operator}_INT8()"
+        if registration.int8_header
+        else ""
+    )
+
+
+def _starter(
+    manifest: Manifest, inputs: Sequence[str], outputs: Sequence[str], name: str
+) -> dict[str, str]:
+    """Return what the example declares for the inputs and outputs, and prints of the outputs.
+
+    A tensor may have the name of a function of the C library, such as `index`; the example's arrays end in `_data`.
+    """
+    prints = ""
+    for output, spec in zip(outputs, manifest.outputs, strict=True):
+        largest = f"tfelastic::Largest({output}_data, {name}::k{constant(output)}Elements)"
+        if int(np.prod(spec.shape)) < 2:
+            continue
+        if spec.labels and len(spec.labels) == int(np.prod(spec.shape)):
+            prints += f"  Print({name}_{output}_labels[{largest}]);\n"
+        else:
+            prints += (
+                f'  std::snprintf(line, sizeof(line), "{output}: the largest at %u",\n'
+                f"                static_cast<unsigned>({largest}));\n  Print(line);\n"
+            )
+    return {
+        "input_buffers": "".join(
+            f"{'std::uint8_t' if spec.kind == 'image' else 'float'} {each}_data[{name}::k{constant(each)}Elements];"
+            f"  // {'Zeros: a black image.' if spec.kind == 'image' else 'Zeros.'}\n"
+            for each, spec in zip(inputs, manifest.inputs, strict=True)
+        ),
+        "output_buffers": "".join(
+            f"float {each}_data[{name}::k{constant(each)}Elements];\n" for each in outputs
+        ),
+        "output_prints": prints,
+    }
+
+
+def _quoted(text: str) -> str:
+    """Return a C string: UTF-8, what is no plain ASCII as octal escapes, which end after three digits."""
+    plain = (
+        chr(byte) if 32 <= byte < 127 and byte not in b'"\\?' else f"\\{byte:03o}"
+        for byte in text.encode()
+    )
+    return f'"{"".join(plain)}"'
+
+
+def _data(data: bytes) -> Iterator[str]:
+    for at in range(0, len(data), BYTES_IN_A_LINE):
+        yield f"    {','.join(map(str, data[at : at + BYTES_IN_A_LINE]))},\n"
 
 
 def _headers() -> Path:
     """Return where the C++ runtime's headers are: in a checkout, or as they were installed."""
-    checkout = Path(__file__).parents[2] / "runtime" / "cpp" / "include" / "tfelastic"
+    checkout = _CHECKOUT / "runtime" / "cpp" / "include" / "tfelastic"
     installed = Path(sysconfig.get_path("data")) / "include" / "tfelastic"
     for folder in (checkout, installed):
         if (folder / HEADERS[0]).is_file():
@@ -58,136 +327,12 @@ def _headers() -> Path:
     )
 
 
-def _data_header(flash: Flash) -> str:
-    return f"""{_GUARD}#ifndef MODEL_DATA_H_
-#define MODEL_DATA_H_
-
-namespace model {{
-
-// Every variant; `variants.h` tells where each lies.
-constexpr unsigned kDataBytes = {len(flash.data)};
-extern const unsigned char kData[kDataBytes];
-
-}}  // namespace model
-
-#endif  // MODEL_DATA_H_
-"""
-
-
-def _data(data: bytes) -> Iterator[str]:
-    yield f'{_GUARD}#include "model_data.h"\n\nnamespace model {{\n\n'
-    yield "alignas(16) extern const unsigned char kData[kDataBytes] = {\n"
-    for at in range(0, len(data), BYTES_IN_A_LINE):
-        yield f"    {','.join(map(str, data[at : at + BYTES_IN_A_LINE]))},\n"
-    yield "};\n\n}  // namespace model\n"
-
-
-def _variants(flash: Flash, manifest: Manifest, arenas: Mapping[str, int]) -> str:
-    (image,), (answer,) = manifest.inputs, manifest.outputs
-    _, height, width, channels = image.shape
-    order = manifest.score.order
-    rows = "".join(
-        _row(placed, arenas[placed.variant.name], order(placed.variant.score))
-        for placed in flash.placed
-    )
-    return f"""{_GUARD}#ifndef VARIANTS_H_
-#define VARIANTS_H_
-
-#include <cstddef>
-#include <cstdint>
-
-#include "model_data.h"
-#include "tfelastic/delta.h"
-
-namespace model {{
-
-// How an input or output is stored: real = (stored - zero_point) * scale. The input takes raw pixels,
-// 0 to 255: in int8 that is pixel - 128.
-struct Tensor {{
-  float scale;
-  int zero_point;
-}};
-
-struct Variant {{
-  const char* name;
-  bool in_place;               // Runs where it lies; else it is copied into RAM first.
-  std::uint32_t offset;        // Of the .tflite in kData, or of the delta that writes it.
-  std::uint32_t stored_bytes;
-  std::uint32_t bytes;         // Of the .tflite.
-  std::uint32_t arena_bytes;   // Measured, and the margin.
-  std::int32_t score_order;    // Larger for a better {manifest.score.metric}; `tfelastic::Row` takes it.
-  Tensor input;
-  Tensor output;
-}};
-
-// The widest first.
-constexpr Variant kVariants[] = {{
-{rows}}};
-
-constexpr int kHeight = {height}, kWidth = {width}, kChannels = {channels}, kClasses = {answer.shape[-1]};
-// What the most demanding variant needs.
-constexpr std::size_t kArenaBytes = {max(arenas.values())};
-constexpr std::size_t kCopyBytes = {max(placed.ram_bytes for placed in flash.placed)};
-
-// The variant's .tflite, at a multiple of 16 bytes: where it lies, or copied into `buffer`, which must
-// lie so too. Null where the buffer is too small.
-inline const unsigned char* Load(const Variant& variant, std::uint8_t* buffer, std::size_t capacity) {{
-  if (variant.in_place) return kData + variant.offset;
-  if (variant.bytes > capacity) return nullptr;
-  const tfelastic::Bytes data{{kData, kDataBytes}};
-  const tfelastic::Status status = tfelastic::ExpandDelta(
-      data.Sub(variant.offset, variant.stored_bytes), data, buffer, variant.bytes);
-  return status == tfelastic::Status::kOk ? buffer : nullptr;
-}}
-
-}}  // namespace model
-
-#endif  // VARIANTS_H_
-"""
-
-
-def _row(placed: Placed, arena_bytes: int, score_order: int) -> str:
-    variant = placed.variant
-    numbers = (placed.offset, placed.stored_bytes, len(placed.model), arena_bytes)
-    return (
-        f'    {{"{variant.name}", {str(placed.in_place).lower()}, {", ".join(map(str, numbers))}, '
-        f"{score_order}, {_tensor(variant.inputs[0])}, {_tensor(variant.outputs[0])}}},\n"
-    )
-
-
-def _tensor(spec: TensorSpec) -> str:
-    # Nine digits tell every float32 from its neighbours.
-    return f"{{{spec.scale:#.9g}f, {spec.zero_point}}}"
-
-
-def _operators(operators: Sequence[str]) -> str:
-    added = "".join(
-        f"  if (resolver->{_adder(name)}() != kTfLiteOk) return kTfLiteError;\n"
-        for name in operators
-    )
-    return f"""{_GUARD}#ifndef OPERATORS_H_
-#define OPERATORS_H_
-
-#include "tensorflow/lite/micro/micro_mutable_op_resolver.h"
-
-namespace model {{
-
-// The operators of all variants, and no others: what is not named is not linked.
-using Resolver = tflite::MicroMutableOpResolver<{len(operators)}>;
-
-inline TfLiteStatus AddOperators(Resolver* resolver) {{
-{added}  return kTfLiteOk;
-}}
-
-}}  // namespace model
-
-#endif  // OPERATORS_H_
-"""
-
-
-def _adder(name: str) -> str:
-    """Return the resolver's method for an operator: `CONV_2D` is added by `AddConv2D`."""
-    if name.startswith("CUSTOM:"):
-        raise PackError(f"operator {name}: TFLM knows no custom operators by name; export anew")
-    words = (word if word == "2D" else word.capitalize() for word in name.split("_"))
-    return "Add" + _IRREGULAR.get(name, "".join(words))
+def _license() -> str:
+    """Return the license of what is written, from a checkout or from the installed distribution."""
+    checkout = _CHECKOUT / "LICENSE"
+    if checkout.is_file():
+        return checkout.read_text("utf-8")
+    for file in importlib.metadata.files("tfelastic") or ():
+        if file.name == "LICENSE":
+            return file.read_text("utf-8")
+    raise PackError("the file LICENSE of tfelastic is not installed: install tfelastic anew")

@@ -2,170 +2,166 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from tfelastic_runtime import Bundle
+from tfelastic_runtime import Bundle, Profile
 
-from tflite_export._embed.flash import Placed, layout
-from tflite_export._embed.sources import sources
-from tflite_export.errors import PackError, VerificationError
-from tflite_export.runtimes import LiteModel, measure_arena
-from tflite_export.tflite import summarize
+from tflite_export._embed.flash import Flash, Placed
+from tflite_export._embed.flash import layout as lay_out
+from tflite_export._embed.folder import check_unchanged, replace_folder, write_starters
+from tflite_export._embed.identifiers import DEFAULT_NAME, check_name
+from tflite_export._embed.layouts import get_layout
+from tflite_export._embed.memory import ARENA_MARGIN, Buffers, VariantMemory
+from tflite_export._embed.operators import registrations
+from tflite_export._embed.report import EmbeddedVariant, EmbedReport
+from tflite_export._embed.sources import Firmware, generated, placeholders
+from tflite_export.errors import DeviceError, PackError, VerificationError
+from tflite_export.runtimes import ArenaReport, LiteModel, measure_arena
 
-ARENA_MARGIN = 0.1
-"""What is added to a measured arena: kernels tuned for a processor may want scratch memory of their own."""
-ARENA_STEP = 256
 SAMPLES = 8
 """Random samples on which a re-rooted variant must answer as the bundle's own."""
-
-
-@dataclass(frozen=True)
-class EmbeddedVariant:
-    """One variant in the array.
-
-    Attributes:
-        name: Its name.
-        in_place: Whether it runs where it lies in flash.
-        flash_bytes: What it adds to the array.
-        ram_bytes: RAM that its copy takes, besides the arena; 0 in place.
-        arena_bytes: The smallest arena in which it ran, measured on this 64-bit machine.
-        arena_with_margin_bytes: What the project gives it.
-    """
-
-    name: str
-    in_place: bool
-    flash_bytes: int
-    ram_bytes: int
-    arena_bytes: int
-    arena_with_margin_bytes: int
-
-
-@dataclass(frozen=True)
-class EmbedReport:
-    """What was written.
-
-    Attributes:
-        folder: The project.
-        array_bytes: Flash that all variants take together.
-        separate_bytes: What their files would take one by one.
-        margin: The share added to each measured arena.
-        operators: The union of the variants' operators.
-        variants: Widest first.
-        files: The project's files.
-    """
-
-    folder: str
-    array_bytes: int
-    separate_bytes: int
-    margin: float
-    operators: tuple[str, ...]
-    variants: tuple[EmbeddedVariant, ...]
-    files: tuple[str, ...]
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the fields as plain data."""
-        return asdict(self)
-
-    def __str__(self) -> str:
-        head = f"{'variant':<24}{'runs':>10}{'flash':>12}{'copy in RAM':>13}{'arena':>12}{'+ margin':>12}"
-        lines = [
-            f"{self.folder}: an array of {self.array_bytes:,} bytes; the files one by one take "
-            f"{self.separate_bytes:,}",
-            head,
-        ]
-        lines += [
-            f"{each.name:<24}{'in place' if each.in_place else 'copied':>10}{each.flash_bytes:>12,}"
-            f"{each.ram_bytes:>13,}{each.arena_bytes:>12,}{each.arena_with_margin_bytes:>12,}"
-            for each in self.variants
-        ]
-        lines.append(
-            f"arenas were measured on this 64-bit machine; the margin is {self.margin:.0%}, rounded "
-            f"up to {ARENA_STEP} bytes"
-        )
-        return "\n".join(lines)
 
 
 def embed(
     bundle: str | os.PathLike[str],
     folder: str | os.PathLike[str],
     *,
+    name: str = DEFAULT_NAME,
+    layout: str = "make",
     in_place: tuple[str, ...] = (),
+    resident: bool = False,
+    int8_kernels: bool = False,
+    profile: str | os.PathLike[str] | None = None,
+    force: bool = False,
 ) -> EmbedReport:
-    """Write a C++ project that holds a bundle's variants in one array.
+    """Write a C++ project whose selector runs a bundle's variants from one array.
 
     Args:
         bundle: The bundle.
-        folder: The project; made if it does not exist. Files of the same names are replaced.
+        folder: The project; made if it does not exist. Its example and build files are written where there
+            are none yet; the network's own folder within is written anew as a whole.
+        name: The network's: a namespace, files and macros, so that several fit into one program.
+        layout: The build system: `"make"`, `"cmake"`, `"esp-idf"`, `"zephyr"` or `"arduino"`.
         in_place: Variants that are to run in place although their kernels are no others': they take
             their whole size in flash, and no RAM.
+        resident: Whether all variants stay open in one arena, so that switching costs nothing. All of them
+            have to run in place.
+        int8_kernels: Whether operators used in int8 alone are registered for int8 alone.
+        profile: A measured table of the board that the firmware is for; without one, it measures at first start.
+        force: Whether to overwrite files that the user has changed, the example and the build files too.
 
     Raises:
         BundleError: The bundle is damaged.
-        PackError: A name in `in_place` is no variant's, or a variant cannot be embedded.
+        PackError: A name, a layout or a profile does not fit, a variant cannot be embedded, or the user has changed a
+            generated file.
         DeviceError: TFLM cannot run a variant, or is not installed.
         VerificationError: A variant does not answer as the bundle's own.
 
     Example:
-        >>> print(embed("model.elastic", "firmware/model"))  # doctest: +ELLIPSIS
-        firmware/model: an array of ... bytes; the files one by one take ...
+        >>> print(embed("model.elastic", "firmware"))  # doctest: +ELLIPSIS
+        firmware: an array of ... bytes; the files one by one take ...
     """
-    from tfelastic.files import write_atomically
-
-    opened = Bundle.open(bundle)
-    _check_interface(opened)
-    flash = layout(opened, in_place=in_place)
-    for placed in flash.placed:
-        _verify(placed, opened)
-    arenas = {
-        placed.variant.name: measure_arena(placed.model).arena_bytes for placed in flash.placed
+    project, plan = Path(folder), get_layout(layout)
+    network = project / plan.folder.format(name=check_name(name))
+    if not force:
+        check_unchanged(network)
+    opened, data = Bundle.open(bundle), Path(bundle).read_bytes()
+    table = None if profile is None else _table(profile, opened, hashlib.sha256(data).hexdigest())
+    flash = _flash(opened, in_place, resident=resident)
+    models = {placed.variant.name: placed.model for placed in flash.placed}
+    registered = registrations(models, int8_kernels=int8_kernels)
+    memory = {
+        placed.variant.name: VariantMemory.of(placed, _arena(placed), margin=ARENA_MARGIN)
+        for placed in flash.placed
     }
-    given = {name: _with_margin(arena) for name, arena in arenas.items()}
-    operators = sorted({name for each in flash.placed for name in summarize(each.model).operators})
-    texts = sources(flash, opened.manifest, arenas=given, operators=operators)
-    for name, text in texts.items():
-        path = Path(folder) / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, text)
+    buffers = Buffers.of(list(memory.values()), margin=ARENA_MARGIN)
+    firmware = Firmware(
+        name=name,
+        flash=flash,
+        manifest=opened.manifest,
+        bundle_sha256=hashlib.sha256(data).hexdigest(),
+        arenas={each: found.arena_bytes for each, found in memory.items()},
+        buffers=buffers,
+        registrations=registered,
+        resident=resident,
+        profile=table,
+    )
+    values = placeholders(firmware)
+    files = plan.network_files(generated(firmware, suffix=plan.suffix), values)
+    starters = plan.starter_files(values)
+    replace_folder(network, files)
+    written = write_starters(project, starters, force=force)
+    within = network.relative_to(project).as_posix()
     return EmbedReport(
         folder=str(folder),
+        name=name,
+        layout=layout,
         array_bytes=len(flash.data),
         separate_bytes=sum(variant.bytes for variant in opened.variants),
         margin=ARENA_MARGIN,
-        operators=tuple(operators),
-        variants=tuple(
-            EmbeddedVariant(
-                name=placed.variant.name,
-                in_place=placed.in_place,
-                flash_bytes=placed.flash_bytes,
-                ram_bytes=placed.ram_bytes,
-                arena_bytes=arenas[placed.variant.name],
-                arena_with_margin_bytes=given[placed.variant.name],
-            )
-            for placed in flash.placed
-        ),
-        files=tuple(sorted(texts)),
+        buffers=buffers,
+        resident=resident,
+        operators=tuple(each.operator for each in registered),
+        int8_kernels=tuple(each.operator for each in registered if each.int8_header),
+        measured_on=None if table is None else str(table.device["name"]),
+        variants=tuple(_embedded(placed, memory) for placed in flash.placed),
+        files=tuple(sorted((*(f"{within}/{path}" for path in files), *starters))),
+        kept=tuple(path for path in starters if path not in written),
     )
 
 
-def _check_interface(bundle: Bundle) -> None:
-    """Check that a bundle has the one interface that the written project knows: an image in, classes out."""
-    inputs, outputs = bundle.manifest.inputs, bundle.manifest.outputs
-    kinds = [spec.kind for spec in inputs]
-    if kinds != ["image"] or len(outputs) != 1 or len(outputs[0].shape) != 2:
+def _embedded(placed: Placed, memory: Mapping[str, VariantMemory]) -> EmbeddedVariant:
+    found = memory[placed.variant.name]
+    return EmbeddedVariant(
+        name=placed.variant.name,
+        in_place=placed.in_place,
+        flash_bytes=placed.flash_bytes,
+        ram_bytes=placed.ram_bytes,
+        arena_bytes=found.arena.arena_bytes,
+        arena_with_margin_bytes=found.arena_bytes,
+    )
+
+
+def _flash(bundle: Bundle, in_place: tuple[str, ...], *, resident: bool) -> Flash:
+    """Lay out the variants; each must answer as the bundle's own, and residents must run in place."""
+    flash = lay_out(bundle, in_place=in_place)
+    copied = [placed.variant.name for placed in flash.placed if not placed.in_place]
+    if resident and copied:
         raise PackError(
-            "embed writes projects of image classifiers: expected one image and one output of two axes, "
-            f"received inputs {[(spec.name, spec.kind) for spec in inputs]} and outputs "
-            f"{[(spec.name, list(spec.shape)) for spec in outputs]}"
+            f"resident variants run in place, and {', '.join(map(repr, copied))} would be copied into RAM: "
+            f"add {' '.join(f'--in-place {name}' for name in copied)}, or leave residents out"
         )
+    for placed in flash.placed:
+        _verify(placed, bundle)
+    return flash
 
 
-def _with_margin(arena_bytes: int) -> int:
-    wanted = arena_bytes * (1 + ARENA_MARGIN)
-    return int(-(-wanted // ARENA_STEP)) * ARENA_STEP
+def _table(path: str | os.PathLike[str], bundle: Bundle, bundle_sha256: str) -> Profile:
+    """Read a measured table and check that it is of these variants."""
+    table = Profile.load(path)
+    names = {variant.name for variant in bundle.variants}
+    if table.bundle_sha256 not in (None, bundle_sha256):
+        raise PackError(
+            f"{os.fspath(path)} was measured with another bundle, of SHA-256 {table.bundle_sha256}; this one has "
+            f"{bundle_sha256}: measure it, or leave the profile out"
+        )
+    if table.latencies.keys() != names:
+        raise PackError(
+            f"{os.fspath(path)} must name exactly the bundle's variants, {', '.join(sorted(names))}; received "
+            f"{', '.join(sorted(table.latencies))}"
+        )
+    return table
+
+
+def _arena(placed: Placed) -> ArenaReport:
+    try:
+        return measure_arena(placed.model)
+    except DeviceError as error:
+        raise DeviceError(f"variant {placed.variant.name!r}: {error}") from error
 
 
 def _verify(placed: Placed, bundle: Bundle) -> None:

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Opening a bundle that is in memory, and taking variants out of it (FORMAT.md, runtime/SPEC.md).
 //
 //     tfelastic::Bundle bundle;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A range of bytes that someone else owns.
 #ifndef TFELASTIC_BYTES_H_
 #define TFELASTIC_BYTES_H_

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // From decimal digits to the nearest double, the same on every machine.
 //
 // The standard library's own ways depend on the locale, allocate, or are missing from some

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Expanding a variant: its delta's instructions, carried out on the payload (FORMAT.md, "Deltas").
 //
 // Nothing here knows what a .tflite is, and nothing in a delta is trusted: each instruction is checked

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // From pixels and real numbers to a variant's inputs, and from its outputs to real numbers
 // (runtime/SPEC.md, section 3). Each step is one operation of single precision, so that every machine
 // agrees to the last bit.
@@ -9,8 +10,8 @@
 #include <cstdint>
 #include <cstring>
 
-#include "tfelastic/interface.h"
 #include "tfelastic/status.h"
+#include "tfelastic/tensor.h"
 
 namespace tfelastic {
 

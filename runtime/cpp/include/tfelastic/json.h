@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Reading JSON whose syntax was checked (json_check.h): every value of its type and in its range.
 #ifndef TFELASTIC_JSON_H_
 #define TFELASTIC_JSON_H_

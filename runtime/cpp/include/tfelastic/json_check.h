@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Checking that bytes are JSON (RFC 8259), UTF-8, without a key that occurs twice in one object.
 //
 // It runs once, before anything is read; what reads afterwards (json.h) can rely on the syntax.

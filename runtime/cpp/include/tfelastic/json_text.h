@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Texts of JSON as they stand in the file, escapes and all, compared and counted without a copy.
 #ifndef TFELASTIC_JSON_TEXT_H_
 #define TFELASTIC_JSON_TEXT_H_

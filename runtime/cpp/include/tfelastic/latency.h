@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Summing up single runs' latencies to a row of the policy's table (runtime/SPEC.md, section 4).
 #ifndef TFELASTIC_LATENCY_H_
 #define TFELASTIC_LATENCY_H_

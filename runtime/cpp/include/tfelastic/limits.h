@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a reader holds (runtime/SPEC.md, section 1): bounds for the stack and the time that a hostile file
 // can cost. Anything beyond them is refused with Status::kLimit.
 #ifndef TFELASTIC_LIMITS_H_

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a bundle says of itself, read by every rule of FORMAT.md, "The manifest".
 #ifndef TFELASTIC_MANIFEST_H_
 #define TFELASTIC_MANIFEST_H_

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Which variant to run within a budget (runtime/SPEC.md, section 4): integers alone, so that every
 // language agrees to the last bit.
 #ifndef TFELASTIC_POLICY_H_

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The integer that the policy compares in place of a variant's score (runtime/SPEC.md, section 4).
 #ifndef TFELASTIC_SCORE_H_
 #define TFELASTIC_SCORE_H_

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // SHA-256 (FIPS 180-4) of bytes in memory.
 #ifndef TFELASTIC_SHA256_H_
 #define TFELASTIC_SHA256_H_

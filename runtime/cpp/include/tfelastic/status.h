@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What every operation of this library answers. Nothing throws, nothing is printed.
 #ifndef TFELASTIC_STATUS_H_
 #define TFELASTIC_STATUS_H_
@@ -22,6 +23,11 @@ enum class Status : std::uint8_t {
   kVariantChecksum,    // The variant's bytes are not those that its SHA-256 identifies.
   kNoSuchTensor,       // No input, output or label of that index.
   kNotFinite,          // A number that is NaN or infinite, for an input of real values.
+  kMisaligned,         // A buffer does not lie at a multiple of 16 bytes.
+  kAllocation,         // The interpreter cannot be made ready: its arena is too small, or an operator is missing.
+  kInterface,          // The interpreter's inputs or outputs are not those that were stated.
+  kInvocation,         // The interpreter failed while it ran.
+  kNotMeasured,        // The selector has no table yet.
 };
 
 // A short text for logs; "ok" for kOk.
@@ -57,6 +63,16 @@ inline const char* Describe(Status status) {
       return "no such input, output or label";
     case Status::kNotFinite:
       return "an input value is not finite";
+    case Status::kMisaligned:
+      return "a buffer does not lie at a multiple of 16 bytes: declare it alignas(16)";
+    case Status::kAllocation:
+      return "the interpreter refuses the variant: its arena is too small, or an operator is missing";
+    case Status::kInterface:
+      return "the variant's inputs or outputs are not those that were stated: embed it anew";
+    case Status::kInvocation:
+      return "the interpreter failed while it ran";
+    case Status::kNotMeasured:
+      return "the selector has no table: call Measure first, or embed with a profile";
   }
   return "unknown status";
 }
