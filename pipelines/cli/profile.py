@@ -1,65 +1,118 @@
-"""`tfelastic profile`: how long a bundle's variants take on this machine."""
+"""`tfelastic profile`: how long a bundle's variants take on this machine, on phones or on a board."""
 
-import json
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from pipelines.cli import bundle_file
-from pipelines.cli.json_output import echo_json
+from pipelines.cli.profile_tables import Output, finish
+from pipelines.cli.supervisor import note_what_is_kept
 
 if TYPE_CHECKING:
-    from tfelastic_runtime import Bundle
-
     from tflite_export import MeasuredProfile
 
-
-@dataclass(frozen=True)
-class Output:
-    """Where the tables go, and what is printed."""
-
-    path: str | None
-    embed: bool
-    as_json: bool
-    quiet: bool
+#: Which options mean something on which kind of device, where not on all.
+_ONLY_ON = {
+    "host": ("threads", "xnnpack", "half_width", "limit_s"),
+    "android": (
+        *("threads", "xnnpack", "benchmark_model", "serials", "cpu_masks"),
+        *("rounds", "seconds", "cool_down_s"),
+    ),
+    "serial": ("port", "baud", "limit_s"),
+}
+_LIMIT_S = {"host": 60.0, "serial": 600.0}
 
 
 @click.command()
 @click.argument("bundle", metavar="BUNDLE")
-@click.option("--on", type=click.Choice(["host"]), default="host", show_default=True)
+@click.option(
+    "--on", type=click.Choice(list(_ONLY_ON)), default="host", show_default=True, help="Where."
+)
 @click.option(
     "--threads",
     multiple=True,
     default=(1,),
     show_default=True,
     type=click.IntRange(1, 1024),
-    help="Threads of an inference; one table each. Repeatable.",
+    help="Threads of an inference; one table each. Repeatable. Host, android.",
 )
 @click.option(
-    "--xnnpack/--no-xnnpack", default=True, help="Run XNNPACK's kernels, or LiteRT's own."
+    "--xnnpack/--no-xnnpack",
+    default=True,
+    help="Run XNNPACK's kernels, or LiteRT's own. Host, android.",
 )
 @click.option(
     "--half-width",
     default=0.02,
     show_default=True,
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    help="Measure until the 95 % interval of each median is so narrow, as a share of it.",
+    help="Measure until the 95 % interval of each median is so narrow, as a share of it. Host.",
 )
 @click.option(
     "--limit-s",
-    default=60.0,
+    type=click.FloatRange(min=0, min_open=True),
+    help="Seconds after which measuring ends in any case. Host: 60 for each table; serial: 600.",
+)
+@click.option(
+    "--benchmark-model",
+    metavar="FILE",
+    help="TensorFlow Lite's or LiteRT's benchmark_model, built for the phones. Android.",
+)
+@click.option(
+    "--serial",
+    "serials",
+    multiple=True,
+    metavar="SERIAL",
+    help="A phone, as 'adb devices' names it; default: all. Repeatable. Android.",
+)
+@click.option(
+    "--cpu-mask",
+    "cpu_masks",
+    multiple=True,
+    metavar="HEX|clusters",
+    help="Cores to run on, such as f0, or each of the phone's clusters; one table each. Repeatable. Android.",
+)
+@click.option(
+    "--rounds",
+    default=6,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="How often each variant is measured. Android.",
+)
+@click.option(
+    "--seconds",
+    default=0.5,
     show_default=True,
     type=click.FloatRange(min=0, min_open=True),
-    help="Seconds after which measuring ends in any case, for each table.",
+    help="Timed seconds of each measurement, at least. Android.",
 )
-@click.option("-o", "--output", metavar="FILE", help="Default: profile.json beside the bundle.")
+@click.option(
+    "--cool-down-s",
+    default=2.0,
+    show_default=True,
+    type=click.FloatRange(0, 120),
+    help="Seconds of rest between two measurements; longer where the phone is warm. Android.",
+)
+@click.option("--port", metavar="PORT", help="Such as /dev/ttyACM0 or COM3. Serial.")
+@click.option(
+    "--baud", default=115200, show_default=True, type=click.IntRange(min=1), help="Serial."
+)
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE|FOLDER",
+    help="Default: profile.json beside the bundle; the folder profiles for several tables.",
+)
 @click.option("--embed", is_flag=True, help="Put the tables into the bundle as well.")
 @click.option("--json", "as_json", is_flag=True, help="Print the tables as JSON.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
+@click.pass_context
 def command(
+    ctx: click.Context,
     bundle: str,
     on: str,
     output: str | None,
@@ -73,10 +126,39 @@ def command(
     \b
     tfelastic profile net.elastic
     tfelastic profile net.elastic --threads 1 --threads 2 --half-width 0.01 --limit-s 300
+    tfelastic profile net.elastic --on android --benchmark-model android_aarch64_benchmark_model
+    tfelastic profile net.elastic --on serial --port /dev/ttyACM0 --embed
     """  # noqa: D301 - click knows a paragraph to leave alone by the character.
+    _check_options(ctx, on)
     opened = bundle_file.load(bundle)
-    tables = _on_host(bundle, quiet=quiet, **options)
-    _finish(bundle, opened, tables, Output(output, embed, as_json, quiet))
+    given = {name: options[name] for name in _ONLY_ON[on]}
+    if "limit_s" in given and given["limit_s"] is None:
+        given["limit_s"] = _LIMIT_S[on]
+    tables, failures = _PROFILERS[on](bundle, quiet=quiet, **given)
+    finish(bundle, opened, tables, Output(output, embed, as_json))
+    for failure in failures:
+        click.echo(f"error: {failure}", err=True)
+    if failures:
+        raise click.exceptions.Exit(1)
+
+
+def _check_options(ctx: click.Context, on: str) -> None:
+    """Refuse options that mean nothing where is measured."""
+    everywhere = set().union(*_ONLY_ON.values())
+    for parameter in ctx.command.params:
+        name = parameter.name or ""
+        given = ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        if given and name in everywhere - set(_ONLY_ON[on]):
+            kinds = " or ".join(kind for kind, names in _ONLY_ON.items() if name in names)
+            raise click.UsageError(f"{parameter.opts[0]} belongs to --on {kinds}, not to --on {on}")
+    for kind, name in (("android", "benchmark_model"), ("serial", "port")):
+        if on == kind and ctx.params[name] is None:
+            option = name.replace("_", "-")
+            raise click.UsageError(f"--on {kind} needs --{option}")
+
+
+Measured = tuple["list[MeasuredProfile]", list[str]]
+"""Tables, and why others are missing."""
 
 
 def _on_host(
@@ -87,16 +169,12 @@ def _on_host(
     half_width: float,
     limit_s: float,
     quiet: bool,
-) -> "list[MeasuredProfile]":
+) -> Measured:
     import tflite_export as tx
-    from pipelines.progress import Reporter
 
-    reporter, tables = Reporter(quiet=quiet), []
+    tables = []
     for count in dict.fromkeys(threads):
-        with (
-            reporter.stage(f"{count} thread{'s' if count > 1 else ''}"),
-            reporter.bar(1, "of the precision asked for") as advance,
-        ):
+        with _bar(f"{count} thread{'s' if count > 1 else ''}", quiet=quiet) as advance:
             tables.append(
                 tx.profile_host(
                     bundle,
@@ -106,11 +184,11 @@ def _on_host(
                     progress=lambda _, done, total: advance(done / total, f"{done} rounds"),
                 )
             )
-        _say_what_is_missing(tables[-1], half_width)
-    return tables
+        _say_what_is_not_known(tables[-1], half_width)
+    return tables, []
 
 
-def _say_what_is_missing(table: "MeasuredProfile", half_width: float) -> None:
+def _say_what_is_not_known(table: "MeasuredProfile", half_width: float) -> None:
     wide = {
         name: each.half_width
         for name, each in table.latencies.items()
@@ -128,122 +206,75 @@ def _say_what_is_missing(table: "MeasuredProfile", half_width: float) -> None:
         )
 
 
-def _finish(
-    bundle: str, opened: "Bundle", tables: "Sequence[MeasuredProfile]", output: Output
-) -> None:
-    """Embed, write and print the tables."""
+def _on_android(
+    bundle: str,
+    *,
+    benchmark_model: str,
+    serials: Sequence[str],
+    threads: Sequence[int],
+    cpu_masks: Sequence[str],
+    xnnpack: bool,
+    rounds: int,
+    seconds: float,
+    cool_down_s: float,
+    quiet: bool,
+) -> Measured:
     import tflite_export as tx
 
-    if output.embed:
-        sha256 = tx.add_profiles(bundle, [table.table for table in tables])
-        tables = [replace(table, bundle_sha256=sha256) for table in tables]
-    files = _write(bundle, tables, output.path)
-    if output.as_json:
-        rows = [
-            {"file": str(file), **table.to_json()}
-            for file, table in zip(files, tables, strict=True)
-        ]
-        echo_json({"bundle": bundle, "embedded": output.embed, "profiles": rows})
-        return
-    for file, table in zip(files, tables, strict=True):
-        _print(opened, table, file)
-    if output.embed:
-        click.echo(f"{bundle} holds the table{'s' if len(tables) > 1 else ''} as well")
+    journal = Path(f"{bundle}.measuring")
+    kept = f"what was measured is kept in {journal}; the same command resumes"
+    note_what_is_kept(kept)
+    done_on: dict[str, tuple[int, int]] = {}
 
+    with _bar("phones", quiet=quiet) as advance:
 
-def _write(bundle: str, tables: "Sequence[MeasuredProfile]", asked: str | None) -> list[Path]:
-    """Write one table to a file, several into a folder, and return their paths."""
-    from tfelastic.files import write_atomically
+        def progress(serial: str, done: int, total: int) -> None:
+            done_on[serial] = done, total
+            done, total = (sum(each) for each in zip(*done_on.values(), strict=True))
+            advance(done / total, f"{done} of {total} measurements, {len(done_on)} phones")
 
-    if len(tables) == 1:
-        files = [Path(asked) if asked else Path(bundle).with_name("profile.json")]
-    else:
-        folder = Path(asked) if asked else Path(bundle).with_name("profiles")
-        folder.mkdir(parents=True, exist_ok=True)
-        files = [folder / f"{_slug(table)}.json" for table in tables]
-    for file, table in zip(files, tables, strict=True):
-        write_atomically(file, json.dumps(table.to_json(), indent=2) + "\n")
-    return files
-
-
-def _slug(table: "MeasuredProfile") -> str:
-    """Return the name of a table's file: the device, its threads, and the CPU mask if there is one."""
-    device = table.device.get("serial") or table.device["name"]
-    mask = f"_cpus-{table.device['cpu_mask']}" if "cpu_mask" in table.device else ""
-    plain = "".join(each if each.isalnum() or each in "-." else "-" for each in str(device))
-    return f"{plain.strip('-.')}_threads-{table.threads}{mask}"
-
-
-def _print(bundle: "Bundle", table: "MeasuredProfile", file: Path) -> None:
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    console = Console(highlight=False, soft_wrap=True)
-    ran = ", ".join(filter(None, (table.runtime, table.kernels)))
-    title = f"{table.device['name']}, threads: {table.threads}, {ran}"
-    grid = Table(title=escape(title), box=None, padding=(0, 2, 0, 0), title_justify="left")
-    grid.add_column("variant", no_wrap=True)
-    metric = bundle.manifest.score.metric
-    for heading in (
-        metric,
-        "p50 us",
-        "+-",
-        "p90 us",
-        "p99 us",
-        "opening us",
-        "first us",
-        "MB",
-        "runs",
-    ):
-        grid.add_column(escape(heading), justify="right", no_wrap=True)
-    for variant in bundle.variants:
-        grid.add_row(escape(variant.name), f"{variant.score:.4g}", *_cells(table, variant.name))
-    console.print(grid)
-    for remark in remarks(bundle, table):
-        console.print(escape(remark))
-    console.print(escape(f"wrote {file}"))
-
-
-def _cells(table: "MeasuredProfile", name: str) -> list[str]:
-    measured = table.latencies[name]
-    latency = measured.device
-
-    def shown(value: int | None) -> str:
-        return "-" if value is None else f"{value:,}"
-
-    width, peak = measured.half_width, latency.peak_rss_bytes
-    return [
-        shown(latency.p50_us),
-        "-" if width is None else f"{width:.1%}",
-        shown(latency.p90_us),
-        shown(latency.p99_us),
-        shown(latency.switch_us),
-        shown(latency.first_us),
-        "-" if peak is None else f"{peak / 1e6:,.1f}",
-        shown(latency.runs),
-    ]
-
-
-def remarks(bundle: "Bundle", table: "MeasuredProfile") -> list[str]:
-    """Return one sentence for each thing that a reader of the table should know."""
-    from tfelastic_runtime import dominated
-
-    order = bundle.manifest.score.order
-    rows = [
-        table.latencies[variant.name].device.row(order(variant.score))
-        for variant in bundle.variants
-    ]
-    names = [variant.name for variant in bundle.variants]
-    found = [
-        f"{names[never]} is never chosen: {names[better]} is as good and as fast. It takes "
-        f"{bundle.variants[never].stored.bytes:,} bytes of the bundle for nothing"
-        for never, better in dominated(rows).items()
-    ]
-    load, cores = table.conditions.get("load_1min"), table.device.get("cores")
-    if isinstance(load, int | float) and isinstance(cores, int) and load > cores:
-        found.append(
-            f"the machine was busy: {load:g} processes wanted to run on {cores} cores, so latencies "
-            "are longer than on a quiet one"
+        report = tx.profile_android(
+            bundle,
+            benchmark_model=benchmark_model,
+            serials=serials,
+            configurations=tx.PhoneConfigurations(
+                threads=tuple(dict.fromkeys(threads)),
+                cpu_masks=tuple(dict.fromkeys(cpu_masks)) or (None,),
+                xnnpack=xnnpack,
+            ),
+            pace=tx.PhonePace(rounds=rounds, seconds=seconds, cool_down_s=cool_down_s),
+            journal=journal,
+            progress=progress,
         )
-    return found
+    failures = list(report.failures.values())
+    return list(report.tables), [*failures, *([kept] if failures and journal.exists() else [])]
+
+
+def _on_serial(bundle: str, *, port: str, baud: int, limit_s: float, quiet: bool) -> Measured:
+    import tflite_export as tx
+
+    with _bar(port, quiet=quiet) as advance:
+        table = tx.profile_serial(
+            bundle,
+            port=port,
+            baud=baud,
+            limit_s=limit_s,
+            progress=lambda _, done, total: advance(0.5, f"{done} runs"),
+        )
+    return [table], []
+
+
+_PROFILERS: dict[str, Callable[..., Measured]] = {
+    "host": _on_host,
+    "android": _on_android,
+    "serial": _on_serial,
+}
+
+
+@contextmanager
+def _bar(label: str, *, quiet: bool) -> Iterator[Callable[[float, str], None]]:
+    from pipelines.progress import Reporter
+
+    reporter = Reporter(quiet=quiet)
+    with reporter.stage(label), reporter.bar(1, "done") as advance:
+        yield advance

@@ -9,7 +9,7 @@ import pytest
 from tfelastic_runtime import Bundle, Latency, Profile
 
 import tflite_export as tx
-from pipelines.cli import profile as profile_command
+from pipelines.cli import profile_tables
 from pipelines.cli.entry import execute
 
 RUNTIME = Path(__file__).parents[3] / "runtime"
@@ -77,7 +77,7 @@ def test_what_takes_space_for_nothing_is_said(bundle: Path) -> None:
         },
         conditions={"load_1min": 3.5},
     )
-    never, busy = profile_command.remarks(opened, table)
+    never, busy = profile_tables.remarks(opened, table)
     stored = opened.variant("w050").stored.bytes
     assert never.startswith("w050 is never chosen: w100 is as good and as fast.")
     assert f"{stored:,} bytes" in never

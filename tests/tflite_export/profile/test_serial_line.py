@@ -1,17 +1,14 @@
 """A board's lines over a pseudo-terminal."""
 
-import contextlib
 import hashlib
 import json
-import os
-import threading
-import tty
 from pathlib import Path
 
 import jsonschema
 import pytest
 from tfelastic_runtime import Bundle
 
+from tests.support.boards import block, board, framed
 from tflite_export._profile import profile, profile_serial
 from tflite_export._profile.serial_line import BoardTable, checksum
 from tflite_export.errors import DeviceError, ProfileError
@@ -23,54 +20,10 @@ SCHEMA = json.loads((RUNTIME / "profile.schema.json").read_text())
 NAMES = [variant.name for variant in Bundle.open(GOLDEN).variants]
 
 
-def framed(*fields):
-    text = ",".join(("TFE", *map(str, fields)))
-    return f"${text}*{checksum(text.encode()):02X}\r\n".encode()
-
-
-def block(*, begin=("begin", 1, SHA256), names=NAMES, turns=8):
-    """Return a board's lines: two runs a turn, the narrower the faster."""
-    lines = [
-        framed("device", "name", "Bench board"),
-        framed("device", "cpu_hz", 216000000),
-        framed("runtime", "TFLM", "cmsis-nn"),
-    ]
-    for index, name in enumerate(names):
-        lines += [framed("switch", name, 0), framed("first", name, 900 - index)]
-    for turn in range(turns):
-        for index, name in enumerate(names):
-            lines += [framed("run", name, 500 - 100 * index + turn + each) for each in (0, 1)]
-    return [framed(*begin), *lines, framed("end", len(lines))]
-
-
 def taken(lines):
     table = BoardTable()
     ends = [table.take(line) for line in lines]
     return table, ends
-
-
-@contextlib.contextmanager
-def board(answer, *, asked=b"profile\n"):
-    """Open a pseudo-terminal behind which `answer` is printed once the question has come."""
-    here, there = os.openpty()
-    tty.setraw(there)
-
-    def serve():
-        received = b""
-        with contextlib.suppress(OSError):
-            while asked not in received:
-                received += os.read(here, 100)
-            for part in answer:
-                os.write(here, part)
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    try:
-        yield os.ttyname(there)
-    finally:
-        os.close(there)
-        os.close(here)
-        thread.join(5)
 
 
 def test_the_checksum_is_that_of_nmea_0183():
@@ -80,7 +33,7 @@ def test_the_checksum_is_that_of_nmea_0183():
 
 
 def test_a_board_is_asked_and_its_table_read():
-    lines = [b"boot: clocks up\r\n", *block()]
+    lines = [b"boot: clocks up\r\n", *block(NAMES, sha256=SHA256)]
     calls = []
     with board(lines) as port:
         found = profile(
@@ -100,7 +53,7 @@ def test_a_board_is_asked_and_its_table_read():
 
 
 def test_logs_between_and_another_beginning_do_no_harm():
-    lines = block()
+    lines = block(NAMES, sha256=SHA256)
     noisy = [*lines[:20], b"\xff\xfe$TFE,run,w1", b"log: 12*34\n", *lines]
     table, ends = taken(noisy)
     assert ends == [False] * (len(noisy) - 1) + [True]
@@ -108,7 +61,7 @@ def test_logs_between_and_another_beginning_do_no_harm():
 
 
 def test_a_few_damaged_lines_are_left_out_and_many_refused():
-    lines = block()
+    lines = block(NAMES, sha256=SHA256)
     damaged = [
         line.replace(b"run", b"rum") if index in (12, 30) else line
         for index, line in enumerate(lines)
@@ -150,8 +103,8 @@ def test_later_kinds_of_lines_are_counted_and_ignored():
 @pytest.mark.parametrize(
     ("lines", "expected"),
     [
-        (block(names=["w100"]), "measured w100, .* holds w100, "),
-        (block(begin=("begin", 1, "0" * 64)), "runs another bundle: it prints the SHA-256 0000"),
+        (block(["w100"], sha256=SHA256), "measured w100, .* holds w100, "),
+        (block(NAMES, sha256="0" * 64), "runs another bundle: it prints the SHA-256 0000"),
     ],
 )
 def test_a_table_of_another_bundle_is_refused(lines, expected):
@@ -165,7 +118,10 @@ def test_a_board_that_says_nothing_or_never_ends(tmp_path):
         pytest.raises(DeviceError, match=r"printed no table within 0.5 s.*baud"),
     ):
         profile_serial(GOLDEN, port=port, limit_s=0.5)
-    with board(block()[:-1]) as port, pytest.raises(DeviceError, match="did not end within 1 s"):
+    with (
+        board(block(NAMES, sha256=SHA256)[:-1]) as port,
+        pytest.raises(DeviceError, match="did not end within 1 s"),
+    ):
         profile_serial(GOLDEN, port=port, limit_s=1)
     with pytest.raises(DeviceError, match=r"serial port .*none"):
         profile_serial(GOLDEN, port=str(tmp_path / "none"))
