@@ -75,11 +75,14 @@ def command(as_json: bool) -> None:
             for package, module in packages.items()
         ]
         backend, obstacle = _backend()
+    adb, phones = _phones()
     ready = obstacle is None and not any(finding.blocks_demo for finding in findings)
     if as_json:
-        echo_json(_as_json(findings, backend, ready))
+        echo_json({**_as_json(findings, backend, ready), "adb": adb, "phones": phones})
     else:
         _print(findings, backend, ready)
+        for line in _about_phones(adb, phones):
+            click.echo(line)
         if obstacle is not None:
             click.echo(obstacle)
     if not ready:
@@ -111,6 +114,30 @@ def _backend() -> tuple[str, str | None]:
     if backend != "tensorflow":
         return backend, f"the demo exports, so it needs KERAS_BACKEND=tensorflow, not {backend}"
     return backend, None
+
+
+def _phones() -> tuple[str | None, list[dict[str, str | None]]]:
+    """Return adb's path, and the phones that its server knows, if one runs: looking must not start one."""
+    import tflite_export as tx
+
+    try:
+        adb = tx.find_adb()
+        found = tx.attached_phones(adb, start_server=False)
+    except tx.DeviceError:
+        return None, []
+    return adb, [
+        {"serial": each.serial, "state": each.state, "model": each.model, "problem": each.problem}
+        for each in found
+    ]
+
+
+def _about_phones(adb: str | None, phones: list[dict[str, str | None]]) -> list[str]:
+    if adb is None:
+        return [
+            "adb: missing, so phones cannot be profiled; install Android's platform-tools, or Debian's adb"
+        ]
+    listed = [each["problem"] or f"{each['serial']} {each['model']}".strip() for each in phones]
+    return [f"adb: {adb}; phones: {', '.join(listed) or 'none (adb devices lists them)'}"]
 
 
 def _as_json(findings: list[Finding], backend: str, ready: bool) -> dict[str, object]:

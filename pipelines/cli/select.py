@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipelines.cli import bundle_file
+from pipelines.cli import bundle_file, measured_table
 from pipelines.cli.json_output import echo_json
 
 if TYPE_CHECKING:
@@ -13,9 +13,8 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("bundle", metavar="BUNDLE")
-@click.option(
-    "--profile", "table", required=True, metavar="FILE", help="The device's measured table."
-)
+@measured_table.FROM
+@measured_table.OF
 @click.option(
     "--budget-ms", type=click.FloatRange(min=0, min_open=True), required=True, help="Milliseconds."
 )
@@ -27,19 +26,26 @@ if TYPE_CHECKING:
     help="How much slower the device is now than when it was measured.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the rows as JSON.")
-def command(bundle: str, table: str, budget_ms: float, slowdown: float, as_json: bool) -> None:
+def command(
+    bundle: str,
+    table: str | None,
+    device: str | None,
+    budget_ms: float,
+    slowdown: float,
+    as_json: bool,
+) -> None:
     """Explain, row by row, which variant of BUNDLE a latency budget chooses.
 
     \b
     tfelastic select net.elastic --profile profile.json --budget-ms 5
-    tfelastic select net.elastic --profile profile.json --budget-ms 5 --slowdown 1.8
+    tfelastic select net.elastic --device 'Pixel 8' --budget-ms 5 --slowdown 1.8
     """  # noqa: D301 - click knows a paragraph to leave alone by the character.
     import tfelastic_runtime as runtime
 
     import tflite_export as tx
 
     opened = bundle_file.load(bundle)
-    found = tx.candidates(opened, runtime.Profile.load(table))
+    found = tx.candidates(opened, measured_table.load(opened, table, device))
     names, rows = [each.name for each in found], [each.row for each in found]
     level = round(slowdown * 65536)
     state = runtime.Slowdown(q16=level, mean_q16=level)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipelines.cli import bundle_file
+from pipelines.cli import bundle_file, measured_table
 from pipelines.cli.json_output import echo_json
 
 if TYPE_CHECKING:
@@ -13,9 +13,8 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("bundle", metavar="BUNDLE")
-@click.option(
-    "--profile", "table", required=True, metavar="FILE", help="The device's measured table."
-)
+@measured_table.FROM
+@measured_table.OF
 @click.option(
     "--trace",
     required=True,
@@ -51,7 +50,8 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 def command(
     bundle: str,
-    table: str,
+    table: str | None,
+    device: str | None,
     trace: str,
     budget_ms: float,
     runs: int,
@@ -70,12 +70,11 @@ def command(
     tfelastic simulate net.elastic --profile profile.json --trace bursts --budget-ms 5
     tfelastic simulate net.elastic --profile profile.json --trace mine.txt --budget-ms 5 -o mine.svg
     """  # noqa: D301 - click knows a paragraph to leave alone by the character.
-    from tfelastic_runtime import Profile
-
     import tflite_export as tx
 
+    opened = bundle_file.load(bundle)
     report = tx.simulate(
-        tx.candidates(bundle_file.load(bundle), Profile.load(table)),
+        tx.candidates(opened, measured_table.load(opened, table, device)),
         trace,
         budget_us=max(round(budget_ms * 1000), 1),
         runs=runs,

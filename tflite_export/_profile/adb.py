@@ -4,8 +4,10 @@ The client is the user's own, from PATH. Exit codes are not trusted: an adb with
 the phone's shell, and a connection that breaks during a command ends adb with 0. So each command prints its own.
 """
 
+import os
 import re
 import shutil
+import socket
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +16,7 @@ from tflite_export.errors import DeviceError
 
 _CODE = re.compile(r"rc=(\d+)\s*$")
 _KILLED = 128
+_USUAL_PORT = 5037
 
 _REMEDIES = {
     "unauthorized": "does not trust this computer: unlock it and allow USB debugging on its screen",
@@ -63,8 +66,16 @@ def find_adb() -> str:
     return found
 
 
-def attached_phones(adb: str) -> list[AttachedPhone]:
-    """Return the phones that adb knows, usable or not."""
+def attached_phones(adb: str, *, start_server: bool = True) -> list[AttachedPhone]:
+    """Return the phones that adb knows, usable or not.
+
+    Args:
+        adb: The client's path.
+        start_server: Whether the client may start its server, which goes on running; without it, and with none running,
+            no phone is known.
+    """
+    if not start_server and not _server_runs():
+        return []
     done = _run([adb, "devices", "-l"], timeout_s=30)
     if done.returncode:
         raise DeviceError(f"'adb devices' failed: {_last_words(done)}")
@@ -182,6 +193,13 @@ def _attached(line: str) -> AttachedPhone:
     # The one state of two words comes with an explanation in between.
     state = "no permissions" if rest.strip().startswith("no permissions") else words[0]
     return AttachedPhone(serial, state, fields.get("model", ""))
+
+
+def _server_runs() -> bool:
+    port = int(os.environ.get("ANDROID_ADB_SERVER_PORT", _USUAL_PORT))
+    with socket.socket() as client:
+        client.settimeout(1)
+        return client.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _run(command: list[str], *, timeout_s: float) -> "subprocess.CompletedProcess[str]":

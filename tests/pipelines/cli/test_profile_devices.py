@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -95,3 +96,22 @@ def test_options_belong_to_a_kind_of_device(
 ) -> None:
     assert execute(["profile", str(bundle), *arguments]) == 2
     assert expected in " ".join(capsys.readouterr().err.split())
+
+
+def test_the_doctor_lists_phones_and_starts_no_server(
+    tool: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with plugged_in(make_phone(tmp_path / "phone")) as serial:
+        assert execute(["doctor"]) == 0
+        assert f"phones: {serial} Stand_In" in capsys.readouterr().out
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    monkeypatch.setenv("ANDROID_ADB_SERVER_PORT", str(port))
+    assert execute(["doctor", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["adb"], found["phones"]) == (shutil.which("adb"), [])
+    with socket.socket() as client:
+        assert client.connect_ex(("127.0.0.1", port)), "no server was started"
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert execute(["doctor"]) == 0
+    assert "adb: missing, so phones cannot be profiled" in capsys.readouterr().out

@@ -1,11 +1,14 @@
 """`tfelastic select` and `tfelastic simulate`, on the golden bundle with its own table."""
 
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tfelastic_runtime import Bundle
 
+import tflite_export as tx
 from pipelines.cli.entry import execute
 
 GOLDEN = Path(__file__).parents[3] / "runtime" / "conformance" / "golden.elastic"
@@ -60,10 +63,34 @@ def test_wrong_usage(profile: str, tmp_path: Path, capsys: pytest.CaptureFixture
     asked = ["simulate", str(GOLDEN), "--profile", profile, "--budget-ms", "1", "--trace"]
     assert execute([*asked, "sunny"]) == 1
     assert "idle, step, ramp" in capsys.readouterr().err
-    assert execute(["select", str(GOLDEN), "--budget-ms", "1"]) == 2
+    asked = ["select", str(GOLDEN), "--profile", profile, "--device", "x", "--budget-ms", "1"]
+    assert execute(asked) == 2
     other = tmp_path / "other.json"
     table = json.loads(Path(profile).read_text())
     table["latencies"].pop("w025")
     other.write_text(json.dumps(table))
     assert execute(["select", str(GOLDEN), "--profile", str(other), "--budget-ms", "1"]) == 1
     assert "not of this bundle" in capsys.readouterr().err
+
+
+def test_a_table_within_the_bundle_is_chosen_by_its_device(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bundle = Path(shutil.copy(GOLDEN, tmp_path))
+    asked = ["select", str(bundle), "--budget-ms", "0.03", "--json"]
+    assert execute(asked) == 0
+    alone = json.loads(capsys.readouterr().out)
+    assert alone["variant"] == "w050"
+    own = Bundle.open(bundle).manifest.profiles[0]
+    other = replace(own, device={"name": "Other phone", "serial": "R5CT"}, threads=4)
+    tx.add_profiles(bundle, [other])
+    assert execute(asked) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert "2 of the bundle's tables fit" in said
+    assert "Other phone, R5CT, threads 4" in said
+    assert execute([*asked, "--device", "imaginary"]) == 0
+    assert json.loads(capsys.readouterr().out) == alone
+    assert execute([*asked, "--device", "no such"]) == 2
+    shared = GOLDEN.with_name("shared.elastic")
+    assert execute(["select", str(shared), "--budget-ms", "1"]) == 2
+    assert "holds no measured table" in " ".join(capsys.readouterr().err.split())
