@@ -36,7 +36,17 @@ from tfelastic.block_search import (
 from tfelastic.elastic import ElasticModel, Growth, RungMetrics, prune_and_grow
 from tfelastic.graph import Block, Group, LayerCall, LayerGraph, NoRule, rule, trace
 from tfelastic.metrics import Accuracy, Evaluator, Metric, Score, metric_of, score_of
-from tfelastic.strategies import Complexity, PruningTrace, Strategy, TraceStep, ladder, plan
+from tfelastic.strategies import (
+    Complexity,
+    Greedy,
+    Knapsack,
+    PruningTrace,
+    Sensitivity,
+    Strategy,
+    TraceStep,
+    ladder,
+    plan,
+)
 from tfelastic.surgery import prune
 from tfelastic.training import (
     Distillation,
@@ -62,9 +72,11 @@ __all__ = [
     "ElasticModel",
     "Evaluator",
     "FineTuning",
+    "Greedy",
     "Group",
     "Growth",
     "KeepPlan",
+    "Knapsack",
     "Ladder",
     "LatencyTable",
     "LayerCall",
@@ -77,6 +89,7 @@ __all__ = [
     "RungMetrics",
     "Score",
     "SearchObjective",
+    "Sensitivity",
     "Spending",
     "StopAtNaN",
     "Strategy",

@@ -1,4 +1,4 @@
-"""What the library offers: exactly these names, each with its lesson; and what it needs: keras and numpy."""
+"""What the library offers: exactly these names, and what it needs: keras and numpy."""
 
 import inspect
 import subprocess
@@ -9,8 +9,8 @@ from tfelastic import errors
 
 PUBLIC = """
     Accuracy Block BlockReport BlockStep Budget Complexity Cost Distillation ElasticModel Evaluator
-    FineTuning Group Growth KeepPlan Ladder LatencyTable LayerCall LayerCost LayerGraph Metric NoRule
-    PruningTrace Rung RungMetrics Score SearchObjective Spending StopAtNaN Strategy Student TraceStep
+    FineTuning Greedy Group Growth KeepPlan Knapsack Ladder LatencyTable LayerCall LayerCost LayerGraph Metric NoRule
+    PruningTrace Rung RungMetrics Score SearchObjective Sensitivity Spending StopAtNaN Strategy Student TraceStep
     activation_bytes avoid_onednn_crash cost criteria data errors ladder layer_params metric_of metrics plan prune
     prune_and_grow random_blocks recalibrate reinitialize remove_blocks rule score_of smallest_blocks
     spending trace zoo

@@ -14,7 +14,8 @@ class Rung:
 
     Attributes:
         name: A short name, such as `w050`.
-        width: The share of each group's channels that was asked for, 0 to 1.
+        width: The share of each group's channels that was asked for; in a ladder of budgets the share of all channels
+            that is kept. 0 to 1.
         plan: What the rung keeps of the original model.
     """
 

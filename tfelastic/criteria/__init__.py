@@ -21,6 +21,7 @@ from tfelastic.criteria.hessian import Hessian
 from tfelastic.criteria.magnitude import Magnitude
 from tfelastic.criteria.random import Random
 from tfelastic.criteria.taylor import Taylor
+from tfelastic.criteria.units import readers
 
 __all__ = [
     "CRITERIA",
@@ -32,5 +33,6 @@ __all__ = [
     "Magnitude",
     "Random",
     "Taylor",
+    "readers",
     "resolve",
 ]

@@ -14,7 +14,14 @@ CRITERIA: Registry[Callable[..., "Criterion"]] = Registry("criterion", Criterion
 
 
 class Criterion(ABC):
-    """Scores the units of a graph's groups."""
+    """Scores the units of a graph's groups.
+
+    Attributes:
+        comparable: Whether the scores of different groups compare, as measured losses do. Other scores compare within
+            a group alone, and strategies divide them by their mean.
+    """
+
+    comparable: bool = False
 
     @abstractmethod
     def score(self, graph: LayerGraph) -> dict[str, np.ndarray]:
@@ -22,6 +29,14 @@ class Criterion(ABC):
 
         Scores are not negative; a unit of score 0 is worth nothing. The graph's model is only read.
         """
+
+    def score_blocks(self, graph: LayerGraph) -> dict[str, float]:
+        """Return what removing each removable block loses, on the scale of `score`.
+
+        A strategy asks for it where the criterion is `comparable`; blocks that are left out cannot be removed.
+        """
+        del graph
+        return {}
 
 
 def resolve(criterion: "str | Criterion") -> Criterion:

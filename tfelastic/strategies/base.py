@@ -7,7 +7,7 @@ from tfelastic._cost import Budget, cost
 from tfelastic.criteria import Criterion
 from tfelastic.errors import BudgetError
 from tfelastic.registry import Registry
-from tfelastic.strategies.schedule import PruningSchedule, PruningStep
+from tfelastic.strategies.schedule import PruningSchedule, PruningStep, Step
 
 STRATEGIES: Registry[Callable[[], "Strategy"]] = Registry("strategy", BudgetError)
 
@@ -21,12 +21,20 @@ class Strategy(ABC):
 
     criterion: str | Criterion = "magnitude"
 
+    @property
+    def removes_blocks(self) -> bool:
+        """Whether the strategy removes residual blocks, so that they are scored as well."""
+        return False
+
     @abstractmethod
-    def order_steps(self, schedule: PruningSchedule) -> Iterable[PruningStep]:
+    def order_steps(self, schedule: PruningSchedule, budget: Budget) -> Iterable[Step]:
         """Yield every step of every group in the order in which they are taken; a group's own stay in order.
 
-        The steps are asked for one by one, no further than a budget needs. Their scores have a mean of 1 per
-        group.
+        The steps are asked for one by one, no further than the budget needs.
+
+        Args:
+            schedule: The steps that can be taken.
+            budget: What they are taken for.
         """
 
     def units_per_group(
@@ -43,10 +51,10 @@ class Strategy(ABC):
         Raises:
             BudgetError: The strategy's steps end before they reach those MACs.
         """
-        limit = cost(schedule.graph, schedule.plan_of(uniform)).macs
-        steps = schedule.steps_within(Budget(macs=limit), self.order_steps(schedule))
+        budget = Budget(macs=cost(schedule.graph, schedule.plan_of(uniform)).macs)
+        steps = schedule.steps_within(budget, self.order_steps(schedule, budget))
         sizes = {name: len(schedule.order[name]) for name in uniform}
-        return sizes | {step.group: step.keep for step in steps}
+        return sizes | {step.group: step.keep for step in steps if isinstance(step, PruningStep)}
 
 
 def resolve(strategy: str | Strategy) -> Strategy:

@@ -14,6 +14,7 @@ from tfelastic.criteria import Criterion, resolve
 from tfelastic.errors import BudgetError, PlanError
 from tfelastic.graph import LayerGraph, trace
 from tfelastic.strategies.base import STRATEGIES, Strategy
+from tfelastic.strategies.importance import Importance
 from tfelastic.strategies.schedule import PruningSchedule, PruningStep
 from tfelastic.strategies.shares import Mode, Shares, shares
 
@@ -165,8 +166,9 @@ class Complexity(Strategy):
                     f"{', '.join(get_args(kinds))}"
                 )
 
-    def order_steps(self, schedule: PruningSchedule) -> Iterator[PruningStep]:
+    def order_steps(self, schedule: PruningSchedule, budget: Budget) -> Iterator[PruningStep]:
         """Yield the steps of the groups that are drawn, for as long as one has a share."""
+        del budget
         return (step for step, _ in self._walk(schedule))
 
     def pruning_trace(
@@ -183,9 +185,9 @@ class Complexity(Strategy):
         Takes and raises what `tfelastic.plan` does.
         """
         graph = model if isinstance(model, LayerGraph) else trace(model)
-        scores = resolve(self.criterion).score(graph)
+        importance = Importance.of(graph, resolve(self.criterion))
         schedule = PruningSchedule.of(
-            graph, scores, round_to=round_to, floor=floor, protect=protect
+            graph, importance, round_to=round_to, floor=floor, protect=protect
         )
         recorded: list[TraceStep] = []
 
@@ -202,7 +204,7 @@ class Complexity(Strategy):
         rng = np.random.default_rng(self.seed)
         ahead = {steps[0].group: list(steps[::-1]) for steps in schedule.groups if steps}
         taken: list[PruningStep] = []
-        now = shares(Selection(schedule.graph), self.mode, among=ahead.keys())
+        now = shares(Selection(schedule.graph, schedule.plan(())), self.mode, among=ahead.keys())
         while group := self.draw(now, list(ahead), rng):
             step = ahead[group].pop()
             if not ahead[group]:

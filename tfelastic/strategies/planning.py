@@ -10,6 +10,7 @@ from tfelastic._plan import KeepPlan
 from tfelastic.criteria import Criterion
 from tfelastic.graph import LayerGraph, trace
 from tfelastic.strategies.base import Strategy, resolve
+from tfelastic.strategies.importance import Importance
 from tfelastic.strategies.measuring import measured_plan
 from tfelastic.strategies.schedule import PruningSchedule
 
@@ -62,11 +63,15 @@ def plan(
     """
     graph = model if isinstance(model, LayerGraph) else trace(model)
     chosen = resolve(strategy)
-    scores = criteria.resolve(criterion or chosen.criterion).score(graph)
-    schedule = PruningSchedule.of(graph, scores, round_to=round_to, floor=floor, protect=protect)
+    importance = Importance.of(
+        graph, criteria.resolve(criterion or chosen.criterion), blocks=chosen.removes_blocks
+    )
+    schedule = PruningSchedule.of(
+        graph, importance, round_to=round_to, floor=floor, protect=protect
+    )
 
     def find(limited: Budget) -> KeepPlan:
-        return schedule.plan(schedule.steps_within(limited, chosen.order_steps(schedule)))
+        return schedule.plan(schedule.steps_within(limited, chosen.order_steps(schedule, limited)))
 
     if measure is None:
         return find(budget)

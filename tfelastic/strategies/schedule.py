@@ -1,7 +1,7 @@
-"""`PruningSchedule`: the steps in which groups can be cut, and the plans that a sequence of steps leads to."""
+"""`PruningSchedule`: the steps in which a graph can be cut, and the plans that a sequence of steps leads to."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Self
 
@@ -12,6 +12,7 @@ from tfelastic._cost import Budget, spending
 from tfelastic._plan import KeepPlan, Selection
 from tfelastic.errors import BudgetError, PlanError
 from tfelastic.graph import Group, LayerGraph
+from tfelastic.strategies.importance import Importance, best_first
 from tfelastic.strategies.rounding import step_of
 
 
@@ -25,33 +26,55 @@ class PruningStep:
         share: `keep` and half of what the step drops, as a share of the group: the width at which rounding to the
             nearest step takes this one.
         score: The mean score of the dropped units.
+        loss: What dropping them loses, on the scale of all steps (see `Importance`).
     """
 
     group: str
     keep: int
     share: float
     score: float
+    loss: float
+
+
+@dataclass(frozen=True)
+class BlockRemoval:
+    """One step: block `block` is removed.
+
+    Attributes:
+        block: The block's name.
+        loss: What removing it loses, on the scale of all steps.
+    """
+
+    block: str
+    loss: float
+
+
+Step = PruningStep | BlockRemoval
 
 
 @dataclass(frozen=True, eq=False)
 class PruningSchedule:
-    """Every step that a graph's groups can take.
+    """Every step that a graph can still take.
 
     Attributes:
         graph: The graph.
         groups: For each group that may shrink its steps, widest first.
         order: For each group its units, best first.
+        blocks: The blocks that may be removed.
+        taken: The steps taken already.
     """
 
     graph: LayerGraph
     groups: tuple[tuple[PruningStep, ...], ...]
     order: Mapping[str, np.ndarray]
+    blocks: tuple[BlockRemoval, ...] = ()
+    taken: tuple[Step, ...] = ()
 
     @classmethod
     def of(
         cls,
         graph: LayerGraph,
-        scores: Mapping[str, np.ndarray],
+        importance: Importance,
         *,
         round_to: int = 8,
         floor: float = 0.0,
@@ -61,36 +84,57 @@ class PruningSchedule:
 
         Args:
             graph: The graph.
-            scores: A score per unit, `[units]`, for every prunable group.
+            importance: What its units and blocks are worth.
             round_to: What channel counts are multiples of (see `step_of`).
             floor: The share of every group's units that stays at least.
-            protect: Names of layers whose channels all stay.
+            protect: Names of layers whose channels all stay, and the blocks with them.
 
         Raises:
             BudgetError: `round_to` is less than 1.
             PlanError: A protected layer does not exist.
         """
         groups = tuple(
-            group_steps(group, normalised(scores[group.name]), round_to=round_to, floor=floor)
+            group_steps(group, importance, round_to=round_to, floor=floor)
             for group in _unprotected(graph, protect)
         )
-        return cls(graph, groups, {name: best_first(values) for name, values in scores.items()})
+        blocks = tuple(
+            BlockRemoval(block.name, importance.blocks[block.name])
+            for block in graph.blocks
+            if block.name in importance.blocks and not {block.name, *block.layers} & set(protect)
+        )
+        order = {name: best_first(values) for name, values in importance.units.items()}
+        return cls(graph, groups, order, blocks)
 
-    def plan(self, steps: Sequence[PruningStep]) -> KeepPlan:
+    def after(self, steps: Sequence[Step]) -> Self:
+        """Return the schedule once `steps` have been taken."""
+        taken = set(steps)
+        return replace(
+            self,
+            groups=tuple(tuple(s for s in group if s not in taken) for group in self.groups),
+            blocks=tuple(block for block in self.blocks if block not in taken),
+            taken=(*self.taken, *steps),
+        )
+
+    def plan(self, steps: Sequence[Step]) -> KeepPlan:
         """Return the plan after `steps`; the units left stay in their old order."""
-        return self.plan_of({step.group: step.keep for step in steps})
+        every = (*self.taken, *steps)
+        return self.plan_of(
+            {step.group: step.keep for step in every if isinstance(step, PruningStep)},
+            tuple(step.block for step in every if isinstance(step, BlockRemoval)),
+        )
 
-    def plan_of(self, counts: Mapping[str, int]) -> KeepPlan:
-        """Return the plan that keeps so many units of each group, in their old order."""
+    def plan_of(self, counts: Mapping[str, int], removed: Sequence[str] = ()) -> KeepPlan:
+        """Return the plan that keeps so many units of each group, in their old order, and removes blocks."""
         return KeepPlan(
             self.graph.fingerprint,
             {
                 name: tuple(sorted(self.order[name][:count].tolist()))
                 for name, count in counts.items()
             },
+            tuple(removed),
         )
 
-    def steps_within(self, budget: Budget, steps: Iterable[PruningStep]) -> list[PruningStep]:
+    def steps_within(self, budget: Budget, steps: Iterable[Step]) -> list[Step]:
         """Return the first of `steps`, as many as it takes to fit a budget.
 
         Costs fall with every step, so bisection finds the place, between what did not fit and twice as many.
@@ -105,7 +149,7 @@ class PruningSchedule:
             return all(spent[name] <= limit for name, limit in limits.items())
 
         ahead = iter(steps)
-        taken: list[PruningStep] = []
+        taken: list[Step] = []
         low = high = 0
         while not fits(high):
             taken += islice(ahead, len(taken) + 1)
@@ -122,36 +166,34 @@ class PruningSchedule:
 
 
 def group_steps(
-    group: Group, scores: np.ndarray, *, round_to: int, floor: float = 0.0
+    group: Group, importance: Importance, *, round_to: int, floor: float = 0.0
 ) -> tuple[PruningStep, ...]:
     """Return the steps that `group` can take, widest first.
 
     Args:
         group: The group.
-        scores: A score per unit, `[units]`.
+        importance: What its units are worth.
         round_to: What channel counts are multiples of (see `step_of`).
         floor: The share of the group's units that stays at least.
     """
     step = step_of(group, round_to)
-    ranked = np.sort(scores)[::-1]
+    scores = importance.units[group.name]
+    ranked = best_first(scores)
     least = max(step, int(np.ceil(floor * group.size / step)) * step)
     steps, wide = [], group.size
     while (keep := (wide - 1) // step * step) >= least:
-        share, score = (wide + keep) / 2 / group.size, float(ranked[keep:wide].mean())
-        steps.append(PruningStep(group.name, keep, share, score))
+        dropped = ranked[keep:wide]
+        steps.append(
+            PruningStep(
+                group.name,
+                keep,
+                share=(wide + keep) / 2 / group.size,
+                score=float(scores[dropped].mean()),
+                loss=importance.loss(group.name, dropped),
+            )
+        )
         wide = keep
     return tuple(steps)
-
-
-def best_first(scores: np.ndarray) -> np.ndarray:
-    """Return the numbers of a group's units by falling score, `[units]`; equal ones stay in their order."""
-    return np.argsort(-scores, kind="stable")
-
-
-def normalised(scores: np.ndarray) -> np.ndarray:
-    """Return one group's scores divided by their mean, so that groups compare; all zeros stay as they are."""
-    mean = float(scores.mean())
-    return scores / mean if mean > 0 else scores.astype(float)
 
 
 def _unprotected(graph: LayerGraph, protect: Sequence[str]) -> list[Group]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from tfelastic._cost import Budget
 from tfelastic.strategies.base import STRATEGIES, Strategy
 from tfelastic.strategies.schedule import PruningSchedule, PruningStep
 
@@ -10,8 +11,9 @@ from tfelastic.strategies.schedule import PruningSchedule, PruningStep
 class Uniform(Strategy):
     """Keeps the same share of every group: the group that would round down first goes first."""
 
-    def order_steps(self, schedule: PruningSchedule) -> list[PruningStep]:
+    def order_steps(self, schedule: PruningSchedule, budget: Budget) -> list[PruningStep]:
         """Order by the share at which each step is due."""
+        del budget
         return sorted(
             (step for group in schedule.groups for step in group), key=lambda step: -step.share
         )

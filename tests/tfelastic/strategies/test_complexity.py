@@ -275,7 +275,7 @@ def test_a_strategy_of_ones_own() -> None:
     """Last group first: strategies are open to users."""
 
     class Backwards(te.Strategy):
-        def order_steps(self, schedule):
+        def order_steps(self, schedule, budget):
             for group in reversed(schedule.groups):
                 yield from group
 

@@ -8,7 +8,7 @@ import pytest
 
 import tfelastic as te
 from tfelastic._plan import Selection
-from tfelastic.strategies import PruningSchedule
+from tfelastic.strategies import Importance, PruningSchedule
 from tfelastic.strategies.base import resolve
 
 BUDGETS = [
@@ -44,8 +44,9 @@ def test_the_plan_fits_and_the_one_a_step_larger_does_not(
 
 
 def one_step_larger(graph: te.LayerGraph, plan: te.KeepPlan, strategy: str) -> te.KeepPlan:
-    schedule = PruningSchedule.of(graph, te.criteria.Magnitude().score(graph), round_to=4)
-    steps = list(resolve(strategy).order_steps(schedule))
+    importance = Importance.of(graph, te.criteria.Magnitude())
+    schedule = PruningSchedule.of(graph, importance, round_to=4)
+    steps = list(resolve(strategy).order_steps(schedule, te.Budget(macs=1.0)))
     plans = [schedule.plan(steps[:count]) for count in range(len(steps) + 1)]
     return plans[plans.index(plan) - 1]
 

@@ -1,0 +1,125 @@
+"""`Greedy`: the step that loses least for what it saves goes first, channels and blocks in one order."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from tfelastic._cost import Budget
+from tfelastic._plan import Selection
+from tfelastic.strategies.base import STRATEGIES, Strategy
+from tfelastic.strategies.schedule import PruningSchedule, Step
+
+
+@STRATEGIES.register("greedy")
+@dataclass(frozen=True)
+class Greedy(Strategy):
+    """Takes the step that loses least for what it saves of the budget, among channels and blocks alike.
+
+    A step is as large as it has to be: where cutting a group once saves nothing, as on a device whose kernels work
+    in tiles of channels, its further steps are weighed together with it. Saving more than the budget still asks for
+    counts for nothing. Where several resources are limited, the one farthest above its limit decides.
+
+    After each step only the best candidates are priced anew, until the best one stays the best (lazy evaluation,
+    Minoux 1978); the others keep the price that they had.
+
+    Source: in the manner of NetAdapt (Yang et al., ECCV 2018, arXiv 1804.03230), which cuts one layer at a time by
+    measured latencies; ours: blocks beside channels, and steps that grow until they save.
+
+    Attributes:
+        blocks: Whether residual blocks may be removed.
+
+    Example:
+        >>> import keras, tfelastic as te
+        >>> model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(32, 3, name="conv"),
+        ...                           keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(10)])
+        >>> plan = te.plan(model, budget=te.Budget(macs=0.5), strategy=te.Greedy())
+        >>> len(plan.keep["conv"])
+        16
+    """
+
+    blocks: bool = True
+
+    @property
+    def removes_blocks(self) -> bool:
+        """Whether residual blocks may be removed."""
+        return self.blocks
+
+    def order_steps(self, schedule: PruningSchedule, budget: Budget) -> Iterator[Step]:
+        """Yield the steps by what they lose for what they save, then those that save nothing."""
+        return _Descent(schedule, budget).steps()
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """Steps to be taken together: of one group, or a block's removal.
+
+    Attributes:
+        steps: The steps.
+        rate: What they lose for each unit that they save; infinite where they save nothing.
+    """
+
+    steps: tuple[Step, ...]
+    rate: float
+
+
+class _Descent:
+    """Takes one candidate after the other and keeps account of what is spent."""
+
+    def __init__(self, schedule: PruningSchedule, budget: Budget) -> None:
+        self._schedule = schedule
+        self._budget = budget
+        self._limits = budget.limits(budget.spending(Selection(schedule.graph)))
+        self._ahead: dict[str, tuple[Step, ...]] = {
+            f"group {steps[0].group}": steps for steps in schedule.groups if steps
+        }
+        self._ahead |= {f"block {each.block}": (each,) for each in schedule.blocks}
+        self._spent = self._price(())
+
+    def steps(self) -> Iterator[Step]:
+        candidates = {name: self._best_of(name) for name in self._ahead}
+        while candidates:
+            name = min(candidates, key=lambda each: candidates[each].rate)
+            renewed = self._best_of(name)
+            if renewed.rate > candidates[name].rate:
+                # What was taken since has changed its worth; another may be better now.
+                candidates[name] = renewed
+                if name != min(candidates, key=lambda each: candidates[each].rate):
+                    continue
+            if renewed.rate == float("inf"):
+                yield from self._rest()
+                return
+            yield from self._take(name, renewed)
+            if self._ahead[name]:
+                candidates[name] = self._best_of(name)
+            else:
+                del candidates[name]
+
+    def _take(self, name: str, candidate: _Candidate) -> Iterable[Step]:
+        self._ahead[name] = self._ahead[name][len(candidate.steps) :]
+        self._schedule = self._schedule.after(candidate.steps)
+        self._spent = self._price(())
+        return candidate.steps
+
+    def _best_of(self, name: str) -> _Candidate:
+        """Return the first steps of a group, or a block, at the lowest loss for what they save."""
+        best, loss = _Candidate(self._ahead[name], float("inf")), 0.0
+        resource = max(self._limits, key=lambda each: self._spent[each] / self._limits[each])
+        needed = self._spent[resource] - self._limits[resource]
+        for count, step in enumerate(self._ahead[name], start=1):
+            loss += step.loss
+            saved = self._spent[resource] - self._price(self._ahead[name][:count])[resource]
+            useful = min(saved, needed) if needed > 0 else saved
+            if useful > 0 and loss / useful < best.rate:
+                best = _Candidate(self._ahead[name][:count], loss / useful)
+        return best
+
+    def _rest(self) -> Iterator[Step]:
+        """Yield what saves nothing, those that lose least first."""
+        ahead = {name: list(steps) for name, steps in self._ahead.items() if steps}
+        while ahead:
+            name = min(ahead, key=lambda each: ahead[each][0].loss)
+            yield ahead[name].pop(0)
+            if not ahead[name]:
+                del ahead[name]
+
+    def _price(self, steps: tuple[Step, ...]) -> dict[str, float]:
+        return self._budget.spending(Selection(self._schedule.graph, self._schedule.plan(steps)))
