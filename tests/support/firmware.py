@@ -24,12 +24,16 @@ STRICT = (
     *("-std=c++17", "-fno-exceptions", "-fno-rtti", "-DTF_LITE_STATIC_MEMORY"),
     *("-Wall", "-Wextra", "-Wshadow", "-Wconversion", "-Wpedantic", "-Werror"),
 )
-CORTEX_M4 = (
-    *("-mcpu=cortex-m4", "-mthumb", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard", "-Os"),
-    *("-ffunction-sections", "-fdata-sections", "-fno-threadsafe-statics"),
-)
 ALLOCATION_US, INVOCATION_US = 1, 3
 """What the bench's clock counts for each number of a network's tensors, at 100 percent."""
+
+
+CLOCK = (
+    "-DTFELASTIC_OWN_CLOCK",
+    f"-DALLOCATION_US={ALLOCATION_US}",
+    f"-DINVOCATION_US={INVOCATION_US}",
+)
+ENOUGH_US = 10_000_000
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,15 @@ def value_of(spec: InputSpec) -> np.ndarray:
     if spec.kind == "image":
         return (numbers * 37 % 256).astype(np.uint8).reshape(spec.shape[1:])
     return ((numbers % 17 - 8) * np.float32(0.25)).astype(np.float32).reshape(spec.shape[1:])
+
+
+def steps_of(bundle: Bundle) -> list[Step]:
+    """Return steps that meet every variant: budgets about each one's latency, loads and stalls."""
+    latencies = sorted(run for _, run in costs(bundle).values())
+    steps = [Step(run + offset) for run in latencies for offset in (-1, 0, 900)]
+    steps += [Step(latencies[-1] + 1, percent) for percent in (100, 300, 300, 300, 100, 100)]
+    steps += [Step(ENOUGH_US) for _ in range(70)] + [Step(1)]
+    return steps
 
 
 def write_bench(folder: Path, bundle: Bundle, name: str, steps: Sequence[Step]) -> None:
@@ -105,21 +118,6 @@ def compile_program(
 def run_on_host(program: Path) -> list[str]:
     """Run a program and return the lines that it printed."""
     done = subprocess.run([str(program)], capture_output=True, text=True, check=True, timeout=60)
-    return done.stdout.splitlines()
-
-
-def run_on_cortex_m(program: Path, *arguments: str) -> list[str]:
-    """Run a program on QEMU's mps2-an386, a Cortex-M4F, with semihosting."""
-    given = ",".join(f"arg={each}" for each in ("program", *arguments))
-    command = [
-        *("qemu-system-arm", "-M", "mps2-an386", "-nographic", "-monitor", "none"),
-        *("-serial", "none", "-semihosting-config", f"enable=on,target=native,{given}"),
-        *("-kernel", str(program)),
-    ]
-    done = subprocess.run(
-        command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=120, check=False
-    )
-    assert done.returncode == 0, done.stderr + done.stdout[-2000:]
     return done.stdout.splitlines()
 
 

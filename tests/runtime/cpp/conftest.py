@@ -20,6 +20,14 @@ STRICT = (
 SANITIZED = ("-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 
 
+def packed(questions: Iterable[Question]) -> bytes:
+    """Return questions as the driver reads them."""
+    return b"".join(
+        struct.pack("<III", kind, len(first), len(second)) + first + second
+        for kind, first, second in questions
+    )
+
+
 def asking(folder: Path, *options: str) -> Ask:
     """Compile the driver, and return what asks it."""
     program = folder / "driver"
@@ -29,10 +37,7 @@ def asking(folder: Path, *options: str) -> Ask:
     )
 
     def ask(questions: Iterable[Question]) -> list[str]:
-        asked = b"".join(
-            struct.pack("<III", kind, len(first), len(second)) + first + second
-            for kind, first, second in questions
-        )
+        asked = packed(questions)
         done = subprocess.run([str(program)], input=asked, capture_output=True, check=False)
         assert done.returncode == 0, done.stderr.decode()
         return done.stdout.decode().splitlines()

@@ -1,4 +1,4 @@
-// Answers, for each question on standard input, with one line on standard output.
+// Answers, for each question on standard input, or in the file that is named, with one line on standard output.
 //
 // A question is three numbers of 32 bits, little-endian, and two ranges of bytes: what is asked, the
 // lengths of both ranges, and these. Every range and every buffer is allocated on its own and to the
@@ -193,7 +193,8 @@ void AnswerPolicy(const Buffer& table, const Buffer& steps) {
   for (std::size_t i = 0; i < steps.size / 16; ++i) {
     const tfelastic::Choice choice = policy.Choose(rows, count, Number(steps, 2 * i));
     policy.Observe(rows, Number(steps, 2 * i + 1));
-    std::printf("%zu %lld %d %lld %lld\t", choice.index,
+    // The C library of small boards has no %zu.
+    std::printf("%lu %lld %d %lld %lld\t", static_cast<unsigned long>(choice.index),
                 static_cast<long long>(choice.predicted_us), choice.feasible,
                 static_cast<long long>(policy.slowdown().q16()),
                 static_cast<long long>(policy.slowdown().spread_q16()));
@@ -258,7 +259,8 @@ void AnswerScore(const Buffer& number) {
 
 }  // namespace
 
-int main() {
+int main(int argc, char** argv) {
+  if (argc > 1 && std::freopen(argv[1], "rb", stdin) == nullptr) return 3;
   std::uint32_t head[3];
   while (std::fread(head, sizeof(head), 1, stdin) == 1) {
     // The upper bytes of the question are its argument.

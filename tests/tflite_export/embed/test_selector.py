@@ -10,36 +10,21 @@ import pytest
 from tfelastic_runtime import Bundle, Latency, Profile, Row
 
 from tests.support.firmware import (
-    ALLOCATION_US,
-    INVOCATION_US,
+    CLOCK,
+    ENOUGH_US,
     TESTS,
     Step,
     compile_program,
     costs,
     expected_lines,
     run_on_host,
+    steps_of,
     write_bench,
 )
 from tests.tflite_export.embed.conftest import INTERFACES, SHARED
 from tflite_export._embed import embed
 
 pytestmark = pytest.mark.usefixtures("measured")
-
-ENOUGH_US = 10_000_000
-DEFINITIONS = (
-    "-DTFELASTIC_OWN_CLOCK",
-    f"-DALLOCATION_US={ALLOCATION_US}",
-    f"-DINVOCATION_US={INVOCATION_US}",
-)
-
-
-def steps_of(bundle: Bundle) -> list[Step]:
-    """Return steps that meet every variant: budgets about each one's latency, loads and stalls."""
-    latencies = sorted(run for _, run in costs(bundle).values())
-    steps = [Step(run + offset) for run in latencies for offset in (-1, 0, 900)]
-    steps += [Step(latencies[-1] + 1, percent) for percent in (100, 300, 300, 300, 100, 100)]
-    steps += [Step(ENOUGH_US) for _ in range(70)] + [Step(1)]
-    return steps
 
 
 def bench(
@@ -62,7 +47,7 @@ def bench(
             "-O1",
             f"-I{folder}",
             f"-I{network}",
-            *DEFINITIONS,
+            *CLOCK,
             f"-DMEASURE_US={measure_us}",
             *options,
         ),
@@ -184,7 +169,7 @@ def test_buffers_and_sections_are_named_to_the_compiler(
     program = compile_program(
         [TESTS / "bench.cc", *sorted(network.glob("*.cc"))],
         tmp_path / "bench",
-        *("-O0", f"-I{tmp_path}", f"-I{network}", *DEFINITIONS, "-DMEASURE_US=1", option),
+        *("-O0", f"-I{tmp_path}", f"-I{network}", *CLOCK, "-DMEASURE_US=1", option),
     )
     done = subprocess.run([str(program)], capture_output=True, text=True, check=False)
     if expected is None:
@@ -206,7 +191,7 @@ def test_a_changed_array_is_found_at_start(tmp_path: Path) -> None:
     program = compile_program(
         [TESTS / "bench.cc", *sorted((project / "kws").glob("*.cc"))],
         tmp_path / "bench",
-        *("-O0", f"-I{tmp_path}", f"-I{project / 'kws'}", *DEFINITIONS, "-DMEASURE_US=1"),
+        *("-O0", f"-I{tmp_path}", f"-I{project / 'kws'}", *CLOCK, "-DMEASURE_US=1"),
     )
     done = subprocess.run([str(program)], capture_output=True, text=True, check=False)
     assert done.returncode == 1
