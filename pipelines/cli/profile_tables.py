@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,8 +40,7 @@ def finish(
     if not tables:
         return
     if output.embed:
-        sha256 = tx.add_profiles(bundle, [table.table for table in tables])
-        tables = [replace(table, bundle_sha256=sha256) for table in tables]
+        tx.add_profiles(bundle, [table.table for table in tables])
     files = _write(bundle, tables, output.path)
     if output.as_json:
         rows = [

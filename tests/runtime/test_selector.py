@@ -150,6 +150,7 @@ def test_takes_a_profile_from_anywhere(conformance: Path, bundle: Bundle, tmp_pa
         ({**TABLE, "w010": TABLE["w100"]}, "received 'w100', 'w050', 'w025', 'w010'"),
         ({**TABLE, "w050": 27}, r"profile\['w050'\]: expected a Latency, received 27"),
         (Profile({}, 4, TABLE), "measured with threads=4.*opened with threads=1"),
+        (Profile({}, 1, TABLE, bundle_sha256="0" * 64), "with another bundle.*0000"),
         (27, "received 27"),
     ],
 )

@@ -45,7 +45,7 @@ class Firmware:
         name: The network's: namespace, files and macros.
         flash: The array, and where each variant lies in it.
         manifest: The bundle's.
-        bundle_sha256: SHA-256 of the bundle's file.
+        bundle_sha256: SHA-256 of the bundle's payload.
         arenas: Bytes of each variant's arena, margin included, by name.
         buffers: The firmware's buffers.
         registrations: The union of the variants' operators.

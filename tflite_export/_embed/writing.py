@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -69,8 +68,8 @@ def embed(
     network = project / plan.folder.format(name=check_name(name))
     if not force:
         check_unchanged(network)
-    opened, data = Bundle.open(bundle), Path(bundle).read_bytes()
-    table = None if profile is None else _table(profile, opened, hashlib.sha256(data).hexdigest())
+    opened = Bundle.open(bundle)
+    table = None if profile is None else _table(profile, opened)
     flash = _flash(opened, in_place, resident=resident)
     models = {placed.variant.name: placed.model for placed in flash.placed}
     registered = registrations(models, int8_kernels=int8_kernels)
@@ -83,7 +82,7 @@ def embed(
         name=name,
         flash=flash,
         manifest=opened.manifest,
-        bundle_sha256=hashlib.sha256(data).hexdigest(),
+        bundle_sha256=opened.payload_sha256,
         arenas={each: found.arena_bytes for each, found in memory.items()},
         buffers=buffers,
         registrations=registered,
@@ -140,14 +139,14 @@ def _flash(bundle: Bundle, in_place: tuple[str, ...], *, resident: bool) -> Flas
     return flash
 
 
-def _table(path: str | os.PathLike[str], bundle: Bundle, bundle_sha256: str) -> Profile:
+def _table(path: str | os.PathLike[str], bundle: Bundle) -> Profile:
     """Read a measured table and check that it is of these variants."""
     table = Profile.load(path)
     names = {variant.name for variant in bundle.variants}
-    if table.bundle_sha256 not in (None, bundle_sha256):
+    if table.bundle_sha256 not in (None, bundle.payload_sha256):
         raise PackError(
-            f"{os.fspath(path)} was measured with another bundle, of SHA-256 {table.bundle_sha256}; this one has "
-            f"{bundle_sha256}: measure it, or leave the profile out"
+            f"{os.fspath(path)} was measured with another bundle, whose payload has the SHA-256 "
+            f"{table.bundle_sha256}; this one's has {bundle.payload_sha256}: measure it, or leave the profile out"
         )
     if table.latencies.keys() != names:
         raise PackError(

@@ -105,16 +105,15 @@ def profile_android(
 def _files(
     path: str | os.PathLike[str], tool: Path, folder: Path
 ) -> tuple[str, dict[str, Path], dict[str, str], str]:
-    """Return the bundle's SHA-256, the files to push, each variant's among them, and the tool's."""
-    data = Path(path).read_bytes()
-    bundle = Bundle.from_bytes(data, source=str(path))
+    """Return the payload's SHA-256, the files to push, each variant's among them, and the tool's."""
+    bundle = Bundle.open(path)
     tool_name = f"benchmark_model-{hashlib.sha256(tool.read_bytes()).hexdigest()[:16]}"
     files, graphs = {tool_name: tool}, {}
     for variant in bundle.variants:
         graphs[variant.name] = name = f"{variant.sha256[:32]}.tflite"
         files[name] = folder / name
         files[name].write_bytes(bundle.model(variant.name))
-    return hashlib.sha256(data).hexdigest(), files, graphs, tool_name
+    return bundle.payload_sha256, files, graphs, tool_name
 
 
 def _journal(folder: Path | None, serial: str) -> Journal | None:

@@ -1,13 +1,11 @@
 """Measures a bundle's variants on this machine, through LiteRT, the way the selector runs them."""
 
-import hashlib
 import os
 import random
 import statistics
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 from tfelastic_runtime.bundle import Bundle
@@ -122,7 +120,7 @@ def profile_host(
         latencies=latencies,
         runtime=f"LiteRT {litert_version()}",
         kernels="xnnpack" if xnnpack else "builtin",
-        bundle_sha256=hashlib.sha256(Path(path).read_bytes()).hexdigest(),
+        bundle_sha256=bundle.payload_sha256,
         conditions=_load(),
     )
 

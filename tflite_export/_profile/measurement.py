@@ -90,7 +90,7 @@ class MeasuredProfile:
         latencies: One latency per variant name.
         runtime: Name and version of what ran the variants; None where unknown.
         kernels: The set of kernels, such as `xnnpack`; None where unknown.
-        bundle_sha256: The SHA-256 of the measured bundle's file; None where unknown.
+        bundle_sha256: The SHA-256 of the measured bundle's payload; None where unknown.
         conditions: What held meanwhile, such as the CPU mask, the governor and the temperature.
     """
 

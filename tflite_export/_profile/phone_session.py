@@ -89,7 +89,7 @@ class Task:
     """What every phone measures.
 
     Attributes:
-        bundle_sha256: The bundle's.
+        bundle_sha256: That of the bundle's payload.
         files: What lies on the phone: the variants and the tool, by the names that they have there.
         graphs: The name of each variant's file, by the variant's name.
         tool: The name of the tool's file.

@@ -1,13 +1,11 @@
 """Reads the table that a board prints over a serial line (`runtime/SPEC.md`, section 6)."""
 
-import hashlib
 import itertools
 import os
 import re
 import statistics
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from tfelastic_runtime import Bundle
@@ -158,8 +156,7 @@ def profile_serial(
         ProfileError: What it prints is no table of this bundle.
         BundleError: The bundle cannot be read.
     """
-    data = Path(path).read_bytes()
-    bundle, sha256 = Bundle.from_bytes(data, source=str(path)), hashlib.sha256(data).hexdigest()
+    bundle = Bundle.open(path)
     table = BoardTable()
     for line in _lines(port, baud, limit_s, table):
         if table.take(line):
@@ -172,9 +169,10 @@ def profile_serial(
         raise ProfileError(
             f"the board at {port} measured {', '.join(found.latencies)}, {path} holds {', '.join(names)}"
         )
-    if found.bundle_sha256 not in (None, sha256):
+    if found.bundle_sha256 not in (None, bundle.payload_sha256):
         raise ProfileError(
-            f"the board at {port} runs another bundle: it prints the SHA-256 {found.bundle_sha256}, {path} has {sha256}"
+            f"the board at {port} runs another bundle: it prints the SHA-256 {found.bundle_sha256}, the payload "
+            f"of {path} has {bundle.payload_sha256}"
         )
     return found
 

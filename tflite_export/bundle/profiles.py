@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -18,18 +17,15 @@ from tflite_export.errors import PackError
 _IDENTITY = ("name", "serial", "cpu_mask")
 
 
-def add_profiles(path: str | os.PathLike[str], profiles: Sequence[Profile]) -> str:
+def add_profiles(path: str | os.PathLike[str], profiles: Sequence[Profile]) -> None:
     """Put measured tables into a bundle's manifest.
 
-    A table of the same device, threads, CPU mask and kernels takes the place of the one before. The tables do not name
-    the bundle by its SHA-256, which changes with them.
+    A table of the same device, threads, CPU mask and kernels takes the place of the one before. The payload, by
+    whose SHA-256 tables name a bundle, stays as it is.
 
     Args:
         path: The bundle; it is replaced by a rename, so a process that has it open keeps what it had.
         profiles: The tables, each of exactly the bundle's variants.
-
-    Returns:
-        The SHA-256 of the new file, in hexadecimal.
 
     Raises:
         PackError: A table is not of this bundle.
@@ -39,12 +35,15 @@ def add_profiles(path: str | os.PathLike[str], profiles: Sequence[Profile]) -> s
     from tfelastic.files import write_atomically
 
     data = Path(path).read_bytes()
-    manifest = Bundle.from_bytes(data, source=str(path)).manifest
+    bundle = Bundle.from_bytes(data, source=str(path))
+    manifest = bundle.manifest
     tables = {_identity(profile): profile for profile in manifest.profiles}
     for profile in profiles:
+        if profile.bundle_sha256 not in (None, bundle.payload_sha256):
+            raise PackError(f"{path}: the table was measured with another bundle: measure this one")
         # Statistics that no device reads, and the classes that carry them, stay behind.
         plain = Profile.from_json(profile.to_json())
-        tables[_identity(plain)] = replace(plain, bundle_sha256=None)
+        tables[_identity(plain)] = plain
     try:
         changed = replace(manifest, profiles=tuple(tables.values()))
         written = sealed(changed, data[-DIGEST_BYTES - manifest.payload_bytes : -DIGEST_BYTES])
@@ -52,7 +51,6 @@ def add_profiles(path: str | os.PathLike[str], profiles: Sequence[Profile]) -> s
     except BundleError as cause:
         raise PackError(f"{path}: the table cannot go into it: {cause}") from cause
     write_atomically(path, written)
-    return hashlib.sha256(written).hexdigest()
 
 
 def _identity(profile: Profile) -> tuple[Any, ...]:

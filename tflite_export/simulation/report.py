@@ -36,6 +36,11 @@ def candidates(bundle: Bundle, profile: Profile) -> list[Candidate]:
         SimulationError: The table is of another bundle.
     """
     names = [variant.name for variant in bundle.variants]
+    if profile.bundle_sha256 not in (None, bundle.payload_sha256):
+        raise SimulationError(
+            "the profile was measured with another bundle, whose payload has the SHA-256 "
+            f"{profile.bundle_sha256}; this one's has {bundle.payload_sha256}: measure it"
+        )
     if set(names) != set(profile.latencies):
         raise SimulationError(
             f"the profile is not of this bundle: expected latencies of {', '.join(names)}, "

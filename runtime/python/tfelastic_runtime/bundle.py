@@ -14,6 +14,7 @@ import mmap
 import os
 import struct
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
@@ -113,6 +114,11 @@ class Bundle:
     def variants(self) -> tuple[VariantInfo, ...]:
         """The variants, widest first."""
         return self._manifest.variants
+
+    @cached_property
+    def payload_sha256(self) -> str:
+        """The SHA-256 of the payload, in hexadecimal: by it a measured table names its bundle."""
+        return hashlib.sha256(self._payload).hexdigest()
 
     def variant(self, name: str) -> VariantInfo:
         """Return the named variant's record.

@@ -130,7 +130,7 @@ class Profile:
         runtime: Name and version of what ran the variants, such as `LiteRT 2.3.0`; None where
             unknown.
         kernels: The set of kernels, such as `xnnpack` or `cmsis-nn`; None where unknown.
-        bundle_sha256: The SHA-256 of the measured bundle's file, 64 lower-case hexadecimal digits;
+        bundle_sha256: The SHA-256 of the measured bundle's payload, 64 lower-case hexadecimal digits;
             None where unknown.
     """
 

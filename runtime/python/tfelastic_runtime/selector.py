@@ -270,6 +270,11 @@ def _latencies(profile: ProfileSource, pool: RunnerPool) -> dict[str, Latency]:
                 f"the profile was measured with threads={profile.threads}, the selector is opened "
                 f"with threads={pool.threads}: open it with the same number, or measure anew"
             )
+        if profile.bundle_sha256 not in (None, pool.bundle.payload_sha256):
+            raise ProfileError(
+                "the profile was measured with another bundle, whose payload has the SHA-256 "
+                f"{profile.bundle_sha256}; this one's has {pool.bundle.payload_sha256}: measure it"
+            )
         profile = profile.latencies
     names = [variant.name for variant in pool.bundle.variants]
     if not isinstance(profile, Mapping) or set(profile) != set(names):

@@ -102,4 +102,16 @@ def test_a_table_of_another_bundle_stays_outside(bundle: Path) -> None:
     before = bundle.read_bytes()
     with pytest.raises(tx.PackError, match=r"the table cannot go into it.*w100"):
         tx.add_profiles(bundle, [Profile({}, 1, {"w100": Latency(1, 1, 1)})])
+    opened = Bundle.open(bundle)
+    latencies = opened.manifest.profiles[0].latencies
+    with pytest.raises(tx.PackError, match="measured with another bundle"):
+        tx.add_profiles(bundle, [Profile({}, 1, latencies, bundle_sha256="0" * 64)])
     assert bundle.read_bytes() == before
+    own = Profile({}, 1, latencies, bundle_sha256=opened.payload_sha256)
+    tx.add_profiles(bundle, [own])
+    after = Bundle.open(bundle)
+    assert after.manifest.profiles[-1] == own
+    assert after.payload_sha256 == opened.payload_sha256
+    assert [after.model(each.name) for each in after.variants] == [
+        opened.model(each.name) for each in opened.variants
+    ]

@@ -1,6 +1,5 @@
 """`tfelastic profile` on stand-in phones and boards, behind the real adb and a pseudo-terminal."""
 
-import hashlib
 import json
 import shutil
 import socket
@@ -52,7 +51,7 @@ def test_phones_into_a_folder_and_the_bundle(
     masks = [each.device.get("cpu_mask") for each in Bundle.open(bundle).manifest.profiles]
     assert masks == [None, "3", "c"]
     table = Profile.load(tmp_path / "profiles" / f"{plain}_threads-2_cpus-3.json")
-    assert table.bundle_sha256 == hashlib.sha256(bundle.read_bytes()).hexdigest()
+    assert table.bundle_sha256 == Bundle.open(bundle).payload_sha256
     assert not list(tmp_path.glob("*.measuring"))
 
 
@@ -74,7 +73,7 @@ def test_a_phone_that_fails_is_an_error_and_the_same_command_resumes(
 
 def test_a_board(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
     names = [variant.name for variant in Bundle.open(bundle).variants]
-    sha256 = hashlib.sha256(bundle.read_bytes()).hexdigest()
+    sha256 = Bundle.open(bundle).payload_sha256
     with board(block(names, sha256=sha256)) as port:
         asked = ["profile", str(bundle), "--on", "serial", "--port", port, "--limit-s", "30"]
         assert execute([*asked, "--json"]) == 0

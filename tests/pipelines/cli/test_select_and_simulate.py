@@ -71,6 +71,10 @@ def test_wrong_usage(profile: str, tmp_path: Path, capsys: pytest.CaptureFixture
     other.write_text(json.dumps(table))
     assert execute(["select", str(GOLDEN), "--profile", str(other), "--budget-ms", "1"]) == 1
     assert "not of this bundle" in capsys.readouterr().err
+    table = json.loads(Path(profile).read_text())
+    other.write_text(json.dumps({**table, "bundle_sha256": "0" * 64}))
+    assert execute(["select", str(GOLDEN), "--profile", str(other), "--budget-ms", "1"]) == 1
+    assert "measured with another bundle" in capsys.readouterr().err
 
 
 def test_a_table_within_the_bundle_is_chosen_by_its_device(

@@ -1,6 +1,5 @@
 """A board's lines over a pseudo-terminal."""
 
-import hashlib
 import json
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from tflite_export.errors import DeviceError, ProfileError
 
 RUNTIME = Path(__file__).parents[3] / "runtime"
 GOLDEN = RUNTIME / "conformance" / "golden.elastic"
-SHA256 = hashlib.sha256(GOLDEN.read_bytes()).hexdigest()
+SHA256 = Bundle.open(GOLDEN).payload_sha256
 SCHEMA = json.loads((RUNTIME / "profile.schema.json").read_text())
 NAMES = [variant.name for variant in Bundle.open(GOLDEN).variants]
 

@@ -41,7 +41,7 @@ struct NetworkVariant {
 struct Network {
   Bytes data;
   std::uint32_t crc32;        // Of the array.
-  const char* bundle_sha256;  // Of the bundle's file, 64 hexadecimal digits.
+  const char* bundle_sha256;  // Of the bundle's payload, 64 hexadecimal digits.
   const NetworkVariant* variants;
   std::size_t variant_count;
   const NetworkInput* inputs;
