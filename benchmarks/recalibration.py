@@ -11,8 +11,9 @@ import keras
 
 import tfelastic as te
 from pipelines.recipe import Training
-from pipelines.stages.evaluation import accuracy
-from pipelines.stages.training import batches_for, calibration_images, compile_for
+from pipelines.stages.evaluation import score
+from pipelines.stages.task import Task
+from pipelines.stages.training import batches_for, calibration_inputs, compile_for
 from tfelastic.data import Dataset, limited
 
 _EPOCHS = 8
@@ -23,7 +24,7 @@ def trained(data: Dataset) -> keras.Model:
     model = te.zoo.build("resnet8", input_shape=data.train.images.shape[1:], classes=10)
     training = Training(epochs=_EPOCHS, batch_size=32)
     batches = batches_for(training, data.train, seed=0)
-    compile_for(model, training, steps_per_epoch=len(batches))
+    compile_for(model, training, task=Task.of(model, data), steps_per_epoch=len(batches))
     model.fit(batches, epochs=_EPOCHS, shuffle=False, verbose=0)
     return model
 
@@ -40,11 +41,12 @@ def main(file: str | None, source: str, count: int) -> None:
     data = te.data.load(source)
     net = keras.saving.load_model(file) if file else trained(data)
     test = limited(data.test, min(count, len(data.test)), seed=0)
+    metric = te.metrics.ClassAccuracy()
     click.echo("| statistics | accuracy |\n| --- | ---: |")
-    click.echo(f"| as trained | {accuracy(net, test):.2%} |")
+    click.echo(f"| as trained | {score(net, test, metric):.2%} |")
     for name, augment in (("plain images", None), ("augmented images", "shift-flip")):
-        te.recalibrate(net, calibration_images(Training(augment=augment), data.train, seed=0))
-        click.echo(f"| measured on {name} | {accuracy(net, test):.2%} |")
+        te.recalibrate(net, calibration_inputs(Training(augment=augment), data.train, seed=0))
+        click.echo(f"| measured on {name} | {score(net, test, metric):.2%} |")
 
 
 if __name__ == "__main__":

@@ -75,14 +75,14 @@ def command(model: str, as_json: bool, **options: Any) -> None:
     net = _elastic(model_file.load(model))
     import tflite_export as tx
     from pipelines.experiments.elastic.export import scaled
-    from pipelines.stages.evaluation import some_images
+    from pipelines.stages.evaluation import some_examples
     from tfelastic import data
 
     dataset = data.load(request.data, image_size=_image_size(net))
     report = tx.export(
         net,
         request.output,
-        samples=some_images(dataset.train.images, request.calibration, seed=request.seed),
+        samples=some_examples(dataset.train, request.calibration, seed=request.seed),
         test=dataset.test,
         scheme=request.scheme,
         target=request.target,

@@ -13,7 +13,9 @@ from pipelines.recipe.sections import (
     Limits,
     Model,
     ProfileSpec,
+    TaskName,
     Training,
+    WeightedMetric,
 )
 
 __all__ = [
@@ -24,7 +26,9 @@ __all__ = [
     "Model",
     "ProfileSpec",
     "Recipe",
+    "TaskName",
     "Training",
+    "WeightedMetric",
     "built_in",
     "idle_without_bundle",
     "read_tree",

@@ -10,7 +10,16 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from pipelines.errors import RecipeError, RecordError
-from pipelines.recipe.sections import MODEL_SUFFIX, Data, Export, Model, ProfileSpec, Training
+from pipelines.recipe.sections import (
+    MODEL_SUFFIX,
+    Data,
+    Export,
+    Model,
+    ProfileSpec,
+    TaskName,
+    Training,
+    WeightedMetric,
+)
 from pipelines.recipe.strict_yaml import merged, override, parse
 from pipelines.records import Record, hint, read, require
 
@@ -19,7 +28,9 @@ from pipelines.records import Record, hint, read, require
 class Recipe(Record):
     """Everything that determines a run; an experiment adds its own sections.
 
-    With `precision: mixed_bfloat16` all trainings compute in bfloat16, with variables and logits in float32.
+    `task` says what the model answers, for several outputs by their names; from it follow the loss and the metric
+    that scores all nets, unless `metric` names another, for several outputs one for each. With
+    `precision: mixed_bfloat16` all trainings compute in bfloat16, with variables and outputs in float32.
     `baseline: none` takes a trained model as it stands.
 
     Example:
@@ -33,6 +44,8 @@ class Recipe(Record):
     name: str
     seed: int = 0
     precision: Literal["float32", "mixed_bfloat16"] = "float32"
+    task: TaskName | dict[str, TaskName] = "classification"
+    metric: str | dict[str, str | WeightedMetric] | None = None
     data: Data = field(default_factory=Data)
     model: Model = field(default_factory=Model)
     baseline: Training | Literal["none"] = field(default_factory=Training)
@@ -53,7 +66,7 @@ class Recipe(Record):
 
     @property
     def validation_images(self) -> int:
-        """How many training images are held out from every training."""
+        """How many training examples are held out from every training."""
         return 0
 
     @property
@@ -86,7 +99,8 @@ class Recipe(Record):
 def idle_without_bundle(recipe: Recipe) -> tuple[str, ...]:
     """Return the keys that are set and have no effect where an experiment packs no bundle."""
     defaults = Recipe(name="defaults")
-    sections = {"export": ("target", "per_channel_dense", "tolerance"), "profile": ("warmup",)}
+    unused = ("target", "per_channel_dense", "input_type", "output_type", "tolerance", "strays")
+    sections = {"export": unused, "profile": ("warmup",)}
     return tuple(
         f"{section}.{key}"
         for section, keys in sections.items()

@@ -11,18 +11,27 @@ MODEL_SUFFIX = ".keras"
 #: How training images are varied.
 Augmentation = Literal["shift", "shift-flip"] | None
 
+#: Types of a .tflite's inputs and outputs.
+BorderType = Literal["float32", "int8", "uint8", "int16"]
+
+#: What an output answers: the class of an example, which of several labels hold, the class of every pixel, or values.
+TaskName = Literal["classification", "multilabel", "segmentation", "regression"]
+
 
 @dataclass(frozen=True)
 class Data(Record):
-    """Which images to train and to test with.
+    """Which examples to train and to test with.
 
-    `source` is `digits`, a tfds name, a prepared tfds directory or an image folder; `data_dir` is
-    where tfds keeps its data sets, and is no part of a run's identity.
+    `source` is what `tfelastic.data.load` takes: `digits`, `synthetic:NAME`, a .npz file, a folder of images by class
+    or with masks, a tfds name or a prepared tfds directory. `features` names the input's and the target's feature of
+    tfds, where they are not its `supervised_keys`. `data_dir` is where tfds keeps its data sets, and is no part of a
+    run's identity.
     """
 
     source: str = "digits"
     data_dir: str | None = None
     image_size: int | None = None
+    features: tuple[str, ...] | None = None
     limit: int | None = None
 
     def __post_init__(self) -> None:
@@ -30,6 +39,19 @@ class Data(Record):
         for key in ("image_size", "limit"):
             value = getattr(self, key)
             require(value is None or value >= 1, key, "null or at least 1", value)
+        pair = self.features is None or len(self.features) == 2
+        require(pair, "features", "the names of an input's and a target's feature", self.features)
+
+
+@dataclass(frozen=True)
+class WeightedMetric(Record):
+    """One output's metric, and what it is multiplied by in the sum over all outputs."""
+
+    name: str
+    weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        require(self.weight > 0, "weight", "more than 0", self.weight)
 
 
 @dataclass(frozen=True)
@@ -37,8 +59,8 @@ class Model(Record):
     """Which net of the zoo and its options, or which `.keras` file; and the pretrained weights that it starts from.
 
     In a recipe `model: my.keras` is short for `model: {name: my.keras}`; a file's path is relative to the recipe's.
-    The model takes raw pixels, 0 to 255, and returns logits. `weights` is a file that
-    `tfelastic.zoo.load_resnet_cifar` reads; without one the net starts from random weights.
+    The model takes what the data hold, images as raw pixels, 0 to 255, and returns scores, probabilities or values.
+    `weights` is a file that `tfelastic.zoo.load_resnet_cifar` reads; without one the net starts from random weights.
     """
 
     name: str = "resnet8"
@@ -100,19 +122,25 @@ class Limits(Record):
 class Export(Record):
     """How nets become .tflite files.
 
-    `calibration` images set the quantization ranges. `tolerance` scales the scheme's bounds on how
-    far a variant may stray from its Keras model; at 1, int8 may lose 1 point of accuracy. `target` is
-    what will run the variants; older forks of TFLM need `per_channel_dense: false`.
+    `calibration` examples set the quantization ranges. `tolerance` scales the scheme's bounds on how
+    far a variant may stray from its Keras model; at 1, int8 may lose 1 point of accuracy. One that
+    `strays` is left out of the bundle, kept, or stops the run. `target` is what will run the
+    variants; older forks of TFLM need `per_channel_dense: false`. `input_type` and `output_type` are
+    the types at the border of a .tflite where they are not the scheme's: float32 ones are quantized
+    inside.
     """
 
     scheme: str = "int8"
     target: Literal["phone", "tflm"] = "phone"
     per_channel_dense: bool = True
+    input_type: BorderType | None = None
+    output_type: BorderType | None = None
     calibration: int = 256
     tolerance: float = 1.0
+    strays: Literal["leave out", "keep", "stop"] = "leave out"
 
     def __post_init__(self) -> None:
-        require(self.calibration >= 1, "calibration", "at least 1 image", self.calibration)
+        require(self.calibration >= 1, "calibration", "at least 1 example", self.calibration)
         require(self.tolerance >= 0, "tolerance", "at least 0", self.tolerance)
 
 

@@ -49,4 +49,4 @@ class Content:
     headline: str
     key_figures: tuple[KeyFigure, ...]
     sections: tuple[Section, ...]
-    curves: str = "On augmented training images."
+    curves: str = "On the training examples, augmented where the recipe says so."

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
-from pipelines.stages.history import History
+from pipelines.stages.history import History, watched
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -67,31 +67,48 @@ def picture(draw: Callable[[], "Figure"], *, name: str, label: str) -> str:
 
 
 def curves(trainings: Mapping[str, History]) -> str:
-    """Draw loss and accuracy on the training images against the epoch, for every training."""
-    label = "loss and accuracy in training against the epoch"
-    return picture(lambda: _curves(trainings), name="curves", label=label)
+    """Draw the loss and what the task watches on the training examples against the epoch, for every training."""
+    kinds = _kinds(trainings)
+    label = f"{' and '.join(map(_title, kinds))} in training against the epoch"
+    return picture(lambda: _curves(trainings, kinds), name="curves", label=label)
 
 
-def _curves(trainings: Mapping[str, History]) -> "Figure":
+def _kinds(trainings: Mapping[str, History]) -> tuple[str, ...]:
+    """Return the figures to draw: the loss, and those that the first training with epochs has."""
+    first = next((history[0] for history in trainings.values() if history), {})
+    return ("loss", *watched(first))
+
+
+def _title(kind: str) -> str:
+    return kind.replace("_", " ")
+
+
+def _curves(trainings: Mapping[str, History], kinds: tuple[str, ...]) -> "Figure":
     from matplotlib.ticker import MaxNLocator
 
-    figure, panels = canvas(7.2, 2.6 if len(trainings) == 2 else 3.2, columns=2)
-    for axes, kind, scale in zip(panels, ("loss", "accuracy"), (1, 100), strict=True):
+    figure, panels = canvas(7.2, 2.6 if len(trainings) == 2 else 3.2, columns=len(kinds))
+    for axes, kind in zip(panels, kinds, strict=True):
+        share = kind.endswith("accuracy")
+        scale = 100 if share else 1
         for label, history in trainings.items():
             known = [epoch for epoch in history if kind in epoch]
             epochs = [epoch["epoch"] for epoch in known]
             values = [scale * epoch[kind] for epoch in known]
             axes.plot(epochs, values, linewidth=1.6, label=label)
-        axes.set_title("loss" if kind == "loss" else "accuracy in training, %")
+        axes.set_title(_title(kind) if kind == "loss" else _watched_title(kind, share=share))
         axes.set_xlabel("epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(axis="y")
-    if len(panels[1].lines) > 2:
-        handles = panels[1].get_legend_handles_labels()
+    if len(panels[-1].lines) > 2:
+        handles = panels[-1].get_legend_handles_labels()
         figure.legend(*handles, frameon=False, loc="outside lower center", ncols=4, fontsize=8)
     else:
-        panels[1].legend(frameon=False, loc="lower right")
+        panels[-1].legend(frameon=False, loc="lower right" if share else "upper right")
     return figure
+
+
+def _watched_title(kind: str, *, share: bool) -> str:
+    return f"{_title(kind)} in training{', %' if share else ''}"
 
 
 def heat_map(axes: "Axes", cells: Iterable[tuple[float, float, float, float]]) -> None:

@@ -17,7 +17,7 @@ def section(metrics: Metrics, content: Content) -> str:
         f"## {metrics.name}",
         "",
         f"{data.name}, {data.train:,} examples to train and {data.test:,} to test, seed "
-        f"{metrics.seed}. The stand-alone baseline reaches {numbers.percent(metrics.baseline.accuracy)}.",
+        f"{metrics.seed}. The stand-alone baseline reaches {_reached(metrics)}.",
         "",
         "```",
         metrics.command,
@@ -28,3 +28,10 @@ def section(metrics: Metrics, content: Content) -> str:
         if each.lines and not each.machine_bound:
             lines += [f"### {each.title}", "", *each.lines, ""]
     return "\n".join(lines)
+
+
+def _reached(metrics: Metrics) -> str:
+    """Return the baseline's score; accuracy needs no name."""
+    metric = metrics.metric
+    shown = numbers.score(metric, metrics.baseline.score)
+    return shown if metric.name == "accuracy" else f"a {metric.title} of {shown}{metric.direction}"

@@ -7,6 +7,7 @@ from pipelines.records import Record
 from pipelines.stages.baseline import TrainedBaseline
 from pipelines.stages.data import DataDescription
 from pipelines.stages.history import History
+from pipelines.stages.metric import MetricDescription
 
 
 @dataclass(frozen=True)
@@ -49,3 +50,8 @@ class Metrics(Record):
     seconds: dict[str, float]
     versions: dict[str, str]
     recipe: dict[str, Any]
+
+    @property
+    def metric(self) -> MetricDescription:
+        """What all nets of the run are scored by."""
+        return self.baseline.metric

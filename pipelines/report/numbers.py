@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from pipelines.stages import PairedDifference
+from pipelines.stages import MetricDescription, PairedDifference
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,27 @@ def ratio(value: float) -> str:
     return f"{value:.2f}x"
 
 
-def difference(pair: PairedDifference) -> str:
-    """Return a paired difference in points, with its 95 % interval in brackets."""
-    low, high = pair.interval
-    return f"{pair.points:+.2f} [{low:+.2f}, {high:+.2f}]"
+def score(metric: MetricDescription, value: float) -> str:
+    """Return a metric's value; of a share with a thin space before the sign."""
+    return metric.show(value).replace(" ", "\u2009")
+
+
+def change(metric: MetricDescription, value: float) -> str:
+    """Return by how much two scores differ, with its sign: of shares in points."""
+    return f"{100 * value:+.2f}" if metric.is_share else f"{value:+.3g}"
+
+
+def difference(metric: MetricDescription, pair: PairedDifference) -> str:
+    """Return a paired difference with its 95 % interval in brackets."""
+    low, high = change(metric, pair.low), change(metric, pair.high)
+    return f"{change(metric, pair.difference)} [{low}, {high}]"
+
+
+def interval_note(metric: MetricDescription, pair: PairedDifference) -> str:
+    """Return what the 95 % interval of a difference is, as a half-sentence."""
+    kinds = {
+        "wald": "Wald's for paired proportions",
+        "t": "Student's for the mean of the differences",
+        "bootstrap": "by a paired bootstrap",
+    }
+    return f"in {metric.unit}, paired over the test examples ({kinds[pair.interval]})"

@@ -28,6 +28,7 @@ def render(metrics: Metrics, content: Content) -> str:
     return environment.from_string(template).render(
         metrics=metrics,
         content=content,
+        class_counts=metrics.data.class_counts,
         sections=[_section(number, each) for number, each in enumerate(content.sections)],
         curves=figures.curves({"the net alone": metrics.baseline.history, **metrics.trainings}),
         recipe_yaml=yaml.safe_dump(metrics.recipe, sort_keys=False, default_flow_style=None),

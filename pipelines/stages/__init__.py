@@ -5,6 +5,7 @@ them can be the first one after a kill.
 """
 
 from pipelines.stages.evaluation import Evaluation, NetFigures
+from pipelines.stages.metric import MetricDescription
 from pipelines.stages.paired import PairedDifference
 from pipelines.stages.run import Run
 from pipelines.stages.runner import Prospect, foresee, run_stages, seconds_of
@@ -12,6 +13,7 @@ from pipelines.stages.stage import Nothing, Outcome, Stage
 
 __all__ = [
     "Evaluation",
+    "MetricDescription",
     "NetFigures",
     "Nothing",
     "Outcome",

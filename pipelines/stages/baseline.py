@@ -1,23 +1,24 @@
 """Build the recipe's model and train it by itself: what all that follows is measured against."""
 
-import math
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from pipelines.errors import StageError
 from pipelines.recipe import Recipe
 from pipelines.records import Record
 from pipelines.stages import data
-from pipelines.stages.evaluation import accuracy
+from pipelines.stages.answers import answers_of
+from pipelines.stages.chance import chance_remark
+from pipelines.stages.compatibility import require_inputs, require_output
 from pipelines.stages.history import History
+from pipelines.stages.metric import MetricDescription
 from pipelines.stages.nets import load_net
 from pipelines.stages.run import Run
 from pipelines.stages.stage import Outcome, Stage
+from pipelines.stages.task import outputs_of, task_of, tasks_of, units_of
 
 if typing.TYPE_CHECKING:
     import keras
@@ -25,14 +26,15 @@ if typing.TYPE_CHECKING:
 FILE = "baseline.keras"
 
 #: The recipe's keys that `build` reads.
-BUILD_KEYS = ("seed", "model")
+BUILD_KEYS = ("seed", "model", "task")
 
 
 @dataclass(frozen=True)
 class TrainedBaseline(Record):
-    """The stand-alone net: its accuracy on the test images, its costs and its epochs."""
+    """The stand-alone net: its score on the test examples, what scores it and all other nets, its costs and epochs."""
 
-    accuracy: float
+    score: float
+    metric: MetricDescription
     params: int
     macs: int
     history: History
@@ -43,52 +45,33 @@ def run(run: Run[Recipe]) -> Outcome[TrainedBaseline]:
     import tfelastic as te
 
     test, model, training = run.dataset.test, build(run), run.recipe.baseline
+    task = task_of(run, model)
     history: History = ()
     earlier_seconds = 0.0
     if training != "none":
         from pipelines.stages.training import recalibrate, train
 
-        trained = train(run, model, run.training_split, training=training)
+        trained = train(run, model, run.training_split, training=training, task=task)
         recalibrate(model, training, run.training_split, seed=run.recipe.seed)
         history, earlier_seconds = trained.history, trained.earlier_seconds
     run.workspace.save(FILE, model.save)
-    reached, cost = accuracy(model, test), te.cost(model)
-    if remark := chance_remark(reached, test.labels):
+    answers, cost = answers_of(model, test, task.metric), te.cost(model)
+    if remark := chance_remark(answers, test, task):
         run.reporter.say(f"warning: {remark}")
+    metric = MetricDescription.of(task.metric)
     return Outcome(
-        f"{model.name}: {100 * reached:.2f} % on {len(test):,} test images",
-        TrainedBaseline(reached, cost.params, cost.macs, history),
+        f"{model.name}: {metric.title} {metric.show(answers.score)} on {len(test):,} test examples",
+        TrainedBaseline(answers.score, metric, cost.params, cost.macs, history),
         files=(FILE,),
         earlier_seconds=earlier_seconds,
     )
 
 
-def chance_remark(reached: float, labels: np.ndarray) -> str | None:
-    """Return a warning where an accuracy may be chance: within two standard errors of the commonest class's share.
-
-    Example:
-        >>> labels = np.array([0] * 60 + [1] * 40)
-        >>> chance_remark(0.62, labels)
-        'the baseline is right on 62.0 % of the test images, and always answering the commonest class on 60.0 %: ...
-        >>> chance_remark(0.95, labels) is None
-        True
-    """
-    share = np.bincount(labels).max() / len(labels)
-    error = math.sqrt(share * (1 - share) / len(labels))
-    if reached > share + 2 * error:
-        return None
-    return (
-        f"the baseline is right on {reached:.1%} of the test images, and always answering the commonest class on "
-        f"{share:.1%}: it may have learned nothing, and all that follows builds on it. Check that the model takes raw "
-        "pixels and that labels match; then try more epochs or another learning rate"
-    ).replace("%", " %")
-
-
 def build(run: Run[Any]) -> "keras.Model":
-    """Return the recipe's untrained model, checked against the data.
+    """Return the recipe's untrained model, checked against the data and the task.
 
     Raises:
-        StageError: Its input or its output does not fit the images or the labels.
+        StageError: Its inputs or outputs do not fit the examples, or their targets do not fit the task.
         DataError: The pretrained weights are missing or fit another net.
     """
     import keras
@@ -96,8 +79,6 @@ def build(run: Run[Any]) -> "keras.Model":
     import tfelastic as te
 
     spec, dataset, seed = run.recipe.model, run.dataset, run.recipe.seed
-    classes = len(dataset.classes)
-    image_shape = dataset.train.images.shape[1:]
     keras.utils.set_random_seed(seed)
     if spec.is_file:
         if not Path(spec.name).exists():
@@ -106,11 +87,18 @@ def build(run: Run[Any]) -> "keras.Model":
             )
         model = keras.saving.load_model(spec.name, compile=False)
     else:
-        options = {"classes": classes, "seed": seed, **spec.options}
-        model = te.zoo.build(spec.name, input_shape=image_shape, **options)
+        units = units_of(dataset, tasks_of(run.recipe.task, dataset))
+        shapes = {
+            name: array.shape[1:] for name, array in te.data.arrays_of(dataset.train.inputs).items()
+        }
+        options = {"classes": units, "seed": seed, **spec.options}
+        model = te.zoo.build(spec.name, input_shape=shapes.get("", shapes), **options)
     if spec.weights is not None:
         te.zoo.load_resnet_cifar(model, spec.weights)
-    _require_fit(model, image_shape, classes, dataset.name)
+    outputs = outputs_of(model, dataset, run.recipe.task)
+    require_inputs(model, dataset)
+    for output in outputs:
+        require_output(model, output, dataset)
     return model
 
 
@@ -126,33 +114,11 @@ def load(run: Run[Any]) -> "keras.Model":
     return load_net(run, FILE)
 
 
-def _require_fit(
-    model: "keras.Model", image_shape: tuple[int, ...], classes: int, data: str
-) -> None:
-    takes, gives = tuple(model.input_shape[1:]), tuple(model.output_shape[1:])
-    if takes != tuple(image_shape):
-        raise StageError(
-            f"the model {model.name!r} takes images of shape {takes}, and {data} has images of "
-            f"{image_shape}; set data.image_size, or choose another model"
-        )
-    if gives != (classes,):
-        raise StageError(
-            f"the model {model.name!r} gives outputs of shape {gives}, and {data} has {classes} "
-            f"classes, so it must give ({classes},)"
-        )
-    activation = getattr(model.layers[-1], "activation", None)
-    if getattr(activation, "__name__", "") == "softmax":
-        raise StageError(
-            f"the model {model.name!r} ends in a softmax, and a run trains and ships logits; "
-            f"give its last layer ({model.layers[-1].name!r}) no activation"
-        )
-
-
 STAGE = Stage(
     "baseline",
     run,
     TrainedBaseline,
-    keys=(*BUILD_KEYS, "baseline", "precision", "validation_images"),
+    keys=(*BUILD_KEYS, "metric", "baseline", "precision", "validation_images"),
     stages=(data.STAGE,),
     files=model_files,
     packages=("tensorflow",),

@@ -33,7 +33,18 @@ class DataDescription(Record):
     @property
     def shapes(self) -> str:
         """The shapes of the inputs as people write them: `32x32x3`."""
-        return ", ".join("x".join(map(str, each.shape)) for each in self.inputs.values())
+        return _listed({name: "x".join(map(str, a.shape)) for name, a in self.inputs.items()})
+
+    @property
+    def class_counts(self) -> str:
+        """How many classes there are, of several targets by name: `10 classes`; empty where there are none."""
+        classes = self.classes if isinstance(self.classes, dict) else {"": self.classes}
+        return _listed({name: f"{len(each)} classes" for name, each in classes.items() if each})
+
+
+def _listed(texts: Mapping[str, str]) -> str:
+    """Return texts with their names in front, where they have some."""
+    return ", ".join(f"{name} {text}".strip() for name, text in texts.items())
 
 
 @dataclass(frozen=True)
@@ -48,11 +59,9 @@ def run(run: Run[Recipe]) -> Outcome[LoadedData]:
     """Load the recipe's data."""
     dataset = run.dataset
     found = DataDescription.from_json(dataset.describe())
-    return Outcome(
-        f"{found.name}: {found.train:,} examples to train, {found.test:,} to test, "
-        f"{found.shapes}, {len(found.classes)} classes",
-        LoadedData(found, dataset.sha256),
-    )
+    sizes = f"{found.train:,} examples to train, {found.test:,} to test"
+    parts = [part for part in (sizes, found.shapes, found.class_counts) if part]
+    return Outcome(f"{found.name}: {', '.join(parts)}", LoadedData(found, dataset.sha256))
 
 
 def files(recipe: Recipe) -> Mapping[str, Path]:
@@ -66,6 +75,6 @@ STAGE: Stage[Any] = Stage(
     DATA,
     run,
     LoadedData,
-    keys=("seed", "data.source", "data.image_size", "data.limit"),
+    keys=("seed", "data.source", "data.image_size", "data.features", "data.limit"),
     files=files,
 )

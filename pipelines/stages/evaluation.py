@@ -1,4 +1,4 @@
-"""What a finished net is compared by: its costs, and its accuracy on the test images in Keras and after conversion."""
+"""What a finished net is compared by: its costs, and its score on the test examples in Keras and after conversion."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -6,35 +6,38 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipelines.records import Record
+from pipelines.stages.answers import Answers, answers_of
 from pipelines.stages.run import Run
+from pipelines.stages.task import TASK_KEYS, task_of
 
 if TYPE_CHECKING:
     import keras
 
-    from tfelastic.data import Split
+    from tfelastic import Metric
+    from tfelastic.data import Arrays, Split
 
 #: The recipe's keys that `evaluate` reads.
-KEYS = ("seed", "export", "validation_images")
+KEYS = ("seed", "export", "validation_images", *TASK_KEYS)
 
 
 @dataclass(frozen=True, kw_only=True)
 class NetFigures(Record):
-    """A net's costs, and its accuracies on the test images."""
+    """A net's costs, and its scores on the test examples."""
 
     params: int
     macs: int
     peak_bytes: int
     tflite_bytes: int
-    accuracy_keras: float
-    accuracy_tflite: float
+    score_keras: float
+    score_tflite: float
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What evaluating a net gave: figures, which test images it classifies correctly, bool `[images]`, its file."""
+    """What evaluating a net gave: figures, its answers to the test examples, its file."""
 
     figures: NetFigures
-    correct: np.ndarray
+    answers: Answers
     tflite: bytes
 
 
@@ -44,39 +47,37 @@ def evaluate(run: Run[Any], net: "keras.Model") -> Evaluation:
     import tflite_export as tx
 
     spec, test, seed = run.recipe.export, run.dataset.test, run.recipe.seed
-    samples = some_images(run.training_split.images, spec.calibration, seed=seed)
+    samples = some_examples(run.training_split, spec.calibration, seed=seed)
     tflite = tx.convert(net, scheme=spec.scheme, samples=samples, seed=seed)
-    correct, cost = correct_on(net, test), te.cost(net)
-    converted = tx.predict(tflite, test.images).argmax(axis=1) == test.labels
+    metric = task_of(run, net).metric
+    answers, cost = answers_of(net, test, metric), te.cost(net)
     figures = NetFigures(
         params=cost.params,
         macs=cost.macs,
         peak_bytes=cost.peak_bytes,
         tflite_bytes=len(tflite),
-        accuracy_keras=float(correct.mean()),
-        accuracy_tflite=float(converted.mean()),
+        score_keras=answers.score,
+        score_tflite=_tflite_score(net, tflite, test, metric),
     )
-    return Evaluation(figures, correct, tflite)
+    return Evaluation(figures, answers, tflite)
 
 
-def some_images(images: np.ndarray, count: int, *, seed: int) -> np.ndarray:
-    """Return up to `count` images, drawn at random by the seed."""
-    order = np.random.default_rng(seed).permutation(len(images))
-    return images[order[:count]]
+def some_examples(split: "Split", count: int, *, seed: int) -> "Arrays":
+    """Return the inputs of up to `count` examples, drawn at random by the seed."""
+    order = np.random.default_rng(seed).permutation(len(split))
+    return split.take(order[:count]).inputs
 
 
-def accuracy(model: "keras.Model", split: "Split") -> float:
-    """Return the share of a split's images, 0 to 1, whose largest logit is their label's."""
-    return float(correct_on(model, split).mean())
+def score(model: Any, split: "Split", metric: "Metric") -> float:
+    """Return a model's score on a split's examples."""
+    return answers_of(model, split, metric).score
 
 
-def correct_on(model: "keras.Model", split: "Split", *, batch_size: int = 256) -> np.ndarray:
-    """Return for each image of a split whether its largest logit is its label's, bool `[images]`."""
-    import keras
+def _tflite_score(net: "keras.Model", tflite: bytes, test: "Split", metric: "Metric") -> float:
+    import tfelastic as te
+    import tflite_export as tx
 
-    found = []
-    for start in range(0, len(split), batch_size):
-        images = split.images[start : start + batch_size].astype("float32")
-        logits = keras.ops.convert_to_numpy(model(images, training=False))
-        found.append(logits.argmax(axis=-1) == split.labels[start : start + batch_size])
-    return np.concatenate(found)
+    arrays = te.data.arrays_of(test.inputs)
+    names = [tensor.name for tensor in net.inputs] if "" not in arrays else [""]
+    outputs = tx.predict(tflite, [arrays[name] for name in names])
+    return Answers.of(metric, test.targets, outputs).score

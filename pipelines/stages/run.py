@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 AnyRecipe = TypeVar("AnyRecipe", bound=Recipe)
 
-#: The stage that loads the data; those that read images declare it.
+#: The stage that loads the data; those that read examples declare it.
 DATA = "data"
 
 
@@ -39,13 +39,13 @@ class Run(Generic[AnyRecipe]):
         self.reporter = reporter
         self.command = command
         self._recipe = recipe
-        self._images = _Images(recipe, workspace)
+        self._examples = _Examples(recipe, workspace)
         self._stage: Stage[Any] | None = None
 
     def within(self, stage: Stage[Any]) -> "Run[AnyRecipe]":
         """Return the run as the stage sees it: with what it declares to read, and nothing else."""
         seen = Run(self._recipe, self.workspace, self.reporter, command=self.command)
-        seen._images, seen._stage = self._images, stage
+        seen._examples, seen._stage = self._examples, stage
         return seen
 
     @property
@@ -96,11 +96,11 @@ class Run(Generic[AnyRecipe]):
             StageError: They have changed since.
         """
         self._require_declared(DATA)
-        return self._images.dataset
+        return self._examples.dataset
 
     @property
     def training_split(self) -> "Split":
-        """The training images that trainings see: all that are not held out for validation."""
+        """The training examples that trainings see: all that are not held out for validation."""
         train = self.dataset.train
         if not self.recipe.validation_images:
             return train
@@ -108,7 +108,7 @@ class Run(Generic[AnyRecipe]):
 
     @property
     def validation_split(self) -> "Split":
-        """The training images that are held out from every training."""
+        """The training examples that are held out from every training."""
         return self.dataset.train.take(np.sort(self._validation_first[0]))
 
     @property
@@ -118,7 +118,7 @@ class Run(Generic[AnyRecipe]):
         train, count = self.dataset.train, self.recipe.validation_images
         if count >= len(train):
             raise StageError(
-                f"validation_images holds out {count:,} images, but there are {len(train):,} training images in "
+                f"validation_images holds out {count:,} examples, but there are {len(train):,} to train with in "
                 "all; lower it"
             )
         return np.split(sampling_order(train, seed=self.recipe.seed), [count])
@@ -142,7 +142,7 @@ class _DeclaredKeys:
         )
 
 
-class _Images:
+class _Examples:
     """A run's data, loaded when they are first asked for."""
 
     def __init__(self, recipe: Recipe, workspace: Workspace) -> None:
@@ -158,6 +158,7 @@ class _Images:
             source,
             data_dir=data_dir,
             image_size=spec.image_size,
+            features=spec.features,
             limit=spec.limit,
             seed=self._recipe.seed,
         )

@@ -16,14 +16,15 @@ import numpy as np
 import tfelastic as te
 from pipelines.progress import Advance
 from pipelines.recipe import Augmentation, Training
-from pipelines.stages.history import Epoch, History, training_seconds
+from pipelines.stages.history import Epoch, History, training_seconds, watched
 from pipelines.stages.precision import computing_in
 from pipelines.stages.run import Run
+from pipelines.stages.task import Task
 from tfelastic.checkpoint import Checkpoint
-from tfelastic.data import Batches, Split
+from tfelastic.data import Arrays, Batches, Split
 
-#: BatchNorm statistics settle on a few batches; more images would not move them.
-_CALIBRATION_IMAGES = 2048
+#: BatchNorm statistics settle on a few batches; more examples would not move them.
+_CALIBRATION_EXAMPLES = 2048
 
 
 class TrainingBatches(Protocol):
@@ -31,7 +32,7 @@ class TrainingBatches(Protocol):
 
     @property
     def batch_size(self) -> int:
-        """Images of a batch."""
+        """Examples of a batch."""
 
     @property
     def augment(self) -> Augmentation:
@@ -98,8 +99,10 @@ class _AfterEachEpoch(keras.callbacks.Callback):
 
 def _note(logs: dict[str, Any]) -> str:
     parts = [f"loss {float(logs['loss']):.3f}"] if "loss" in logs else []
-    if "accuracy" in logs:
-        parts.append(f"accuracy {100 * float(logs['accuracy']):.1f} %")
+    for name in watched(logs):
+        value, title = float(logs[name]), name.replace("_", " ")
+        share = name.endswith("accuracy")
+        parts.append(f"{title} {100 * value:.1f} %" if share else f"{title} {value:.3g}")
     return "  ".join(parts)
 
 
@@ -117,17 +120,18 @@ def train(
     split: Split,
     *,
     training: Training,
+    task: Task,
     name: str = "checkpoint",
 ) -> Trained:
     """Compile and train a model, going on after the last epoch that the checkpoint `name` holds.
 
-    The order and the augmentation of an epoch's images follow from the seed and the epoch's number,
+    The order and the augmentation of an epoch's examples follow from the seed and the epoch's number,
     so an interrupted training sees what an uninterrupted one sees.
     """
     seed, checkpoint = run.recipe.seed, TrainingCheckpoint(run, name)
     keras.utils.set_random_seed(seed)
     batches = batches_for(training, split, seed=seed)
-    compile_for(model, training, steps_per_epoch=len(batches))
+    compile_for(model, training, task=task, steps_per_epoch=len(batches))
     history = checkpoint.restore(model)
     earlier_seconds = training_seconds(history)
     batches.start_at(len(history))
@@ -156,6 +160,7 @@ def train_each(
     nets: Iterable[tuple[str, keras.Model]],
     *,
     training: Training,
+    task: Task,
     split: Split,
     keras_file: Callable[[str], str],
 ) -> tuple[dict[str, History], float]:
@@ -165,7 +170,8 @@ def train_each(
         run: The run, within the stage that trains.
         nets: The nets by name; each is built when its turn comes.
         training: How to train each.
-        split: The images to learn from.
+        task: What to train each on.
+        split: The examples to learn from.
         keras_file: Gives a net's file by the net's name.
 
     Returns:
@@ -173,7 +179,7 @@ def train_each(
     """
     histories, earlier_seconds = {}, 0.0
     for name, net in nets:
-        trained = train(run, net, split, training=training, name=name)
+        trained = train(run, net, split, training=training, task=task, name=name)
         recalibrate(net, training, split, seed=run.recipe.seed)
         run.workspace.save(keras_file(name), net.save)
         histories[name] = trained.history
@@ -182,21 +188,23 @@ def train_each(
 
 
 def batches_for(training: TrainingBatches, split: Split, *, seed: int) -> Batches:
-    """Return a split's images as a training takes them."""
+    """Return a split's examples as a training takes them."""
     return Batches(
         split, batch_size=training.batch_size, augment=training.augment, shuffle=True, seed=seed
     )
 
 
-def calibration_images(training: TrainingBatches, split: Split, *, seed: int) -> np.ndarray:
-    """Return images to measure BatchNorm statistics on, float32 `[images, height, width, channels]`.
+def calibration_inputs(training: TrainingBatches, split: Split, *, seed: int) -> Arrays:
+    """Return inputs to measure BatchNorm statistics on, `[examples, ...]`, pixels as float32.
 
-    They are augmented as in training: what a net learned to read are the statistics of such images
+    They are augmented as in training: what a net learned to read are the statistics of such examples
     (`benchmarks/recalibration.py` measures what others cost).
     """
     batches = batches_for(training, split, seed=seed)
-    count = min(len(batches), -(-_CALIBRATION_IMAGES // training.batch_size))
-    return np.concatenate([batches[index][0] for index in range(count)])
+    count = min(len(batches), -(-_CALIBRATION_EXAMPLES // training.batch_size))
+    found = [batches[index][0] for index in range(count)]
+    joined: Arrays = keras.tree.map_structure(lambda *arrays: np.concatenate(arrays), *found)
+    return joined
 
 
 def recalibrate(model: keras.Model, training: TrainingBatches, split: Split, *, seed: int) -> None:
@@ -205,11 +213,13 @@ def recalibrate(model: keras.Model, training: TrainingBatches, split: Split, *, 
     Running averages lag behind the weights: at Keras' momentum of 0.99 a net of a short training was seen to reach
     35 % with them and 51 % with measured ones.
     """
-    te.recalibrate(model, calibration_images(training, split, seed=seed))
+    te.recalibrate(model, calibration_inputs(training, split, seed=seed))
 
 
-def compile_for(model: keras.Model, training: Training, *, steps_per_epoch: int) -> None:
-    """Compile a model of logits as the recipe says.
+def compile_for(
+    model: keras.Model, training: Training, *, task: Task, steps_per_epoch: int
+) -> None:
+    """Compile a model for a task, with the recipe's optimizer and schedule.
 
     XLA serves JAX alone: on a CPU TensorFlow's own kernels train faster, from 1.5 times for ResNet-20
     to 6 times for VGG-16 (`benchmarks/epoch_cost.py` with and without `--xla`). Weight decay spares
@@ -233,7 +243,7 @@ def compile_for(model: keras.Model, training: Training, *, steps_per_epoch: int)
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     model.compile(
         optimizer=optimizer,
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        metrics=["accuracy"],
+        loss=task.loss,
+        metrics=task.watched,
         jit_compile=keras.backend.backend() == "jax",
     )

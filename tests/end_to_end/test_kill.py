@@ -100,7 +100,7 @@ def same_figures(whole: Path, parts: Path) -> None:
         ]
         assert kept[0] == kept[1]
         assert [epoch["epoch"] for epoch in kept[1]] == list(range(1, 7))
-    assert received["baseline"]["accuracy"] == expected["baseline"]["accuracy"]
+    assert received["baseline"]["score"] == expected["baseline"]["score"]
     for name in ("w100", "w050"):
         file = f"variants/{name}.tflite"
         assert (parts / file).read_bytes() == (whole / file).read_bytes()

@@ -15,9 +15,10 @@ def _variant(name: str, width: float, accuracy: float, p50: int) -> dict[str, An
         "params": int(78042 * width**2),
         "macs": int(12_451_840 * width**2),
         "tflite_bytes": int(102_400 * width),
-        "accuracy_keras": accuracy,
-        "accuracy_tflite": accuracy - 0.001,
+        "score_keras": accuracy,
+        "score_tflite": accuracy - 0.001,
         "top1_agreement": 0.99,
+        "strays": "",
         "p50_us": p50,
         "p90_us": p50 + 20,
     }
@@ -38,7 +39,8 @@ _METRICS: dict[str, Any] = {
         "classes": list("0123456789"),
     },
     "baseline": {
-        "accuracy": 0.9878,
+        "score": 0.9878,
+        "metric": {"name": "accuracy", "higher_is_better": True},
         "params": 78042,
         "macs": 12_451_840,
         "history": [{"epoch": e, "seconds": 1.0, "loss": 1 / e, "accuracy": 0.9} for e in (1, 2)],
@@ -48,6 +50,7 @@ _METRICS: dict[str, Any] = {
     },
     "comparison": None,
     "variants": [_variant("w100", 1.0, 0.987, 400), _variant("w050", 0.5, 0.975, 160)],
+    "left_out": [],
     "bundle_bytes": 154_321,
     "profile": {"device": {"processor": "Some CPU", "system": "Linux"}, "threads": 1, "runs": 200},
     "selector": [
@@ -58,7 +61,7 @@ _METRICS: dict[str, Any] = {
             "p50_us": 165.0,
             "p90_us": 181.0,
             "p99_us": 230.0,
-            "accuracy": 0.9744,
+            "score": 0.9744,
         }
     ],
     "seconds": {"data": 0.4, "baseline": 61.0, "elastic": 125.0},

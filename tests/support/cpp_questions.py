@@ -9,7 +9,7 @@ from tfelastic_runtime import Bundle, BundleError, Row
 from tests.support.golden import GOLDEN, PAYLOAD, with_manifest
 
 Ask = Callable[[Iterable[tuple[int, bytes, bytes]]], list[str]]
-"""Asks the compiled library; `tests/runtime/cpp/conftest.py` makes one."""
+"""Asks the compiled library; `tests/support/cpp_driver.py` makes one."""
 
 DELTA, BUNDLE, ACCESS, NUMBER, DIGEST = b"pbans"
 CHOICES, LATENCIES, REALS, PIXELS, DECODING, SCORE = b"cleido"

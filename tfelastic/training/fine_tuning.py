@@ -12,18 +12,20 @@ from tfelastic.training.student import Student
 
 
 class FineTuning:
-    """Trains any classifier for some epochs on the same data; made once, called on net after net.
+    """Trains nets for some epochs on the same data; made once, called on net after net.
 
     Every net sees the same batches in the same order: data with a `start_at`, such as `tfelastic.data.Batches`, are
     set back before each. So a search that was cut short goes on as if it had not been.
 
     Args:
-        data: Batches of images and integer labels, as `fit` takes them: a PyDataset such as
-            `tfelastic.data.Batches`, or a tf.data.Dataset.
+        data: Batches of inputs and labels, as `fit` takes them: a PyDataset such as `tfelastic.data.Batches`, or a
+            tf.data.Dataset.
         epochs: How often to go through the data.
         optimizer: Copied afresh for each net; momentum 0.9 and a learning rate of 0.01 where left out.
         teacher: The net to learn from beside the labels, as a rule the original; it is not changed.
         distillation: How to weigh the teacher against the labels.
+        loss: The labels' loss, of several outputs a dict by name. Left out, that of integer classes, which the
+            model's outputs must then be scores or probabilities of.
         jit_compile: Whether XLA compiles the steps. Left out, it does on JAX; on a CPU TensorFlow's own kernels
             train faster.
 
@@ -46,6 +48,7 @@ class FineTuning:
         optimizer: keras.optimizers.Optimizer | None = None,
         teacher: keras.Model | None = None,
         distillation: Distillation = Distillation(weight=0.5),  # noqa: B008 - frozen, so safe to share.
+        loss: Any = None,
         jit_compile: bool | None = None,
     ) -> None:
         if epochs < 1:
@@ -54,15 +57,16 @@ class FineTuning:
         self._optimizer = optimizer or keras.optimizers.SGD(0.01, momentum=0.9)
         self._teacher = teacher
         self._distillation = distillation
+        self._loss = loss
         self._jit_compile = keras.backend.backend() == "jax" if jit_compile is None else jit_compile
 
     def __call__(self, model: keras.Model) -> keras.callbacks.History:
         """Train `model` in place and return Keras' history.
 
         Raises:
-            TrainingError: The model does not return scores or probabilities alone, so that labels give no loss.
+            TrainingError: There is no loss, and the model does not return scores or probabilities of classes alone.
         """
-        loss = _loss_for(model)
+        loss = _loss_for(model) if self._loss is None else self._loss
         student = Student(model, self._teacher, distillation=self._distillation)
         student.compile(
             type(self._optimizer).from_config(self._optimizer.get_config()),
@@ -85,5 +89,5 @@ def _loss_for(model: keras.Model) -> keras.losses.Loss:
         return keras.losses.BinaryCrossentropy()
     raise TrainingError(
         f"model {model.name!r} does not return class scores alone, but {', '.join(endings)}, so labels give no loss; "
-        "train it by a function of your own, or by te.Student with a loss of your own"
+        "give the loss"
     )

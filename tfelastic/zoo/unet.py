@@ -37,7 +37,10 @@ def unet(
             skips.append(x)
             x = parts.max_pool(x, 2, name=f"down{level + 1}_pool")
     for level, skip in reversed(list(enumerate(skips))):
-        x = keras.layers.UpSampling2D(2, name=f"up{level + 1}_resize")(x)
+        # UpSampling2D to the nearest pixel becomes TILE, which TFLM does not have.
+        x = keras.layers.Resizing(
+            *skip.shape[1:3], interpolation="nearest", name=f"up{level + 1}_resize"
+        )(x)
         x = keras.layers.Concatenate(name=f"up{level + 1}_concatenate")([skip, x])
         x = _double(x, filters * 2**level, parts, name=f"up{level + 1}")
     return parts.conv(x, classes, 1, use_bias=True, name="logits")

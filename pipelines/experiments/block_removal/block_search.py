@@ -8,6 +8,7 @@ import functools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +18,9 @@ from pipelines.experiments.block_removal.recipe import BlockRemovalRecipe
 from pipelines.progress import Advance
 from pipelines.records import Record
 from pipelines.stages import Outcome, PairedDifference, Run, Stage, baseline, data
-from pipelines.stages.evaluation import accuracy, correct_on
+from pipelines.stages.answers import Answers, answers_of
+from pipelines.stages.evaluation import score
+from pipelines.stages.task import TASK_KEYS, Task, task_of
 
 if TYPE_CHECKING:
     import keras
@@ -39,17 +42,17 @@ class BlockSearch(Record):
 
     Attributes:
         search: The `tfelastic.BlockReport` as plain data.
-        tests: The accuracy of each step's net on the test images.
+        tests: The score of each step's net on the test examples.
         lead: Direct removal's lead over each step, where the search is compared with it.
-        baseline: The baseline's accuracy on the same test images.
-        test_images: How many they are.
+        baseline: The baseline's score on the same test examples.
+        test_examples: How many they are.
     """
 
     search: dict[str, Any]
     tests: tuple[float, ...]
     lead: tuple[PairedDifference, ...]
     baseline: float
-    test_images: int
+    test_examples: int
 
 
 def run(run: Run[BlockRemovalRecipe], *, name: str) -> Outcome[BlockSearch]:
@@ -58,35 +61,39 @@ def run(run: Run[BlockRemovalRecipe], *, name: str) -> Outcome[BlockSearch]:
 
     model, spec = baseline.load(run), run.recipe.block_removal
     validation, tests = run.validation_split, test_subset(run)
+    task = task_of(run, model)
     with run.reporter.bar(len(te.trace(model).blocks), "blocks") as advance:
         report = te.remove_blocks(
             model,
-            evaluate=te.Accuracy(validation.images, validation.labels),
+            evaluate=te.Evaluator(validation.inputs, validation.targets, metric=task.metric),
             budget=te.Budget(**spec.budget.given) if name == BUDGET else spec.compared,
             per=spec.per if name == BUDGET else "block",
             order=_order(name, model, seed=run.recipe.seed),
-            fine_tune=AfterEachStep(run, name, model, advance),
+            fine_tune=AfterEachStep(run, name, model, task, advance),
             checkpoint=run.scratch_path("search"),
         )
     assert report.model is not None
     run.workspace.save(keras_file(name), report.model.save)
-    correct = _correct_so_far(run)
-    run.workspace.save(correct_file(name), lambda path: np.save(path, correct))
+    answers = _answers_so_far(run, task)
+    _save(run, answers_file(name), _stacked(answers))
     lead: tuple[PairedDifference, ...] = ()
     if (ahead := _direct(name)) is not None:
-        direct = np.load(run.path(correct_file(ahead)))
-        pairs = zip(direct, correct, strict=True)
-        lead = tuple(PairedDifference.of(first, second) for first, second in pairs)
-    reached = tuple(float(each.mean()) for each in correct)
+        direct = _load(run.path(answers_file(ahead)))
+        lead = tuple(
+            PairedDifference.of(_step(direct, number, task), each)
+            for number, each in enumerate(answers)
+        )
+    reached = tuple(each.score for each in answers)
+    shown = run.result(baseline.STAGE).metric
     return Outcome(
-        f"{len(reached)} blocks removed, {100 * reached[-1]:.2f} % on {len(tests):,} test images",
-        BlockSearch(report.to_json(), reached, lead, accuracy(model, tests), len(tests)),
-        files=(keras_file(name), correct_file(name)),
+        f"{len(reached)} blocks removed, {shown.title} {shown.show(reached[-1])} on {len(tests):,} test examples",
+        BlockSearch(report.to_json(), reached, lead, score(model, tests, task.metric), len(tests)),
+        files=(keras_file(name), answers_file(name)),
     )
 
 
 def test_subset(run: Run[BlockRemovalRecipe]) -> "Split":
-    """Return the test images that measure the net of each step."""
+    """Return the test examples that measure the net of each step."""
     from tfelastic.data import limited
 
     test, count = run.dataset.test, run.recipe.block_removal.test_images
@@ -98,24 +105,30 @@ def keras_file(name: str) -> str:
     return f"removed/{name}.keras"
 
 
-def correct_file(name: str) -> str:
-    """Return the name of the file that holds which test images the net of each step classifies correctly."""
-    return f"removed/{name}.npy"
+def answers_file(name: str) -> str:
+    """Return the name of the file that holds what the net of each step answers to the test examples."""
+    return f"removed/{name}.npz"
 
 
 class AfterEachStep:
-    """Fine-tunes the net that a step leaves, and notes which test images it then classifies correctly.
+    """Fine-tunes the net that a step leaves, and notes what it then answers to the test examples.
 
-    All depends on the net alone, not on what was called before: a search that was killed goes on with the images, the
-    order and the augmentation that it would have had.
+    All depends on the net alone, not on what was called before: a search that was killed goes on with the examples,
+    the order and the augmentation that it would have had.
     """
 
     def __init__(
-        self, run: Run[BlockRemovalRecipe], name: str, full: "keras.Model", advance: Advance
+        self,
+        run: Run[BlockRemovalRecipe],
+        name: str,
+        full: "keras.Model",
+        task: Task,
+        advance: Advance,
     ) -> None:
         import tfelastic as te
 
         self._run, self._name, self._full, self._advance = run, name, full, advance
+        self._task = task
         self._blocks = len(te.trace(full).blocks)
         self._tests = test_subset(run)
 
@@ -133,10 +146,9 @@ class AfterEachStep:
             history = self._fine_tuning(removed)(net).history
             require_finite(history["loss"], f"{self._name}, fine-tuned after block {removed}")
         recalibrate(net, run.recipe.block_removal.fine_tuning, run.training_split, seed=seed)
-        found = correct_on(net, self._tests)
-        file = run.scratch_path(f"tests/{removed:03}.npy")
-        run.workspace.save(file, lambda path: np.save(path, found))
-        self._advance(removed, f"{100 * found.mean():.2f} %")
+        found = answers_of(net, self._tests, self._task.metric)
+        _save(run, run.scratch_path(f"tests/{removed:03}.npz"), found.arrays)
+        self._advance(removed, run.result(baseline.STAGE).metric.show(found.score))
 
     def _fine_tuning(self, removed: int) -> "te.FineTuning":
         import keras
@@ -155,6 +167,7 @@ class AfterEachStep:
             epochs=spec.epochs,
             optimizer=keras.optimizers.SGD(spec.learning_rate, momentum=0.9),
             teacher=self._full if spec.distillation else None,
+            loss=self._task.loss,
         )
 
 
@@ -169,7 +182,7 @@ def require_finite(losses: Sequence[float], what: str) -> None:
 
 
 def _share(run: Run[BlockRemovalRecipe], removed: int) -> "Split":
-    """Return the images to fine-tune on after so many blocks: the next ones of a shuffled round of all."""
+    """Return the examples to fine-tune on after so many blocks: the next ones of a shuffled round of all."""
     split, count = run.training_split, run.recipe.block_removal.fine_tuning.images
     if count is None or count >= len(split):
         return split
@@ -179,10 +192,32 @@ def _share(run: Run[BlockRemovalRecipe], removed: int) -> "Split":
     )
 
 
-def _correct_so_far(run: Run[BlockRemovalRecipe]) -> np.ndarray:
-    """Return for each step which test images its net classifies correctly, bool `[steps, images]`."""
-    folder = run.scratch_path("tests")
-    return np.stack([np.load(file) for file in sorted(folder.iterdir())])
+def _answers_so_far(run: Run[BlockRemovalRecipe], task: Task) -> list[Answers]:
+    """Return what each step's net answers to the test examples."""
+    files = sorted(run.scratch_path("tests").iterdir())
+    return [Answers(task.metric, _load(file)) for file in files]
+
+
+def _stacked(answers: Sequence[Answers]) -> dict[str, np.ndarray]:
+    """Return the arrays of all steps, `[steps, examples, ...]`."""
+    return {name: np.stack([each.arrays[name] for each in answers]) for name in answers[0].arrays}
+
+
+def _step(arrays: Mapping[str, np.ndarray], number: int, task: Task) -> Answers:
+    return Answers(task.metric, {name: array[number] for name, array in arrays.items()})
+
+
+def _save(run: Run[BlockRemovalRecipe], file: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
+    def write(path: Path) -> None:
+        with open(path, "wb") as opened:  # A path that does not end in .npz would get another name.
+            np.savez(opened, allow_pickle=False, **arrays)
+
+    run.workspace.save(file, write)
+
+
+def _load(path: Path) -> dict[str, np.ndarray]:
+    with np.load(path) as found:
+        return dict(found)
 
 
 def _order(name: str, model: "keras.Model", *, seed: int) -> tuple[str, ...] | None:
@@ -203,7 +238,7 @@ def _direct(name: str) -> str | None:
 def _stages() -> Mapping[str, Stage[BlockSearch]]:
     section = "block_removal"
     tuned = ("fine_tuning", "test_images")
-    shared = ("seed", "validation_images", *(f"{section}.{key}" for key in tuned))
+    shared = ("seed", "validation_images", *TASK_KEYS, *(f"{section}.{key}" for key in tuned))
     stages: dict[str, Stage[BlockSearch]] = {}
     for name in (*ORDERS, *(UNTUNED + order for order in ORDERS), BUDGET):
         own = ("budget", "per") if name == BUDGET else ("compared",)

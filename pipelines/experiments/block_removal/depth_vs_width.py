@@ -7,6 +7,7 @@ from pipelines.experiments.block_removal import block_search
 from pipelines.experiments.block_removal.recipe import BlockRemovalRecipe
 from pipelines.records import Record
 from pipelines.stages import Outcome, Run, Stage, baseline, data
+from pipelines.stages.evaluation import some_examples
 
 if TYPE_CHECKING:
     from tfelastic import KeepPlan, LayerGraph
@@ -53,7 +54,7 @@ def run(run: Run[BlockRemovalRecipe]) -> Outcome[DepthAgainstWidth]:
         plans["depth", blocks] = search.plan_after(blocks)
         if blocks and (cut := _width_cut(run, graph, plans["depth", blocks])):
             plans["width", blocks] = cut
-    files, samples = {}, run.training_split.images[:_SAMPLES]
+    files, samples = {}, some_examples(run.training_split, _SAMPLES, seed=run.recipe.seed)
     with run.reporter.bar(len(plans), "nets") as advance:
         for key, plan in plans.items():
             net = te.prune(graph, plan)

@@ -19,6 +19,7 @@ from pipelines.stages import (
 from pipelines.stages.evaluation import KEYS, evaluate
 from pipelines.stages.history import History
 from pipelines.stages.nets import load_net
+from pipelines.stages.task import Task, task_of
 
 if typing.TYPE_CHECKING:
     import keras
@@ -47,15 +48,16 @@ class FinallyTrained(Record):
 
 
 def run(run: Run[BlockRemovalRecipe]) -> Outcome[FinallyTrained]:
-    """Train both, and pair them with the baseline over all test images."""
+    """Train both, and pair them with the baseline over all test examples."""
     nets = {BASELINE: baseline.load(run)}
+    task = task_of(run, nets[BASELINE])
     histories, earlier_seconds = {}, 0.0
     for name, file in (
         (FULL, baseline.FILE),
         (PRUNED, block_search.keras_file(block_search.BUDGET)),
     ):
         nets[name] = load_net(run, file)
-        trained = _train(run, name, nets[name], teacher=nets[BASELINE])
+        trained = _train(run, name, nets[name], teacher=nets[BASELINE], task=task)
         histories[name] = trained.history
         earlier_seconds += trained.earlier_seconds
     found: dict[str, Evaluation] = {}
@@ -65,17 +67,17 @@ def run(run: Run[BlockRemovalRecipe]) -> Outcome[FinallyTrained]:
             advance(len(found), name)
     run.workspace.save(FILE, nets[PRUNED].save)
     run.workspace.save_bytes(TFLITE, found[PRUNED].tflite)
-    before = found[BASELINE].correct
+    before, metric = found[BASELINE].answers, run.result(baseline.STAGE).metric
     rows = tuple(
         FinalNet(
             **vars(each.figures),
             name=name,
-            against_baseline=PairedDifference.of(each.correct, before),
+            against_baseline=PairedDifference.of(each.answers, before),
         )
         for name, each in found.items()
     )
     return Outcome(
-        "  ".join(f"{row.name} {100 * row.accuracy_keras:.2f} %" for row in rows),
+        f"{metric.title}: {'  '.join(f'{r.name} {metric.show(r.score_keras)}' for r in rows)}",
         FinallyTrained(rows, histories),
         files=(FILE, TFLITE),
         earlier_seconds=earlier_seconds,
@@ -83,7 +85,12 @@ def run(run: Run[BlockRemovalRecipe]) -> Outcome[FinallyTrained]:
 
 
 def _train(
-    run: Run[BlockRemovalRecipe], name: str, net: "keras.Model", *, teacher: "keras.Model"
+    run: Run[BlockRemovalRecipe],
+    name: str,
+    net: "keras.Model",
+    *,
+    teacher: "keras.Model",
+    task: Task,
 ) -> "Trained":
     """Train a net in place, with the outputs of the teacher if the recipe says so."""
     import tfelastic as te
@@ -91,7 +98,7 @@ def _train(
 
     spec = run.recipe.block_removal.final_training
     student = te.Student(net, teacher if spec.distillation else None)
-    trained = train(run, student, run.training_split, training=spec, name=name)
+    trained = train(run, student, run.training_split, training=spec, task=task, name=name)
     recalibrate(net, spec, run.training_split, seed=run.recipe.seed)
     return trained
 

@@ -18,16 +18,16 @@ class BlockRemovalMetrics(Metrics):
     """The searches by name, every step's speed, and the nets after the final training.
 
     Attributes:
-        validation_images: How many held-out training images measured candidates.
-        test_images: How many test images measured each step's net.
-        test_baseline: The baseline's accuracy on these test images.
+        validation_images: How many held-out training examples measured candidates.
+        test_examples: How many test examples measured each step's net.
+        test_baseline: The baseline's score on these test examples.
         searches: The searches by name.
         depth_vs_width: The net of every step beside a width cut.
         nets: The baseline, the full net trained on, and the pruned net.
     """
 
     validation_images: int
-    test_images: int
+    test_examples: int
     test_baseline: float
     searches: dict[str, BlockSearch]
     depth_vs_width: tuple[DepthStep, ...]
@@ -48,7 +48,7 @@ def collect(run: Run[BlockRemovalRecipe], common: Mapping[str, Any]) -> BlockRem
         },
         profile=Machine(tx.describe_host(), spec.threads, spec.runs),
         validation_images=run.recipe.block_removal.validation_images,
-        test_images=searches[DIRECT].test_images,
+        test_examples=searches[DIRECT].test_examples,
         test_baseline=searches[DIRECT].baseline,
         searches=searches,
         depth_vs_width=run.result(depth_vs_width.STAGE).steps,

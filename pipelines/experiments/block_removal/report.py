@@ -8,8 +8,17 @@ from pipelines.experiments.block_removal.depth_vs_width import DepthStep, TimedN
 from pipelines.experiments.block_removal.final_training import BASELINE, FULL, PRUNED
 from pipelines.experiments.block_removal.metrics import BlockRemovalMetrics
 from pipelines.report import Content, KeyFigure, Section, Table
-from pipelines.report.numbers import difference, kilobytes, millions, percent, ratio
-from pipelines.stages import PairedDifference
+from pipelines.report.numbers import (
+    change,
+    difference,
+    interval_note,
+    kilobytes,
+    millions,
+    percent,
+    ratio,
+    score,
+)
+from pipelines.stages import MetricDescription, PairedDifference
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -29,17 +38,14 @@ _AFTER_EACH_STEP = {
     ),
 }
 _NETS = {BASELINE: "full", FULL: "full, trained on", PRUNED: "pruned"}
-_MAP = (
-    "The accuracy on the validation images without each block, before fine-tuning: the darker the higher; framed, the "
-    "block that went. Empty: gone before."
-)
 
 
 def content(metrics: BlockRemovalMetrics) -> Content:
     """Return the report's content."""
     removed, net = len(_steps(metrics, BUDGET)), metrics.recipe["model"]["name"]
     return Content(
-        headline=f"{removed} residual blocks removed from {net}, each time the one that costs least accuracy",
+        headline=f"{removed} residual blocks removed from {net}, each time the one that costs least "
+        f"{metrics.metric.title}",
         key_figures=tuple(_key_figures(metrics)),
         sections=tuple(_sections(metrics)),
     )
@@ -49,22 +55,27 @@ def _key_figures(metrics: BlockRemovalMetrics) -> Iterator[KeyFigure]:
     full, *_, pruned = metrics.nets
     steps = metrics.depth_vs_width
     speed = steps[0].net.latency_us / steps[-1].net.latency_us
-    points = f"{pruned.against_baseline.points:+.2f}"
+    metric = metrics.metric
+    apart = change(metric, pruned.against_baseline.difference)
+    unit = f"points of {metric.title}" if metric.is_share else f"{metric.title}{metric.direction}"
     yield KeyFigure(percent(1 - pruned.params / full.params, 1), "of the parameters removed")
-    yield KeyFigure(points, "points of accuracy against the full net")
+    yield KeyFigure(apart, f"{unit} against the full net")
     yield KeyFigure(percent(1 - pruned.macs / full.macs, 1), "of the MACs removed")
     yield KeyFigure(f"{speed:.2f}×", "as fast on this machine")
 
 
 def _sections(metrics: BlockRemovalMetrics) -> Iterator[Section]:
     orders, depth, result = map(tuple, (_orders(metrics), _depth(metrics), _result(metrics)))
-    yield Section("Accuracy against blocks removed", orders, lambda: _draw(metrics))
+    metric, searches = metrics.metric, metrics.searches
+    title = f"{metric.title[0].upper()}{metric.title[1:]} against blocks removed"
+    yield Section(title, orders, lambda: _draw(metrics))
     yield Section(
         "Every candidate at every step",
-        draw=lambda: _draw_candidates(metrics.searches[DIRECT]),
-        caption=_MAP,
+        draw=lambda: _draw_candidates(metric, searches[DIRECT]),
+        caption=f"The {metric.title} on the validation examples without each block, before fine-tuning: the darker "
+        "the higher; framed, the block that went. Empty: gone before.",
     )
-    yield Section("Down to the budget", depth, lambda: _draw_candidates(metrics.searches[BUDGET]))
+    yield Section("Down to the budget", depth, lambda: _draw_candidates(metric, searches[BUDGET]))
     yield Section("The result", result)
 
 
@@ -74,31 +85,34 @@ def _steps(metrics: BlockRemovalMetrics, name: str) -> Sequence[Mapping[str, Any
 
 
 def _orders(metrics: BlockRemovalMetrics) -> Iterator[str]:
+    metric = metrics.metric
+    lead = metrics.searches["random"].lead[0]
     yield (
-        f"Candidates are measured on {metrics.validation_images:,} images held out of the training images. The "
-        f"accuracies below are on {metrics.test_images:,} test images; the full net reaches "
-        f"{percent(metrics.test_baseline)} there. In brackets the 95 % interval of direct removal's lead, in points, "
-        "paired over these images."
+        f"Candidates are measured on {metrics.validation_images:,} examples held out of the training ones. Below is "
+        f"the {metric.title} on {metrics.test_examples:,} test examples{metric.direction}; the full net reaches "
+        f"{score(metric, metrics.test_baseline)} there. In brackets the 95 % interval of direct removal's difference, "
+        f"{interval_note(metric, lead)}."
     )
     for prefix, (title, _) in _AFTER_EACH_STEP.items():
         searches = {order: metrics.searches[prefix + order] for order in TITLES}
         yield from ("", f"{title}:", "")
-        yield from _steps_beside(searches, metrics.searches[DIRECT].search["original_cost"])
+        yield from _steps_beside(metric, searches)
         yield ""
         for order, search in searches.items():
             if search.lead:
-                yield _leads(order, search.lead)
+                yield _leads(metric, order, search.lead)
 
 
-def _steps_beside(searches: Mapping[str, BlockSearch], full: Mapping[str, int]) -> Iterator[str]:
+def _steps_beside(metric: MetricDescription, searches: Mapping[str, BlockSearch]) -> Iterator[str]:
     """Yield a table: a row for each step, the orders side by side."""
+    full = searches[DIRECT].search["original_cost"]
     rows = []
     for number, step in enumerate(searches[DIRECT].search["steps"]):
         row = [str(number + 1), step["removed"]]
         row += [percent(step["spent"][key] / full[key], 1) for key in ("params", "macs")]
         for search in searches.values():
-            row.append(percent(search.tests[number]))
-            row += [difference(pair) for pair in search.lead[number : number + 1]]
+            row.append(score(metric, search.tests[number]))
+            row += [difference(metric, pair) for pair in search.lead[number : number + 1]]
         rows.append(tuple(row))
     headings = ["blocks removed", "removed last", "params", "MACs"]
     for order, search in searches.items():
@@ -106,37 +120,38 @@ def _steps_beside(searches: Mapping[str, BlockSearch], full: Mapping[str, int]) 
     yield from Table(tuple(headings), tuple(rows)).markdown()
 
 
-def _leads(order: str, pairs: Sequence[PairedDifference]) -> str:
-    ahead = sum(pair.points > 0 for pair in pairs)
-    sure = sum(pair.interval[0] > 0 for pair in pairs)
+def _leads(metric: MetricDescription, order: str, pairs: Sequence[PairedDifference]) -> str:
+    ahead = sum(metric.sign * pair.difference > 0 for pair in pairs)
+    sure = sum(min(metric.sign * pair.low, metric.sign * pair.high) > 0 for pair in pairs)
     return (
         f"- Direct removal is ahead of {TITLES[order]} at {ahead} of {len(pairs)} steps, at {sure} of them with "
-        "the entire interval above zero."
+        "the entire interval on that side of zero."
     )
 
 
 def _depth(metrics: BlockRemovalMetrics) -> Iterator[str]:
     per = metrics.recipe["block_removal"]["per"]
-    what = "accuracy lost per share of the cost saved" if per == "saving" else "accuracy lost"
+    title = metrics.metric.title
+    what = f"{title} lost" + (" per share of the cost saved" if per == "saving" else "")
     yield (
         f"Direct removal until the budget is met, weighing candidates by the {what}, with fine-tuning after each step; "
-        "accuracies are on the same test images as above. Beside each step's net stands the full net with all "
+        f"the {title} is on the same test examples as above. Beside each step's net stands the full net with all "
         "channels cut evenly to no more MACs. Speeds are ratios of medians on this machine, taking turns; proportional "
         "speed would be one over the share of the MACs."
     )
     yield ""
-    headings = ("blocks removed", "removed last", "params", "accuracy", "MACs", "proportional")
+    headings = ("blocks removed", "removed last", "params", title, "MACs", "proportional")
     removed = ("–", *(step["removed"] for step in _steps(metrics, BUDGET)))
     reached = (metrics.test_baseline, *metrics.searches[BUDGET].tests)
     steps = metrics.depth_vs_width
     rows = tuple(
-        (str(step.blocks), name, *_depth_row(step, steps[0].net, accuracy))
-        for step, name, accuracy in zip(steps, removed, reached, strict=True)
+        (str(step.blocks), name, *_depth_row(step, steps[0].net, score(metrics.metric, value)))
+        for step, name, value in zip(steps, removed, reached, strict=True)
     )
     yield from Table((*headings, "speed", "width cut, MACs", "speed"), rows).markdown()
 
 
-def _depth_row(step: DepthStep, full: TimedNet, accuracy: float) -> tuple[str, ...]:
+def _depth_row(step: DepthStep, full: TimedNet, reached: str) -> tuple[str, ...]:
     def share(net: TimedNet) -> str:
         return percent(net.macs / full.macs, 1)
 
@@ -148,7 +163,7 @@ def _depth_row(step: DepthStep, full: TimedNet, accuracy: float) -> tuple[str, .
     params = percent(net.params / full.params, 1)
     return (
         params,
-        percent(accuracy),
+        reached,
         share(net),
         ratio(full.macs / net.macs),
         speed(net),
@@ -158,11 +173,14 @@ def _depth_row(step: DepthStep, full: TimedNet, accuracy: float) -> tuple[str, .
 
 def _result(metrics: BlockRemovalMetrics) -> Iterator[str]:
     final, nets = metrics.recipe["block_removal"]["final_training"], metrics.nets
+    metric = metrics.metric
     more = "1 more epoch" if final["epochs"] == 1 else f"{final['epochs']} more epochs"
     teacher = " with the full net as it was before for a teacher" if final["distillation"] else ""
     yield (
-        f"The net within the budget, trained for {more}{teacher}; so was the full net. In brackets the 95 % interval "
-        "of the difference from the full net as it was before, in points, paired over all test images."
+        f"The net within the budget, trained for {more}{teacher}; so was the full net. Keras and "
+        f"{metrics.recipe['export']['scheme']}: the {metric.title}{metric.direction}. In brackets the 95 % interval "
+        "of the difference from the full net as it was before, "
+        f"{interval_note(metric, nets[-1].against_baseline)}."
     )
     yield ""
     headings = ("net", "params", "MACs (M)", ".tflite (kB)", "Keras", "difference")
@@ -172,9 +190,9 @@ def _result(metrics: BlockRemovalMetrics) -> Iterator[str]:
             f"{net.params:,} ({percent(net.params / nets[0].params, 1)})",
             millions(net.macs),
             kilobytes(net.tflite_bytes),
-            percent(net.accuracy_keras),
-            difference(net.against_baseline) if net is not nets[0] else "–",
-            percent(net.accuracy_tflite),
+            score(metric, net.score_keras),
+            difference(metric, net.against_baseline) if net is not nets[0] else "–",
+            score(metric, net.score_tflite),
         )
         for net in nets
     )
@@ -190,35 +208,35 @@ def _draw(metrics: BlockRemovalMetrics) -> "Figure":
     for axes, (prefix, (_, title)) in zip(panels, _AFTER_EACH_STEP.items(), strict=True):
         for (order, name), marker in zip(TITLES.items(), "os^", strict=True):
             tests = metrics.searches[prefix + order].tests
-            reached = [100 * share for share in (metrics.test_baseline, *tests)]
+            reached = [metrics.metric.scale * each for each in (metrics.test_baseline, *tests)]
             axes.plot(range(len(reached)), reached, marker=marker, markersize=4, label=name)
         axes.set_title(title)
         axes.set_xlabel("blocks removed")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(axis="y")
-    panels[0].set_ylabel("accuracy, %")
+    panels[0].set_ylabel(metrics.metric.axis)
     panels[0].legend(frameon=False)
     return figure
 
 
-def _draw_candidates(found: BlockSearch) -> "Figure":
+def _draw_candidates(metric: MetricDescription, found: BlockSearch) -> "Figure":
     from pipelines.report.figures import canvas, heat_map, mark
 
     steps, candidates = found.search["steps"], found.search["candidates"]
     figure, (axes,) = canvas(7.2, 1.2 + 0.17 * len(candidates), columns=1)
-    shares = [share for step in steps for share in step["scores"].values()]
-    low, high = min(shares), max(shares)
+    values = [value for step in steps for value in step["scores"].values()]
+    low, high = min(values), max(values)
     heat_map(
         axes,
         (
-            (number + 0.5, candidates.index(name), 1.0, (share - low) / max(high - low, 1e-9))
+            (number + 0.5, candidates.index(name), 1.0, (value - low) / max(high - low, 1e-9))
             for number, step in enumerate(steps)
-            for name, share in step["scores"].items()
+            for name, value in step["scores"].items()
         ),
     )
     for number, step in enumerate(steps):
         mark(axes, number + 0.5, candidates.index(step["removed"]), 1.0)
     axes.set_yticks(range(len(candidates)), candidates, fontsize=7)
     axes.set_xticks(range(1, len(steps) + 1))
-    axes.set_xlabel(f"step (palest {percent(low, 1)}, darkest {percent(high, 1)})")
+    axes.set_xlabel(f"step (palest {score(metric, low)}, darkest {score(metric, high)})")
     return figure

@@ -5,14 +5,13 @@ import typing
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
 from pipelines.experiments.complexity import direct_training, fine_tuning, plans
 from pipelines.experiments.complexity.fine_tuning import RANKED
 from pipelines.experiments.complexity.recipe import ComplexityRecipe
 from pipelines.recipe import Limits
 from pipelines.records import Record
 from pipelines.stages import NetFigures, Outcome, PairedDifference, Run, Stage, baseline, data
+from pipelines.stages.answers import Answers
 from pipelines.stages.evaluation import KEYS, evaluate
 from pipelines.stages.history import training_seconds
 from pipelines.stages.nets import load_net
@@ -80,10 +79,10 @@ def run(run: Run[ComplexityRecipe]) -> Outcome[ComparedBudgets]:
     for each in comparisons:
         methods |= {each.net_name(method): method for method in (*each.modes, RANKED)}
     rows: dict[str, MethodFigures] = {}
-    correct, files = {}, {}
+    answers, files = {}, {}
     with run.reporter.bar(len(methods), "nets") as advance:
         for name, method in methods.items():
-            rows[name], correct[name], files[name] = _evaluate(run, name, method)
+            rows[name], answers[name], files[name] = _evaluate(run, name, method)
             advance(len(rows), name)
     latencies = tx.measure_files(files, threads=profile.threads, runs=profile.runs)
     rows = {name: replace(row, latency_us=latencies[name]) for name, row in rows.items()}
@@ -91,20 +90,22 @@ def run(run: Run[ComplexityRecipe]) -> Outcome[ComparedBudgets]:
     for each in comparisons:
         ranked = each.net_name(RANKED)
         direct = tuple(
-            replace(rows[name], against_ranked=PairedDifference.of(correct[name], correct[ranked]))
+            replace(rows[name], against_ranked=PairedDifference.of(answers[name], answers[ranked]))
             for name in map(each.net_name, each.modes)
         )
         compared.append(ComparedMethods(each.budget, (*direct, rows[ranked])))
+    metric = run.result(baseline.STAGE).metric
+    shown = "  ".join(f"{name} {metric.show(row.score_keras)}" for name, row in rows.items())
     return Outcome(
-        "  ".join(f"{name} {100 * row.accuracy_keras:.1f} %" for name, row in rows.items()),
+        f"{metric.title}: {shown}",
         ComparedBudgets(rows[ORIGINAL], tuple(compared)),
     )
 
 
 def _evaluate(
     run: Run[ComplexityRecipe], name: str, method: str
-) -> tuple[MethodFigures, np.ndarray, bytes]:
-    """Return a net's figures, which test images it classifies correctly, and its file."""
+) -> tuple[MethodFigures, Answers, bytes]:
+    """Return a net's figures, its answers to the test examples, and its file."""
     file = baseline.FILE if method == ORIGINAL else direct_training.keras_file(name)
     net = load_net(run, file)
     found = evaluate(run, net)
@@ -118,7 +119,7 @@ def _evaluate(
         steps=_steps(run, name),
         against_ranked=None,
     )
-    return row, found.correct, found.tflite
+    return row, found.answers, found.tflite
 
 
 def _activation_bytes(net: "keras.Model") -> int:

@@ -8,6 +8,7 @@ from pipelines.experiments.complexity.recipe import ComplexityRecipe
 from pipelines.records import Record
 from pipelines.stages import Outcome, Run, Stage, baseline, data
 from pipelines.stages.history import History, training_seconds
+from pipelines.stages.task import task_of
 
 if TYPE_CHECKING:
     import keras
@@ -26,6 +27,7 @@ def run(run: Run[ComplexityRecipe]) -> Outcome[TrainedNets]:
     from pipelines.stages.training import train_each
 
     original = baseline.build(run)
+    task = task_of(run, original)
     traces = run.read_json(plans.FILE)
 
     def pruned(name: str) -> "keras.Model":
@@ -36,6 +38,7 @@ def run(run: Run[ComplexityRecipe]) -> Outcome[TrainedNets]:
         run,
         ((name, pruned(name)) for name in traces),
         training=run.recipe.baseline,
+        task=task,
         split=run.training_split,
         keras_file=keras_file,
     )
@@ -61,7 +64,7 @@ STAGE = Stage(
     "direct_training",
     run,
     TrainedNets,
-    keys=(*baseline.BUILD_KEYS, "baseline", "precision", "validation_images"),
+    keys=(*baseline.BUILD_KEYS, "metric", "baseline", "precision", "validation_images"),
     stages=(data.STAGE, plans.STAGE),
     files=baseline.model_files,
     packages=("tensorflow",),

@@ -7,6 +7,7 @@ from pipelines.experiments.complexity import plans
 from pipelines.experiments.complexity.direct_training import TrainedNets, keras_file, summary
 from pipelines.experiments.complexity.recipe import BudgetComparison, ComplexityRecipe
 from pipelines.stages import Outcome, Run, Stage, baseline, data
+from pipelines.stages.task import TASK_KEYS, task_of
 
 if TYPE_CHECKING:
     import keras
@@ -21,6 +22,7 @@ def run(run: Run[ComplexityRecipe]) -> Outcome[TrainedNets]:
     from pipelines.stages.training import train_each
 
     spec, original = run.recipe.complexity, baseline.load(run)
+    task = task_of(run, original)
 
     def ranked(comparison: BudgetComparison) -> "keras.Model":
         plan = te.plan(
@@ -37,6 +39,7 @@ def run(run: Run[ComplexityRecipe]) -> Outcome[TrainedNets]:
         run,
         ((each.net_name(RANKED), ranked(each)) for each in spec.comparisons),
         training=dataclasses.replace(run.recipe.baseline, learning_rate=spec.fine_tuning_rate),
+        task=task,
         split=run.training_split,
         keras_file=keras_file,
     )
@@ -59,6 +62,7 @@ STAGE = Stage(
         "validation_images",
         *plans.PLAN_KEYS,
         "complexity.fine_tuning_rate",
+        *TASK_KEYS,
     ),
     stages=(data.STAGE, baseline.STAGE),
     packages=("tensorflow",),

@@ -11,7 +11,17 @@ from pipelines.experiments.complexity.budget_comparison import (
 )
 from pipelines.experiments.complexity.metrics import ComplexityMetrics
 from pipelines.report import Content, KeyFigure, Section, Table
-from pipelines.report.numbers import difference, kilobytes, millions, minutes, percent, ratio
+from pipelines.report.numbers import (
+    difference,
+    interval_note,
+    kilobytes,
+    millions,
+    minutes,
+    percent,
+    ratio,
+    score,
+)
+from pipelines.stages import MetricDescription
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -62,12 +72,14 @@ def content(metrics: ComplexityMetrics) -> Content:
 def _key_figures(metrics: ComplexityMetrics) -> Iterator[KeyFigure]:
     """Yield the figures to see first, of the first budget."""
     *direct, ranked = metrics.comparisons[0].rows
-    best = max(direct, key=lambda row: row.accuracy_keras)
+    metric = metrics.metric
+    best = max(direct, key=lambda row: metric.sign * row.score_keras)
     mean_seconds = sum(row.seconds for row in direct) / len(direct)
-    yield KeyFigure(percent(best.accuracy_keras), f"{TITLES[best.method]}, trained directly")
-    yield KeyFigure(percent(ranked.accuracy_keras), "ranked by L2, fine-tuned")
+    directly = f"{TITLES[best.method]}, trained directly: {metric.title}{metric.direction}"
+    yield KeyFigure(score(metric, best.score_keras), directly)
+    yield KeyFigure(score(metric, ranked.score_keras), "ranked by L2, fine-tuned")
     yield KeyFigure(f"{mean_seconds / ranked.seconds:.2f}×", "of that training time, on average")
-    yield KeyFigure(percent(metrics.baseline.accuracy), "the original net")
+    yield KeyFigure(score(metric, metrics.baseline.score), "the original net")
 
 
 def _title(comparison: ComparedMethods) -> str:
@@ -79,25 +91,28 @@ def _title(comparison: ComparedMethods) -> str:
 
 
 def _compare(metrics: ComplexityMetrics, comparison: ComparedMethods) -> Iterator[str]:
-    recipe = metrics.recipe
+    recipe, metric = metrics.recipe, metrics.metric
     epochs, scheme = recipe["baseline"]["epochs"], recipe["export"]["scheme"]
     *direct, ranked = comparison.rows
     yield (
         f"All plans fit the same budget. PA, FA, MA and peak draw by the share of parameters, operations, activations "
         f"and of the arena's high-water mark ({recipe['complexity']['sampling']}); their nets are trained once, for "
         f"{epochs} epochs. The last row is the original net trained for {epochs} epochs, pruned by L2 rank and "
-        f"fine-tuned for {epochs}; its training time is that of both. In brackets the 95 % interval of the difference "
-        "from it, in points, paired over the test images."
+        f"fine-tuned for {epochs}; its training time is that of both. Keras and {scheme}: the {metric.title} on the "
+        f"test examples{metric.direction}; in brackets the 95 % interval of the difference from the last row"
+        f"{_interval(metric, direct)}."
     )
     yield ""
-    rows = tuple(_row(row, metrics.original) for row in (metrics.original, *comparison.rows))
+    rows = tuple(
+        _row(metric, row, metrics.original) for row in (metrics.original, *comparison.rows)
+    )
     yield from Table((*_HEADINGS, scheme), rows).markdown()
     yield ""
     for row in direct:
         if row.against_ranked:
             yield (
                 f"- {TITLES[row.method]}: {ratio(row.seconds / ranked.seconds)} the training time of "
-                f"train-prune-fine-tune, {difference(row.against_ranked)} points from it."
+                f"train-prune-fine-tune, {difference(metric, row.against_ranked)} from it."
             )
     for key, resource in _RESOURCES.items():
         known = [row for row in direct if getattr(row, key) is not None]
@@ -106,7 +121,12 @@ def _compare(metrics: ComplexityMetrics, comparison: ComparedMethods) -> Iterato
             yield f"- Fewest {resource}: {TITLES[least.method]}, {getattr(least, key):,.0f}."
 
 
-def _row(row: MethodFigures, original: MethodFigures) -> tuple[str, ...]:
+def _interval(metric: MetricDescription, rows: Sequence[MethodFigures]) -> str:
+    pairs = [row.against_ranked for row in rows if row.against_ranked]
+    return f", {interval_note(metric, pairs[0])}" if pairs else ""
+
+
+def _row(metric: MetricDescription, row: MethodFigures, original: MethodFigures) -> tuple[str, ...]:
     def share(key: str, shown: str) -> str:
         return f"{shown} ({percent(getattr(row, key) / getattr(original, key), 1)})"
 
@@ -120,9 +140,9 @@ def _row(row: MethodFigures, original: MethodFigures) -> tuple[str, ...]:
         kilobytes(row.tflite_bytes),
         ratio(original.latency_us / row.latency_us),
         minutes(row.seconds),
-        percent(row.accuracy_keras),
-        difference(row.against_ranked) if row.against_ranked else "–",
-        percent(row.accuracy_tflite),
+        score(metric, row.score_keras),
+        difference(metric, row.against_ranked) if row.against_ranked else "–",
+        score(metric, row.score_tflite),
     )
 
 

@@ -43,10 +43,17 @@ class ElasticExperiment:
         return tuple(module.STAGE for module in modules)
 
     def check(self, run: Run[ElasticRecipe]) -> None:
-        """Plan the ladder of the untrained model, so that what cannot work fails before the trainings."""
+        """Try on the untrained model what comes after its training, so that what cannot work fails before."""
+        from pipelines.experiments.elastic import export
         from pipelines.experiments.elastic.ladder import plan_ladder
+        from pipelines.stages.task import task_of
+        from pipelines.stages.training import batches_for
 
-        plan_ladder(run.recipe.ladder, baseline.build(run))
+        model, recipe = baseline.build(run), run.recipe
+        task_of(run, model)
+        plan_ladder(recipe.ladder, model)
+        export.options(recipe)
+        batches_for(recipe.elastic, run.dataset.train, seed=recipe.seed)
 
     def collect(self, run: Run[ElasticRecipe], common: Mapping[str, Any]) -> Metrics:
         """Gather what the stages found."""

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pipelines.experiments.elastic import export
 from pipelines.experiments.elastic.recipe import ElasticRecipe
 from pipelines.records import Record
-from pipelines.stages import Outcome, Run, Stage, data
+from pipelines.stages import Outcome, Run, Stage, baseline, data
+from pipelines.stages.task import TASK_KEYS, task_of
 
 FILE = "model.elastic"
 
@@ -22,12 +23,15 @@ def run(run: Run[ElasticRecipe]) -> Outcome[WrittenBundle]:
     """Write model.elastic."""
     import tflite_export as tx
 
-    reports = [tx.VariantReport.from_json(each) for each in run.result(export.STAGE).reports]
+    exported = run.result(export.STAGE)
+    reports = [tx.VariantReport.from_json(each) for each in exported.reports]
     variants = [
         report.packable(run.path(export.tflite_file(report.name)).read_bytes())
         for report in reports
+        if report.name in exported.packed
     ]
-    interface = tx.interface_of(reports[0], labels=run.dataset.classes_of())
+    labels = task_of(run, baseline.load(run)).labels
+    interface = tx.interface_of(reports[0], labels=labels)
     report = tx.write_bundle(run.path(FILE), variants, name=run.recipe.name, interface=interface)
     return Outcome(
         f"{FILE}: {report.bundle_bytes / 1000:,.1f} kB",
@@ -40,7 +44,7 @@ STAGE = Stage(
     "bundle",
     run,
     WrittenBundle,
-    keys=("name",),
-    stages=(data.STAGE, export.STAGE),
+    keys=("name", *TASK_KEYS),
+    stages=(data.STAGE, baseline.STAGE, export.STAGE),
     packages=("ai_edge_litert",),
 )

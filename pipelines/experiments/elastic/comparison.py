@@ -1,4 +1,4 @@
-"""Compare both trainings of the ladder, and each rung's net trained independently, on the same test images."""
+"""Compare both trainings of the ladder, and each rung's net trained independently, on the same test examples."""
 
 import typing
 from collections.abc import Iterator, Mapping
@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pipelines.experiments.elastic import independent, joint_training, prune_and_grow
 from pipelines.experiments.elastic.recipe import ElasticRecipe
 from pipelines.records import Record
-from pipelines.stages import Outcome, PairedDifference, Run, Stage, data
+from pipelines.stages import Outcome, PairedDifference, Run, Stage, baseline, data
 from pipelines.stages.evaluation import KEYS, evaluate
+from pipelines.stages.metric import MetricDescription
 from pipelines.stages.nets import load_net
 
 if typing.TYPE_CHECKING:
@@ -21,8 +22,8 @@ INDEPENDENT, JOINT, GROWN = "independent", "joint", "prune_and_grow"
 class MethodFigures(Record):
     """What a rung reaches by one method, and its paired difference from the rung's net trained independently."""
 
-    accuracy_keras: float
-    accuracy_tflite: float
+    score_keras: float
+    score_tflite: float
     against_independent: PairedDifference
 
 
@@ -46,22 +47,23 @@ class ComparedRungs(Record):
 def run(run: Run[ElasticRecipe]) -> Outcome[ComparedRungs]:
     """Evaluate every net, and pair its answers with those of the rung's net trained independently."""
     rows: dict[str, ComparedRung] = {}
-    correct_independently = {}
-    names = tuple(run.result(independent.STAGE).accuracy)
+    independently = {}
+    names = tuple(run.result(independent.STAGE).scores)
     with run.reporter.bar(3 * len(names), "nets") as advance:
         for done, (method, name, net) in enumerate(_nets(run, names), start=1):
             found = evaluate(run, net)
             figures = found.figures
             if method == INDEPENDENT:
-                correct_independently[name] = found.correct
+                independently[name] = found.answers
                 rows[name] = ComparedRung(name, figures.params, figures.macs, {})
             rows[name].methods[method] = MethodFigures(
-                figures.accuracy_keras,
-                figures.accuracy_tflite,
-                PairedDifference.of(found.correct, correct_independently[name]),
+                figures.score_keras,
+                figures.score_tflite,
+                PairedDifference.of(found.answers, independently[name]),
             )
             advance(done, f"{method} {name}")
-    return Outcome(_summary(rows), ComparedRungs(tuple(rows.values())))
+    summary = _summary(rows, run.result(baseline.STAGE).metric)
+    return Outcome(summary, ComparedRungs(tuple(rows.values())))
 
 
 def _nets(
@@ -76,12 +78,12 @@ def _nets(
             yield method, name, net.cut(name)
 
 
-def _summary(rows: Mapping[str, ComparedRung]) -> str:
+def _summary(rows: Mapping[str, ComparedRung], metric: MetricDescription) -> str:
     parts = []
     for name, row in rows.items():
-        points = [100 * figures.accuracy_keras for figures in row.methods.values()]
-        parts.append(f"{name} {' / '.join(f'{each:.1f}' for each in points)}")
-    return f"independent / joint / prune_and_grow, %: {'  '.join(parts)}"
+        shown = [metric.show(figures.score_keras) for figures in row.methods.values()]
+        parts.append(f"{name} {' / '.join(shown)}")
+    return f"{metric.title}, independent / joint / prune_and_grow: {'  '.join(parts)}"
 
 
 STAGE = Stage(
@@ -89,6 +91,12 @@ STAGE = Stage(
     run,
     ComparedRungs,
     keys=KEYS,
-    stages=(data.STAGE, independent.STAGE, joint_training.STAGE, prune_and_grow.STAGE),
+    stages=(
+        data.STAGE,
+        baseline.STAGE,
+        independent.STAGE,
+        joint_training.STAGE,
+        prune_and_grow.STAGE,
+    ),
     packages=("tensorflow", "ai_edge_litert"),
 )

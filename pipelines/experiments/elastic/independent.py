@@ -4,8 +4,9 @@ from pipelines.experiments.elastic import ladder
 from pipelines.experiments.elastic.recipe import ElasticRecipe
 from pipelines.experiments.elastic.training_results import TrainedIndependently, summary
 from pipelines.stages import Outcome, Run, Stage, baseline, data
-from pipelines.stages.evaluation import accuracy
+from pipelines.stages.evaluation import score
 from pipelines.stages.nets import load_net
+from pipelines.stages.task import TASK_KEYS, task_of
 
 
 def run(run: Run[ElasticRecipe]) -> Outcome[TrainedIndependently]:
@@ -15,18 +16,21 @@ def run(run: Run[ElasticRecipe]) -> Outcome[TrainedIndependently]:
 
     dataset, rungs = run.dataset, ladder.planned(run)
     model = baseline.load(run)
+    task = task_of(run, model)
     histories, earlier_seconds = train_each(
         run,
         ((rung.name, te.prune(model, rung.plan)) for rung in rungs.rungs),
         training=run.recipe.elastic,
+        task=task,
         split=dataset.train,
         keras_file=keras_file,
     )
     reached = {
-        name: accuracy(load_net(run, keras_file(name)), dataset.test) for name in rungs.names
+        name: score(load_net(run, keras_file(name)), dataset.test, task.metric)
+        for name in rungs.names
     }
     return Outcome(
-        summary(reached),
+        summary(reached, task.metric),
         TrainedIndependently(reached, histories),
         files=tuple(keras_file(name) for name in rungs.names),
         earlier_seconds=earlier_seconds,
@@ -42,7 +46,7 @@ STAGE = Stage(
     "independent",
     run,
     TrainedIndependently,
-    keys=("seed", "precision", "elastic"),
+    keys=("seed", "precision", "elastic", *TASK_KEYS),
     stages=(data.STAGE, baseline.STAGE, ladder.STAGE),
     packages=("tensorflow",),
 )

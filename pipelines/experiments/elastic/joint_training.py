@@ -4,7 +4,8 @@ from pipelines.experiments.elastic import ladder
 from pipelines.experiments.elastic.recipe import ElasticRecipe
 from pipelines.experiments.elastic.training_results import JointlyTrained, summary
 from pipelines.stages import Outcome, Run, Stage, baseline, data
-from pipelines.stages.evaluation import accuracy
+from pipelines.stages.evaluation import score
+from pipelines.stages.task import TASK_KEYS, task_of
 
 FILE = "elastic.keras"
 
@@ -14,18 +15,19 @@ def run(run: Run[ElasticRecipe]) -> Outcome[JointlyTrained]:
     import tfelastic as te
     from pipelines.stages.training import recalibrate, train
 
-    dataset, spec = run.dataset, run.recipe.elastic
+    dataset, spec, original = run.dataset, run.recipe.elastic, baseline.load(run)
+    task = task_of(run, original)
     net = te.ElasticModel(
-        baseline.load(run),
+        original,
         ladder.planned(run),
         distillation=te.Distillation() if spec.distillation else None,
     )
-    trained = train(run, net, dataset.train, training=spec)
+    trained = train(run, net, dataset.train, training=spec, task=task)
     recalibrate(net, spec, dataset.train, seed=run.recipe.seed)
     run.workspace.save(FILE, net.save)
-    reached = {name: accuracy(net.rung(name), dataset.test) for name in net.names}
+    reached = {name: score(net.rung(name), dataset.test, task.metric) for name in net.names}
     return Outcome(
-        summary(reached),
+        summary(reached, task.metric),
         JointlyTrained(reached, trained.history),
         files=(FILE,),
         earlier_seconds=trained.earlier_seconds,
@@ -36,7 +38,7 @@ STAGE = Stage(
     "joint_training",
     run,
     JointlyTrained,
-    keys=("seed", "precision", "elastic"),
+    keys=("seed", "precision", "elastic", *TASK_KEYS),
     stages=(data.STAGE, baseline.STAGE, ladder.STAGE),
     packages=("tensorflow",),
 )

@@ -28,10 +28,11 @@ class VariantFigures(ExportedVariant, LatencyFigures):
 
 @dataclass(frozen=True, kw_only=True)
 class ElasticMetrics(Metrics):
-    """The variants, the bundle, what the selector did, and, where asked for, the methods compared."""
+    """The variants in the bundle and those left out of it, what the selector did, and the methods compared, if any."""
 
     comparison: tuple[ComparedRung, ...] | None
     variants: tuple[VariantFigures, ...]
+    left_out: tuple[ExportedVariant, ...]
     bundle_bytes: int
     selector: tuple[SelectorRun, ...]
 
@@ -40,9 +41,11 @@ def collect(run: Run[ElasticRecipe], common: Mapping[str, Any]) -> ElasticMetric
     """Gather what the stages found."""
     measured, spec = run.result(profile.STAGE), run.recipe.profile
     compared = run.result(comparison.STAGE).rungs if run.recipe.comparison else None
+    exported = run.result(export.STAGE)
     variants = tuple(
         VariantFigures(**vars(each), **vars(measured.latencies[each.name]))
-        for each in run.result(export.STAGE).variants
+        for each in exported.variants
+        if each.name in exported.packed
     )
     return ElasticMetrics(
         **common,
@@ -50,6 +53,7 @@ def collect(run: Run[ElasticRecipe], common: Mapping[str, Any]) -> ElasticMetric
         profile=Machine(measured.device, spec.threads, spec.runs),
         comparison=compared,
         variants=variants,
+        left_out=tuple(each for each in exported.variants if each.name not in exported.packed),
         bundle_bytes=run.result(bundle.STAGE).bundle_bytes,
         selector=run.result(selector.STAGE).rows,
     )

@@ -1,9 +1,8 @@
 """The pictures of a run of an elastic network."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from pipelines.experiments.elastic.comparison import ComparedRung
 from pipelines.experiments.elastic.metrics import ElasticMetrics
 from pipelines.report.figures import COLORS, FIRST, MUTED, PAPER, SECOND, canvas
 from pipelines.report.numbers import TimeUnit
@@ -12,17 +11,18 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-#: The least that the axis of the accuracy spans, in points.
+#: The least that an axis of shares spans, in points.
 _LEAST_POINTS = 3.0
 
 
 def draw_trade_off(metrics: ElasticMetrics) -> "Figure":
-    """Draw accuracy against latency: a dot at each variant's median, a whisker to its p90."""
+    """Draw the score against latency: a dot at each variant's median, a whisker to its p90."""
     figure, (axes,) = canvas(7.2, 3.6, columns=1)
     unit = TimeUnit.of(max(variant.p90_us for variant in metrics.variants))
+    metric = metrics.metric
     for variant in metrics.variants:
         p50, p90 = variant.p50_us / unit.microseconds, variant.p90_us / unit.microseconds
-        reached = 100 * variant.accuracy_tflite
+        reached = metric.scale * variant.score_tflite
         axes.plot([p50, p90], [reached, reached], color=FIRST, linewidth=1.5, alpha=0.6)
         axes.plot([p90], [reached], marker="|", color=FIRST, markersize=8)
         axes.plot([p50], [reached], marker="o", color=FIRST, markersize=8, markeredgecolor=PAPER)
@@ -31,20 +31,27 @@ def draw_trade_off(metrics: ElasticMetrics) -> "Figure":
         )
     dashes = (0, (5, 3))
     axes.axhline(
-        100 * metrics.baseline.accuracy, color=SECOND, linewidth=1.2, linestyle=dashes, zorder=1
+        metric.scale * metrics.baseline.score,
+        color=SECOND,
+        linewidth=1.2,
+        linestyle=dashes,
+        zorder=1,
     )
     for row in metrics.selector:
         _draw_budget(axes, row.budget_us, unit)
-    axes.set_xlabel(f"latency of one image, {unit.name} (dot: median, bar: p90)")
-    axes.set_ylabel("accuracy, %")
+    axes.set_xlabel(f"latency of one run, {unit.name} (dot: median, bar: p90)")
+    axes.set_ylabel(metric.axis)
     axes.set_xlim(left=0)
-    axes.set_ylim(*_accuracy_range(axes.dataLim.y0, axes.dataLim.y1))
+    if metric.is_share:
+        axes.set_ylim(*_share_range(axes.dataLim.y0, axes.dataLim.y1))
+    else:
+        axes.margins(y=0.2)
     axes.grid(axis="y")
     return figure
 
 
-def _accuracy_range(low: float, high: float) -> tuple[float, float]:
-    """Return an axis that lets no difference of a few test images look like a cliff."""
+def _share_range(low: float, high: float) -> tuple[float, float]:
+    """Return an axis, in percent, that lets no difference of a few test examples look like a cliff."""
     margin = max(0.2 * (high - low), (_LEAST_POINTS - (high - low)) / 2)
     top = min(high + margin, 100.2)
     return min(low - margin, top - _LEAST_POINTS), top
@@ -91,14 +98,15 @@ def draw_selector(metrics: ElasticMetrics) -> "Figure":
     return figure
 
 
-def draw_methods(rungs: Sequence[ComparedRung], titles: Mapping[str, str]) -> "Figure":
-    """Draw each method's accuracy against the share of parameters."""
+def draw_methods(metrics: ElasticMetrics, titles: Mapping[str, str]) -> "Figure":
+    """Draw each method's score against the share of parameters."""
+    rungs, metric = metrics.comparison or (), metrics.metric
     shares = [100 * each.params / rungs[0].params for each in rungs]
     figure, (axes,) = canvas(7.2, 3.4, columns=1)
     for (method, title), marker in zip(titles.items(), "so^", strict=True):
-        reached = [100 * each.methods[method].accuracy_keras for each in rungs]
+        reached = [metric.scale * each.methods[method].score_keras for each in rungs]
         axes.plot(shares, reached, marker=marker, label=title)
     axes.set_xlabel("parameters, % of the widest net's")
-    axes.set_ylabel("accuracy, %")
+    axes.set_ylabel(metric.axis)
     axes.legend(frameon=False)
     return figure

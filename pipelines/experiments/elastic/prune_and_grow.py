@@ -7,9 +7,12 @@ from pipelines.experiments.elastic import ladder
 from pipelines.experiments.elastic.recipe import ElasticRecipe
 from pipelines.experiments.elastic.training_results import Grown, summary
 from pipelines.stages import Outcome, Run, Stage, baseline, data
-from pipelines.stages.evaluation import accuracy
+from pipelines.stages.evaluation import score
+from pipelines.stages.task import TASK_KEYS, Task, task_of
 
 if TYPE_CHECKING:
+    import keras
+
     import tfelastic as te
 
 FILE = "prune_and_grow.keras"
@@ -19,17 +22,19 @@ def run(run: Run[ElasticRecipe]) -> Outcome[Grown]:
     """Grow the ladder from its narrowest rung, every level for as many epochs as joint training has."""
     from pipelines.stages.training import recalibrate
 
-    dataset = run.dataset
-    net = _grow(run)
+    dataset, original = run.dataset, baseline.load(run)
+    task = task_of(run, original)
+    net = _grow(run, original, task)
     recalibrate(net, run.recipe.elastic, dataset.train, seed=run.recipe.seed)
     run.workspace.save(FILE, net.save)
-    reached = {name: accuracy(net.rung(name), dataset.test) for name in net.names}
+    reached = {name: score(net.rung(name), dataset.test, task.metric) for name in net.names}
     levels = net.growth.levels if net.growth else ()
     histories = {level.name: tuple(map(dict, level.history)) for level in levels}
-    return Outcome(summary(reached), Grown(reached, histories), files=(FILE,))
+    found = Grown(reached, histories)
+    return Outcome(summary(reached, task.metric), found, files=(FILE,))
 
 
-def _grow(run: Run[ElasticRecipe]) -> "te.ElasticModel":
+def _grow(run: Run[ElasticRecipe], original: "keras.Model", task: Task) -> "te.ElasticModel":
     import keras
 
     import tfelastic as te
@@ -48,10 +53,10 @@ def _grow(run: Run[ElasticRecipe]) -> "te.ElasticModel":
 
         def compile_level(level: keras.Model) -> None:
             precisions.enter_context(computing_in(run.recipe.precision, level))
-            compile_for(level, spec, steps_per_epoch=len(batches))
+            compile_for(level, spec, task=task, steps_per_epoch=len(batches))
 
         return te.prune_and_grow(
-            baseline.load(run),
+            original,
             batches,
             ladder=ladder.planned(run),
             epochs=spec.epochs,
@@ -66,7 +71,7 @@ STAGE = Stage(
     "prune_and_grow",
     run,
     Grown,
-    keys=("seed", "precision", "elastic", "comparison.distillation"),
+    keys=("seed", "precision", "elastic", "comparison.distillation", *TASK_KEYS),
     stages=(data.STAGE, baseline.STAGE, ladder.STAGE),
     packages=("tensorflow",),
 )

@@ -62,10 +62,10 @@ class Comparison(Record):
 
 @dataclass(frozen=True)
 class SelectorSpec(Record):
-    """Under which budgets, in microseconds, the selector runs, and over how many test images.
+    """Under which budgets, in microseconds, the selector runs, and over how many test examples.
 
     `auto` takes the budgets that lie midway between neighbouring variants' p90 latencies;
-    `requests: null` takes every test image.
+    `requests: null` takes every test example.
     """
 
     budgets: Literal["auto"] | tuple[float, ...] = "auto"

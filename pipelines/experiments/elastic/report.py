@@ -7,7 +7,17 @@ from pipelines.experiments.elastic.comparison import GROWN, INDEPENDENT, JOINT, 
 from pipelines.experiments.elastic.metrics import ElasticMetrics
 from pipelines.experiments.elastic.pictures import draw_methods, draw_selector, draw_trade_off
 from pipelines.report import Content, KeyFigure, Section, Table
-from pipelines.report.numbers import TimeUnit, difference, kilobytes, millions, percent, ratio
+from pipelines.report.numbers import (
+    TimeUnit,
+    difference,
+    interval_note,
+    kilobytes,
+    millions,
+    percent,
+    ratio,
+    score,
+)
+from pipelines.stages import MetricDescription
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -23,17 +33,19 @@ def content(metrics: ElasticMetrics) -> Content:
         headline=f"One elastic network of {len(metrics.variants)} widths",
         key_figures=tuple(_key_figures(metrics)),
         sections=tuple(_sections(metrics)),
-        curves="On augmented training images. The loss of all widths together also counts what the narrow ones "
-        "differ from the widest, so the two losses are not of one kind.",
+        curves="On the training examples, augmented where the recipe says so. The loss of all widths together also "
+        "counts what the narrow ones differ from the widest, so the two losses are not of one kind.",
     )
 
 
 def _key_figures(metrics: ElasticMetrics) -> Iterator[KeyFigure]:
     widest, narrowest = metrics.variants[0], metrics.variants[-1]
     scheme, share = metrics.recipe["export"]["scheme"], percent(narrowest.macs / widest.macs, 0)
-    yield KeyFigure(percent(metrics.baseline.accuracy), "the net trained alone, float")
-    yield KeyFigure(percent(widest.accuracy_tflite), f"widest variant, {scheme}")
-    yield KeyFigure(percent(narrowest.accuracy_tflite), f"narrowest, at {share} of the MACs")
+    metric = metrics.metric
+    alone = f"the net trained alone, float: {metric.title}{metric.direction}"
+    yield KeyFigure(score(metric, metrics.baseline.score), alone)
+    yield KeyFigure(score(metric, widest.score_tflite), f"widest variant, {scheme}")
+    yield KeyFigure(score(metric, narrowest.score_tflite), f"narrowest, at {share} of the MACs")
     yield KeyFigure(f"{kilobytes(metrics.bundle_bytes)} kB", "the bundle, all widths in it")
 
 
@@ -41,9 +53,10 @@ def _sections(metrics: ElasticMetrics) -> Iterator[Section]:
     def trade_off() -> "Figure":
         return draw_trade_off(metrics)
 
-    yield Section("Variants", tuple(_variants(metrics).markdown()))
+    title = metrics.metric.title
+    yield Section("Variants", tuple(_variants(metrics)))
     yield Section(
-        "Accuracy against latency",
+        f"{title[0].upper()}{title[1:]} against latency",
         tuple(_latencies(metrics)),
         trade_off,
         "Dashed: the same net trained alone, in float. Dotted: the budgets that the selector ran under.",
@@ -61,13 +74,15 @@ def _sections(metrics: ElasticMetrics) -> Iterator[Section]:
         yield Section(
             "Methods to train the widths",
             tuple(_methods(metrics, rungs)),
-            lambda: draw_methods(rungs, TITLES),
+            lambda: draw_methods(metrics, TITLES),
         )
 
 
-def _variants(metrics: ElasticMetrics) -> Table:
-    """Return the variants; speeds are ratios to the widest one's median, measured side by side in the same run."""
-    scheme = metrics.recipe["export"]["scheme"]
+def _variants(metrics: ElasticMetrics) -> Iterator[str]:
+    """Yield the variants; speeds are ratios to the widest one's median, measured side by side in the same run."""
+    scheme, metric = metrics.recipe["export"]["scheme"], metrics.metric
+    yield f"Keras and {scheme}: the {metric.title} on the test examples{metric.direction}."
+    yield ""
     headings = ("variant", "width", "params", "MACs (M)", ".tflite (kB)", "Keras", scheme, "speed")
     rows = (
         (
@@ -76,13 +91,18 @@ def _variants(metrics: ElasticMetrics) -> Table:
             f"{each.params:,}",
             millions(each.macs),
             kilobytes(each.tflite_bytes),
-            percent(each.accuracy_keras),
-            percent(each.accuracy_tflite),
+            score(metric, each.score_keras),
+            score(metric, each.score_tflite),
             ratio(metrics.variants[0].p50_us / each.p50_us),
         )
         for each in metrics.variants
     )
-    return Table(headings, tuple(rows))
+    yield from Table(headings, tuple(rows)).markdown()
+    yield ""
+    for each in (*metrics.variants, *metrics.left_out):
+        if each.strays:
+            what = "left out of the bundle" if each in metrics.left_out else "kept as asked"
+            yield f"- {each.name} strays from its Keras model and was {what}: {each.strays}."
 
 
 def _latencies(metrics: ElasticMetrics) -> Iterator[str]:
@@ -108,17 +128,17 @@ def time_unit(metrics: ElasticMetrics) -> TimeUnit:
 def _selector(metrics: ElasticMetrics) -> Iterator[str]:
     unit = time_unit(metrics)
     yield (
-        "Every request is one test image. Under each budget the selector runs the most accurate variant that it "
-        "expects to keep the budget on nine requests of ten."
+        "Every request is one test example. Under each budget the selector runs the variant of the best "
+        f"{metrics.metric.title} that it expects to keep the budget on nine requests of ten."
     )
     yield ""
-    headings = (f"budget ({unit.name})", "p50", "p90", "accuracy", "variants that ran")
+    headings = (f"budget ({unit.name})", "p50", "p90", metrics.metric.title, "variants that ran")
     rows = (
         (
             unit.show(row.budget_us),
             unit.show(row.p50_us),
             unit.show(row.p90_us),
-            percent(row.accuracy),
+            score(metrics.metric, row.score),
             ", ".join(f"{name} {count:,}" for name, count in row.variant_counts.items()),
         )
         for row in metrics.selector
@@ -131,18 +151,19 @@ def _methods(metrics: ElasticMetrics, rungs: tuple[ComparedRung, ...]) -> Iterat
     epochs = metrics.recipe["elastic"]["epochs"]
     yield (
         f"Both elastic networks and each rung's net trained independently, all from the same baseline and for {epochs} "
-        f"epochs each (prune-and-grow: per level). {_teachers(metrics.recipe)} In brackets the 95 % interval of the "
-        "difference from the net trained independently, in points, paired over the test images."
+        f"epochs each (prune-and-grow: per level). {_teachers(metrics.recipe)} The {metrics.metric.title} on the test "
+        f"examples{metrics.metric.direction}; in brackets the 95 % interval of the difference from the net trained "
+        f"independently, {interval_note(metrics.metric, rungs[0].methods[JOINT].against_independent)}."
     )
     yield ""
     headings = ["rung", "params", "share", "MACs (M)", TITLES[INDEPENDENT]]
     for method in _ELASTIC:
         headings += [TITLES[method], "difference"]
     headings += [f"{title}, {metrics.recipe['export']['scheme']}" for title in TITLES.values()]
-    rows = tuple(_method_row(each, rungs[0].params) for each in rungs)
+    rows = tuple(_method_row(metrics.metric, each, rungs[0].params) for each in rungs)
     yield from Table(tuple(headings), rows).markdown()
     yield ""
-    yield from _verdicts(rungs)
+    yield from _verdicts(metrics.metric, rungs)
     yield ""
     yield from _drops(metrics, rungs)
 
@@ -153,50 +174,62 @@ def _teachers(recipe: Mapping[str, Any]) -> str:
     return f"Jointly, narrower rungs learn from {joint}; grown, each level learns from {grown}."
 
 
-def _method_row(rung: ComparedRung, widest_params: int) -> tuple[str, ...]:
+def _method_row(
+    metric: MetricDescription, rung: ComparedRung, widest_params: int
+) -> tuple[str, ...]:
     methods = rung.methods
     cells = [
         rung.name,
         f"{rung.params:,}",
         percent(rung.params / widest_params, 1),
         millions(rung.macs),
-        percent(methods[INDEPENDENT].accuracy_keras),
+        score(metric, methods[INDEPENDENT].score_keras),
     ]
     for method in _ELASTIC:
         found = methods[method]
-        cells += [percent(found.accuracy_keras), difference(found.against_independent)]
-    return (*cells, *(percent(methods[method].accuracy_tflite) for method in TITLES))
+        cells += [
+            score(metric, found.score_keras),
+            difference(metric, found.against_independent),
+        ]
+    return (*cells, *(score(metric, methods[method].score_tflite) for method in TITLES))
 
 
-def _verdicts(rungs: tuple[ComparedRung, ...]) -> Iterator[str]:
+def _verdicts(metric: MetricDescription, rungs: tuple[ComparedRung, ...]) -> Iterator[str]:
     """Yield a line on each thing that an elastic network is measured by."""
     widest, narrowest = rungs[0].methods, rungs[-1].methods
-    original = widest[INDEPENDENT].accuracy_keras
+    original = widest[INDEPENDENT].score_keras
     for method in _ELASTIC:
         pairs = [each.methods[method].against_independent for each in rungs]
-        above = sum(pair.points >= 0 for pair in pairs)
-        below = 100 * (original - narrowest[method].accuracy_keras)
+        as_good = sum(metric.sign * pair.difference >= 0 for pair in pairs)
         yield (
-            f"- {TITLES[method]}: the widest rung is {difference(pairs[0])} from the same net trained independently; "
-            f"the narrowest is {below:.2f} points below the widest net trained independently; {above} of "
-            f"{len(rungs)} rungs are at or above their independent net."
+            f"- {TITLES[method]}: the widest rung is {difference(metric, pairs[0])} from the same net trained "
+            f"independently; the narrowest is {_behind(metric, original, narrowest[method].score_keras)} the widest "
+            f"net trained independently; {as_good} of {len(rungs)} rungs are as good as their independent net or "
+            "better."
         )
+
+
+def _behind(metric: MetricDescription, original: float, reached: float) -> str:
+    """Return how far a score is from an original one: `2.00 points below`."""
+    apart = metric.scale * (original - reached)
+    where = "below" if apart >= 0 else "above"
+    return f"{abs(apart):.2f} points {where}" if metric.is_share else f"{abs(apart):.3g} {where}"
 
 
 def _drops(metrics: ElasticMetrics, rungs: tuple[ComparedRung, ...]) -> Iterator[str]:
     """Yield the table of what each rung loses against the original, ours beside the published."""
     published = metrics.recipe["comparison"]["published"]
-    known = published["rungs"] if published else {}
-    original = metrics.baseline.accuracy
+    known = published["rungs"] if published and metrics.metric.is_share else {}
+    original = metrics.baseline.score
     rows = []
     for each in rungs:
         if each.name in known:
-            ours = [100 * (original - each.methods[m].accuracy_keras) for m in _ELASTIC]
+            ours = [100 * (original - each.methods[m].score_keras) for m in _ELASTIC]
             theirs = published["original"] - known[each.name]
             rows.append((each.name, *(f"{drop:.2f}" for drop in (*ours, theirs))))
     if rows:
         yield (
-            f"Points below the original ({percent(original)} here, {published['original']:.2f} % in "
+            f"Points below the original ({score(metrics.metric, original)} here, {published['original']:.2f} % in "
             f"{published['source']}, on the lossless images):"
         )
         yield ""

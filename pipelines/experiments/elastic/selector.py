@@ -1,9 +1,10 @@
-"""Run the device's selector over the test split under several budgets."""
+"""Run the device's selector over the test examples under several budgets."""
 
 import itertools
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,7 +12,15 @@ from pipelines.experiments.elastic import bundle, profile
 from pipelines.experiments.elastic.profile import LatencyFigures
 from pipelines.experiments.elastic.recipe import ElasticRecipe
 from pipelines.records import Record
-from pipelines.stages import Outcome, Run, Stage, data
+from pipelines.stages import Outcome, Run, Stage, baseline, data
+from pipelines.stages.answers import Answers
+from pipelines.stages.task import TASK_KEYS, task_of
+
+if TYPE_CHECKING:
+    from tfelastic_runtime import InputSpec
+
+    from tfelastic import Metric
+    from tfelastic.data import Arrays
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,12 +29,12 @@ class SelectorRun(Record):
 
     Attributes:
         budget_us: The budget in microseconds.
-        requests: How many images were classified.
+        requests: How many examples were run.
         variant_counts: How many of them each variant ran, widest first.
         p50_us: Their median latency, to a tenth.
         p90_us: The latency that nine of ten kept.
         p99_us: The latency that 99 of 100 kept.
-        accuracy: The share of right answers.
+        score: The score of all answers together.
     """
 
     budget_us: int
@@ -34,7 +43,7 @@ class SelectorRun(Record):
     p50_us: float
     p90_us: float
     p99_us: float
-    accuracy: float
+    score: float
 
 
 @dataclass(frozen=True)
@@ -48,10 +57,11 @@ def run(run: Run[ElasticRecipe]) -> Outcome[SelectorRuns]:
     """Answer the same requests under each budget, and count which variant did."""
     spec, latencies = run.recipe.selector, run.result(profile.STAGE).latencies
     budgets = midway(latencies) if spec.budgets == "auto" else [float(b) for b in spec.budgets]
+    metric = task_of(run, baseline.load(run)).metric
     rows = []
     with run.reporter.bar(len(budgets), "budgets") as advance:
         for index, budget_us in enumerate(sorted(budgets, reverse=True)):
-            rows.append(_under(run, round(budget_us)))
+            rows.append(_under(run, round(budget_us), metric))
             advance(index + 1, f"{rows[-1].budget_us / 1000:.2f} ms")
     chosen = {name for row in rows for name in row.variant_counts}
     return Outcome(f"{len(rows)} budgets, {len(chosen)} variants in use", SelectorRuns(tuple(rows)))
@@ -71,25 +81,29 @@ def midway(latencies: Mapping[str, LatencyFigures]) -> list[float]:
     return [(low + high) / 2 for low, high in itertools.pairwise(ends)]
 
 
-def _under(run: Run[ElasticRecipe], budget_us: int) -> SelectorRun:
-    from tfelastic_runtime import Selector
+def _under(run: Run[ElasticRecipe], budget_us: int, metric: "Metric") -> SelectorRun:
+    from tfelastic_runtime import Bundle, Selector
 
-    test, requests = run.dataset.test, run.recipe.selector.requests or len(run.dataset.test)
+    opened = Bundle.open(run.path(bundle.FILE))
+    requests = run.recipe.selector.requests or len(run.dataset.test)
+    asked = run.dataset.test.take(np.arange(requests) % len(run.dataset.test))
     variants: Counter[str] = Counter()
     latencies_us: list[float] = []
-    correct = 0
+    outputs: list[Mapping[str, np.ndarray]] = []
     with Selector.open(
-        run.path(bundle.FILE),
+        opened,
         budget_us=budget_us,
         profile=run.path(profile.FILE),
         threads=run.recipe.profile.threads,
     ) as selector:
         for index in range(requests):
-            image, label = test.images[index % len(test)], test.labels[index % len(test)]
-            result = selector.run(image)
+            result = selector.run(_one(asked.inputs, index, opened.manifest.inputs))
             variants[result.variant] += 1
             latencies_us.append(result.latency_us)
-            correct += int(np.argmax(result.output) == label)
+            outputs.append(result.outputs)
+    joined = {name: np.stack([each[name] for each in outputs]) for name in outputs[0]}
+    several = isinstance(asked.targets, Mapping)
+    answers = Answers.of(metric, asked.targets, joined if several else next(iter(joined.values())))
     return SelectorRun(
         budget_us=budget_us,
         requests=requests,
@@ -97,8 +111,17 @@ def _under(run: Run[ElasticRecipe], budget_us: int) -> SelectorRun:
         p50_us=percentile(latencies_us, 50),
         p90_us=percentile(latencies_us, 90),
         p99_us=percentile(latencies_us, 99),
-        accuracy=correct / requests,
+        score=answers.score,
     )
+
+
+def _one(inputs: "Arrays", index: int, specs: "Sequence[InputSpec]") -> "Arrays":
+    """Return one example's inputs as the selector takes them: pixels of images, real values of all else."""
+    kinds = {spec.name: np.uint8 if spec.kind == "image" else np.float32 for spec in specs}
+    if isinstance(inputs, Mapping):
+        return {name: array[index].astype(kinds[name]) for name, array in inputs.items()}
+    (kind,) = kinds.values()
+    return inputs[index].astype(kind)
 
 
 def percentile(values: Sequence[float], rank: float) -> float:
@@ -110,7 +133,7 @@ STAGE = Stage(
     "selector",
     run,
     SelectorRuns,
-    keys=("selector", "profile.threads"),
-    stages=(data.STAGE, bundle.STAGE, profile.STAGE),
+    keys=("selector", "profile.threads", *TASK_KEYS),
+    stages=(data.STAGE, baseline.STAGE, bundle.STAGE, profile.STAGE),
     packages=("ai_edge_litert",),
 )

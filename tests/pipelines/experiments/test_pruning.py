@@ -158,9 +158,8 @@ def test_steps_are_judged_on_held_out_images_and_reported_on_test_images(
         for name in ("random", "smallest"):
             each = found["searches"][prefix + name]
             for ahead, behind, pair in zip(first, each["tests"], each["lead"], strict=True):
-                assert PairedDifference.from_json(pair).points == pytest.approx(
-                    100 * (ahead - behind)
-                )
+                apart = PairedDifference.from_json(pair).difference
+                assert apart == pytest.approx(ahead - behind)
 
 
 def test_width_cuts_stand_beside_each_step(removed: Path) -> None:
@@ -202,7 +201,7 @@ def test_a_killed_fine_tuning_goes_on_and_ends_the_same(
     assert len(called) == 2
     assert result.search == _metrics(removed)["searches"]["direct"]["search"]
     whole, again = (
-        np.load(each / block_search.correct_file("direct")) for each in (removed, folder)
+        np.load(each / block_search.answers_file("direct"))["right"] for each in (removed, folder)
     )
     np.testing.assert_array_equal(whole, again)
 
@@ -210,7 +209,7 @@ def test_a_killed_fine_tuning_goes_on_and_ends_the_same(
 def test_more_judges_than_images_are_refused(removal: Recipe, tmp_path: Path) -> None:
     tree = removal.to_json()
     tree["block_removal"]["validation_images"] = 300
-    with pytest.raises(StageError, match="validation_images holds out 300 images"):
+    with pytest.raises(StageError, match="validation_images holds out 300 examples"):
         _run(parse_recipe(tree), tmp_path / "w")
 
 
@@ -227,8 +226,8 @@ def test_nets_are_trained_once_beside_one_that_is_trained_twice(complexity: Path
     assert ranked["seconds"] > original["seconds"]
     for row in direct:
         pair = PairedDifference.from_json(row["against_ranked"])
-        difference = row["accuracy_keras"] - ranked["accuracy_keras"]
-        assert pair.points == pytest.approx(100 * difference)
+        difference = row["score_keras"] - ranked["score_keras"]
+        assert pair.difference == pytest.approx(difference)
     assert [len(history) for history in metrics["trainings"].values()] == [2, 2, 2]
 
 

@@ -6,17 +6,18 @@ import tfelastic as te
 from pipelines.progress import Reporter
 from pipelines.recipe import Recipe, Training
 from pipelines.stages import Nothing, Outcome, Run, Stage
-from pipelines.stages.evaluation import correct_on
+from pipelines.stages.answers import RIGHT, answers_of
+from pipelines.stages.task import Task
 from pipelines.stages.training import (
     TrainingCheckpoint,
     batches_for,
-    calibration_images,
+    calibration_inputs,
     compile_for,
     recalibrate,
     train,
 )
 from pipelines.workspace import Workspace
-from tfelastic.data import Split
+from tfelastic.data import Dataset, Split
 
 RECIPE = Recipe(name="tiny", seed=3)
 
@@ -35,6 +36,10 @@ def split(count: int = 40) -> Split:
     images = random.integers(0, 120, (count, 8, 8, 1), dtype=np.uint8)
     images[..., 0] += (labels * 60).astype(np.uint8)[:, None, None]
     return Split(images, labels)
+
+
+def task_for(model: keras.Model) -> Task:
+    return Task.of(model, Dataset("tiny", ("a", "b", "c"), split(), split()))
 
 
 def net() -> keras.Model:
@@ -68,7 +73,9 @@ def trained(path, training: Training, *, stop_after: int | None, monkeypatch) ->
         monkeypatch.setattr(TrainingCheckpoint, "save", save_then_die)
     with Workspace.open(path, RECIPE.name) as workspace:
         try:
-            result = train(at_work(workspace), model, split(), training=training)
+            result = train(
+                at_work(workspace), model, split(), training=training, task=task_for(model)
+            )
         finally:
             monkeypatch.undo()
     assert [epoch["epoch"] for epoch in result.history] == list(range(1, training.epochs + 1))
@@ -121,7 +128,7 @@ def test_weight_decay_spares_biases_and_batch_norm():
         epochs=1, batch_size=40, optimizer="sgd", learning_rate=0.1, warmup=0.0, weight_decay=0.5
     )
     model = net()
-    compile_for(model, training, steps_per_epoch=1)
+    compile_for(model, training, task=task_for(model), steps_per_epoch=1)
     model.optimizer.build(model.trainable_variables)
     before = {v.path: keras.ops.convert_to_numpy(v).copy() for v in model.trainable_variables}
     model.optimizer.apply([keras.ops.zeros_like(v) for v in model.trainable_variables])
@@ -134,7 +141,7 @@ def test_weight_decay_spares_biases_and_batch_norm():
 def test_the_learning_rate_rises_to_its_peak_and_falls_to_nothing():
     model = net()
     training = Training(epochs=10, learning_rate=0.2, warmup=0.2)
-    compile_for(model, training, steps_per_epoch=10)
+    compile_for(model, training, task=task_for(model), steps_per_epoch=10)
     rate = model.optimizer._learning_rate
     rates = np.array([float(rate(step)) for step in range(101)])
     assert rates[0] == 0
@@ -150,16 +157,18 @@ def test_every_image_is_judged_the_last_ones_too():
         [keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(3)]
     )
     expected = (model(data.images.astype("float32")).numpy().argmax(-1) == data.labels).mean()
-    assert correct_on(model, data, batch_size=3).mean() == pytest.approx(expected)
+    answers = answers_of(model, data, te.metrics.ClassAccuracy(), batch_size=3)
+    assert answers.score == pytest.approx(expected)
+    assert answers.arrays[RIGHT].shape == (7,)
 
 
 def test_statistics_are_measured_on_images_augmented_as_in_training():
     images = split(40)
     training = Training(batch_size=16, augment="shift")
-    found = calibration_images(training, images, seed=3)
+    found = calibration_inputs(training, images, seed=3)
     first = batches_for(training, images, seed=3)
     assert np.array_equal(found, np.concatenate([first[i][0] for i in range(3)]))
-    plain = calibration_images(Training(batch_size=16, augment=None), images, seed=3)
+    plain = calibration_inputs(Training(batch_size=16, augment=None), images, seed=3)
     assert sorted(map(bytes, plain.astype("uint8"))) == sorted(map(bytes, images.images))
     assert not np.array_equal(found, plain)
 
@@ -171,7 +180,7 @@ def test_a_training_that_diverges_stops_in_that_epoch_and_says_what_to_try(tmp_p
         with pytest.raises(
             te.errors.TrainingError, match=r"diverged.*epoch 1 .*learning rate of .*a tenth"
         ):
-            train(run, net(), split(), training=training)
+            train(run, net(), split(), training=training, task=task_for(net()))
         assert not run.scratch_path("checkpoint.npz").exists()
 
 
@@ -184,6 +193,6 @@ def test_statistics_are_measured_and_not_averages_that_lag_behind():
     values = keras.ops.convert_to_numpy(before(images.images.astype("float32")))
     np.testing.assert_allclose(norm.moving_mean, values.mean(axis=(0, 1, 2)), rtol=1e-4, atol=1e-5)
     reached = model.get_weights()
-    te.recalibrate(model, calibration_images(training, images, seed=3))
+    te.recalibrate(model, calibration_inputs(training, images, seed=3))
     for one, two in zip(reached, model.get_weights(), strict=True):
         np.testing.assert_array_equal(one, two)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.runtime.cpp.conftest import INCLUDE, STRICT, Ask, Question, packed
 from tests.runtime.cpp.test_cpp_conformance import *  # noqa: F403
 from tests.support.cortex_m import compile_object, link, run, sizes
+from tests.support.cpp_driver import INCLUDE, STRICT, Ask, Question, packed
 
 
 @pytest.fixture(scope="module")
