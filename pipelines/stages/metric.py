@@ -20,7 +20,7 @@ class MetricDescription(Record):
     Example:
         >>> accuracy = MetricDescription("accuracy", higher_is_better=True)
         >>> accuracy.show(0.98765), MetricDescription("mae", higher_is_better=False).show(0.98765)
-        ('98.77 %', '0.9876')
+        ('98.77 %', '0.9877')
     """
 
     name: str
