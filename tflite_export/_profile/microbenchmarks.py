@@ -250,7 +250,8 @@ def _convert(batch: Sequence[Microbenchmark], scheme: Scheme) -> dict[BenchmarkP
     tflite = run_converter(
         converter,
         QuantizationSettings.of(scheme),
-        samples=lambda: [samples],
+        # The opposite values too: a rectified value that no sample makes positive would have no range.
+        samples=lambda: [samples, [-each for each in samples]],
         what="the operations of the model, one by one,",
     )
     parts = split(tflite, inputs=r"benchmark(\d+)_")

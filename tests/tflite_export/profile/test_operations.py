@@ -82,19 +82,38 @@ def test_fixed_channels_are_measured_at_their_count_alone(table) -> None:
     assert rescaling.grid == ((3,),)
 
 
-def test_a_budget_takes_the_table(model, table) -> None:
-    wide = layers.Conv2D(64, 3, name="wide")
+def test_a_budget_takes_the_table(model) -> None:
     image = keras.Input((32, 32, 32))
-    heavy = keras.Model(image, layers.Conv2D(64, 3, name="last")(wide(image)))
-    measured = profile_ops(heavy, shares=(1.0, 0.5), runs=10)
-    # What half the channels save is measured, and little where the machine is busy: any saving is a budget.
-    narrow = te.plan(heavy, budget=te.Budget(macs=0.6))
-    saved = te.spending(heavy, narrow, te.Budget(latency_us=1.0, latency=measured))
-    budget = te.Budget(latency_us=1 + saved.spent["latency_us"], latency=measured)
-    assert te.spending(heavy, te.plan(heavy, budget=budget), budget).fits
-    assert LatencyTable.from_json(measured.to_json()) == measured
+    wide = layers.Conv2D(64, 3, name="wide")(image)
+    heavy = keras.Model(image, layers.Conv2D(64, 3, name="last")(wide))
+    points = microbenchmarks(heavy, shares=(1.0, 0.5), scheme=get_scheme("int8"))
+    # A device on which each pair of an input and an output channel takes a nanosecond.
+    latencies = {point: int(np.prod(point.channels)) / 1000 for point in points}
+    table = table_of(latencies, scheme="int8", threads=1)
+    assert LatencyTable.from_json(table.to_json()) == table
+    overhead = latencies[OVERHEAD]
+    graph = te.trace(heavy)
+    # Each file has the overhead in it, the net once.
+    spent = 64 * (32 + 64) / 1000 - overhead
+    assert table.latency_us(Selection(graph)) == pytest.approx(spent)
+    budget = te.Budget(latency_us=0.5, latency=table)
+    plan = te.plan(heavy, budget=budget, round_to=8)
+    # Only the first layer's channels can go: k of them take k * 96 ns, and half of it all is reached at 32.
+    assert {len(units) for units in plan.keep.values()} == {32}
+    assert te.spending(heavy, plan, budget).fits
     with pytest.raises(te.errors.CostError, match="lacks"):
         te.plan(model, budget=budget)
+
+
+def test_a_rectified_value_without_positions_has_a_range() -> None:
+    image = keras.Input((3, 3, 3))
+    outputs = [
+        layers.Conv2D(count, 3, activation="relu", name=f"to_{count}")(image)
+        for count in (10, 30, 100)
+    ]
+    table = profile_ops(keras.Model(image, outputs), shares=(1.0,), runs=1)
+    (measured,) = table.operations
+    assert set(measured.grid[1]) >= {30, 100}
 
 
 def test_progress_is_told_and_nonsense_refused(model) -> None:
