@@ -21,7 +21,12 @@ from tflite_export.keras_models import (
     require_tensorflow_backend,
 )
 from tflite_export.options import ConversionOptions
-from tflite_export.quantize.calibration import DEFAULT_COUNT, representative, takes_images
+from tflite_export.quantize.calibration import (
+    DEFAULT_COUNT,
+    representative,
+    takes_images,
+    with_headroom,
+)
 from tflite_export.quantize.post_training import QuantizationSettings, quantize
 from tflite_export.quantize.qat import TUNING_COUNT, tune
 from tflite_export.quantize.scheme import get_scheme
@@ -80,6 +85,7 @@ def convert(
     if arrays is not None:
         count = TUNING_COUNT if scheme.tuned else DEFAULT_COUNT
         calibration = representative(arrays, images=images, count=count, seed=options.seed)
+        calibration = with_headroom(calibration, scheme.headroom, ports=signature.inputs)
     if scheme.tuned and calibration is not None:
         tflite = _tuned(model, calibration, images, options)
     else:

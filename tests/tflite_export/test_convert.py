@@ -258,3 +258,16 @@ def test_another_backend_is_told_how_to_export(tmp_path):
     assert "'jax'" in told
     assert "KERAS_BACKEND=tensorflow" in told
     assert issubclass(BackendError, RuntimeError)
+
+
+def test_sixteen_bits_hold_what_no_calibration_sample_reaches():
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(3)])
+    values = np.random.default_rng(0).uniform(-1, 1, (50, 4)).astype("float32")
+    beyond = 1.8 * values[:5]
+    found = {
+        scheme: predict(convert(model, scheme=scheme, samples=values, **options), beyond)
+        for scheme, options in (("int16x8", {}), ("int8", {"input_type": "float32"}))
+    }
+    expected = np.asarray(model(beyond))
+    assert np.abs(found["int16x8"] - expected).max() < 0.02
+    assert np.abs(found["int8"] - expected).max() > 0.2

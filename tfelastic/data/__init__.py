@@ -1,7 +1,8 @@
 """Examples with targets, for training, evaluation and calibration: `load` reads them, `Batches` feeds them.
 
 `load` knows scikit-learn's digits, generated data, `.npz` files, folders of images by class or with masks, and
-TensorFlow Datasets, by name or prepared. All end in a `Dataset` of plain arrays.
+TensorFlow Datasets, by name or prepared; and any object with `train` and `test`. All end in a `Dataset` of plain
+arrays.
 """
 
 from tfelastic.data.batches import Batches

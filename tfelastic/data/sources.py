@@ -4,11 +4,13 @@ import dataclasses
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from tfelastic.data.dataset import Dataset, limited
 from tfelastic.data.digits import load_digits
 from tfelastic.data.folder import load_folder
 from tfelastic.data.npz import load_npz
+from tfelastic.data.objects import load_object
 from tfelastic.data.resizing import check_size
 from tfelastic.data.synthetic import load_synthetic
 from tfelastic.data.tfds import is_prepared, load_named, load_prepared
@@ -19,7 +21,7 @@ _SYNTHETIC = "synthetic:"
 
 
 def load(
-    source: str | os.PathLike[str],
+    source: Any,
     *,
     data_dir: str | os.PathLike[str] | None = None,
     image_size: int | None = None,
@@ -39,6 +41,7 @@ def load(
     | any other directory | images by class, `train/CLASS/*.png` and `test/CLASS/*.png`, or `train/images` and
     `train/masks` |
     | "tfds:NAME", or NAME alone | a data set of tfds, downloaded where it is not prepared yet |
+    | any Python object with `train` and `test` | two splits of arrays, see `tfelastic/data/objects.py` |
 
     Args:
         source: Where the examples come from.
@@ -57,9 +60,19 @@ def load(
     Example:
         >>> load("digits", limit=100).train.images.shape
         (100, 32, 32, 1)
+        >>> import numpy as np
+        >>> readings = np.random.default_rng(0).normal(size=(8, 24, 3))
+        >>> load({"train": (readings, np.arange(8) % 2), "test": (readings, np.arange(8) % 2)}).train.inputs.dtype
+        dtype('float32')
     """
     check_size(image_size)
-    dataset = _load(source, data_dir=data_dir, image_size=image_size, features=features, seed=seed)
+    if isinstance(source, str | os.PathLike):
+        dataset = _load(
+            source, data_dir=data_dir, image_size=image_size, features=features, seed=seed
+        )
+    else:
+        _require_no_size(image_size, f"a {type(source).__name__}")
+        dataset = load_object(source)
     if limit is not None:
         dataset = dataclasses.replace(dataset, train=limited(dataset.train, limit, seed=seed))
     return dataset if name is None else dataclasses.replace(dataset, name=name)

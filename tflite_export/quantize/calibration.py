@@ -7,6 +7,8 @@ a 0 and a 255. So the darkest value of the whole set is set to 0 and the brighte
 values change, by as little as any choice of two could change them, and the range of every later
 activation stays what real images make it. (A black and a white image would also do, and could
 stretch every range in the net.) The range of any other input is that of its samples.
+
+A scheme of 16 bits has levels to spare, so its ranges are wider than the samples' (`Scheme.headroom`).
 """
 
 from collections.abc import Sequence
@@ -14,7 +16,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tflite_export.errors import CalibrationError
-from tflite_export.keras_models import Signature
+from tflite_export.keras_models import Port, Signature
 
 DEFAULT_COUNT = 256
 """Samples drawn when the caller offers more; the converter runs each through its slow kernels."""
@@ -72,6 +74,27 @@ def representative(
         else:
             drawn.append(_finite(array[chosen]))
     return tuple(drawn)
+
+
+def with_headroom(
+    arrays: Sequence[np.ndarray], headroom: float, *, ports: Sequence[Port]
+) -> tuple[np.ndarray, ...]:
+    """Return calibration samples and, behind them, the same so many times as large.
+
+    What lies outside the samples' range is clipped, which a device's data often are once in a thousand values. Where
+    there are levels to spare, a wider range costs no precision that shows.
+
+    Args:
+        arrays: Samples as `representative` returns them.
+        headroom: The factor; 1 adds nothing.
+        ports: The model's inputs; indices, which are no quantities, are only repeated.
+    """
+    if headroom == 1:
+        return tuple(arrays)
+    return tuple(
+        np.concatenate([array, array if port.holds_indices else headroom * array])
+        for array, port in zip(arrays, ports, strict=True)
+    )
 
 
 def cover_raw_range(samples: np.ndarray) -> np.ndarray:

@@ -88,6 +88,8 @@ class Scheme:
         tolerance: How far the result may lie from Keras unless the caller says otherwise.
         optimize: Whether the converter quantizes at all.
         weight_type: Type to store the weights in, as a name in `tf`, where it is not the default.
+        headroom: How many times as large as the samples the values are that the activations' ranges are set for: 16
+            bits have levels to spare for what no sample reaches, 8 bits have none.
         tuned: Whether the network is trained on the samples, with its weights and activations rounded.
     """
 
@@ -101,6 +103,7 @@ class Scheme:
     calibrated: bool = False
     optimize: bool = True
     weight_type: str | None = None
+    headroom: float = 1.0
     tuned: bool = False
 
     @property
@@ -187,6 +190,7 @@ SCHEMES = {
             other_io_dtypes=("int16",),
             ops=("EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8",),
             calibrated=True,
+            headroom=2.0,
             tolerance=Tolerance(
                 mean_difference=0.05, max_difference=0.5, top1_agreement=0.95, relative_loss=0.03
             ),

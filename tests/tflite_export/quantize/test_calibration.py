@@ -6,7 +6,12 @@ from hypothesis.extra.numpy import arrays
 
 from tflite_export.errors import CalibrationError
 from tflite_export.keras_models import Port, Signature
-from tflite_export.quantize.calibration import cover_raw_range, representative, takes_images
+from tflite_export.quantize.calibration import (
+    cover_raw_range,
+    representative,
+    takes_images,
+    with_headroom,
+)
 
 SHAPE = (4, 4, 1)
 
@@ -91,3 +96,12 @@ def test_real_values_are_taken_as_they_are_and_must_be_finite():
 def test_pixels_are_told_from_values_by_shape_and_range(shape, samples, image):
     port = Port("input", shape, "float32")
     assert takes_images(Signature("net", (port,), (port,)), [samples]) == (image,)
+
+
+def test_headroom_adds_larger_values_but_no_other_indices():
+    values, indices = np.array([[1.0], [-3.0]], np.float32), np.array([[4], [7]], np.float32)
+    ports = [Port("values", (1,), "float32"), Port("words", (1,), "int32")]
+    found = with_headroom([values, indices], 2.0, ports=ports)
+    np.testing.assert_array_equal(found[0][:, 0], [1, -3, 2, -6])
+    np.testing.assert_array_equal(found[1][:, 0], [4, 7, 4, 7])
+    assert with_headroom([values], 1.0, ports=ports[:1])[0] is values
