@@ -75,7 +75,7 @@ def generated(firmware: Firmware, *, suffix: str = ".cc") -> dict[str, str]:
         PackError: The runtime's headers or the license are not installed.
     """
     values = placeholders(firmware)
-    name, headers = firmware.name, _headers()
+    name, headers = firmware.name, header_folder()
     templates = {f"{name}.h": "network.h"}
     templates |= {f"{name}_{part}.h": f"network_{part}.h" for part in ("c", "data", "operators")}
     templates |= {f"{name}_{part}{suffix}": f"network_{part}.cc" for part in SOURCES}
@@ -315,7 +315,7 @@ def _data(data: bytes) -> Iterator[str]:
         yield f"    {','.join(map(str, data[at : at + BYTES_IN_A_LINE]))},\n"
 
 
-def _headers() -> Path:
+def header_folder() -> Path:
     """Return where the C++ runtime's headers are: in a checkout, or as they were installed."""
     checkout = _CHECKOUT / "runtime" / "cpp" / "include" / "tfelastic"
     installed = Path(sysconfig.get_path("data")) / "include" / "tfelastic"

@@ -1,0 +1,2 @@
+// A stub for tests, not ESP-IDF.
+#pragma once
