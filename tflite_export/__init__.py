@@ -6,7 +6,7 @@ import tflite_export as tx
 tflite = tx.convert(model, scheme="int8", samples=train_images)             # bytes, guarded
 found = tx.verify(model, tflite, test_images, test_labels, scheme="int8")   # Keras against LiteRT
 report = tx.export(net, "model.elastic", samples=train_images, test=test)   # every rung, packed
-table = tx.profile("model.elastic", on="host", threads=1)                   # measured latencies
+table = tx.profile("model.elastic", stop=tx.StoppingRule(limit_s=5))        # measured latencies
 ```
 
 Importing this package imports neither TensorFlow nor Keras; converting does.
@@ -74,6 +74,7 @@ from tflite_export.simulation import (
     SimulationReport,
     candidates,
     draw,
+    never_chosen,
     simulate,
 )
 from tflite_export.stderr import capture_stderr
@@ -141,6 +142,7 @@ __all__ = [
     "interface_of",
     "measure_arena",
     "measure_files",
+    "never_chosen",
     "predict",
     "profile",
     "profile_android",

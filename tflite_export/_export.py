@@ -209,6 +209,34 @@ class ExportReport:
     variants: tuple[VariantReport, ...]
     left_out: tuple[str, ...] = ()
 
+    @property
+    def dominated(self) -> dict[str, str]:
+        """The packed variants that score no better than another of no more MACs, each with that other's name.
+
+        MACs stand for the latency, which only a device tells: on most devices such a variant is never chosen.
+        """
+        packed = [each for each in self.variants if each.name not in self.left_out]
+
+        def rank(variant: VariantReport) -> tuple[float, int]:
+            found = variant.verification
+            return (
+                -found.score_tflite if found.higher_is_better else found.score_tflite
+            ), variant.macs
+
+        dominated: dict[str, str] = {}
+        for place, variant in enumerate(packed):
+            score, macs = rank(variant)
+            for other_place, other in enumerate(packed):
+                other_score, other_macs = rank(other)
+                equal = (other_score, other_macs) == (score, macs)
+                if (
+                    other_score <= score
+                    and other_macs <= macs
+                    and (not equal or other_place < place)
+                ):
+                    dominated.setdefault(variant.name, other.name)
+        return dominated
+
     def __str__(self) -> str:
         head = f"{'variant':<10}{'width':>7}{'params':>13}{'MACs':>15}{'bytes':>13}"
         lines = [head + f"{'Keras':>9}{'LiteRT':>9}{'same':>9}{'differs':>9}"]
@@ -224,6 +252,10 @@ class ExportReport:
                 lines.append(f"{variant.name:<10} strays ({where}): {'; '.join(found.reasons)}")
             elif found.note:
                 lines.append(f"{variant.name:<10} {found.note}")
+        lines += [
+            f"{name:<10} takes space for nothing where MACs decide the latency: {better} scores as well with no more"
+            for name, better in self.dominated.items()
+        ]
         return "\n".join([*lines, f"{self.path}: {self.bundle_bytes:,} bytes"])
 
     def to_json(self) -> dict[str, Any]:

@@ -134,18 +134,12 @@ def _cells(table: "MeasuredProfile", name: str) -> list[str]:
 
 def remarks(bundle: "Bundle", table: "MeasuredProfile") -> list[str]:
     """Return one sentence for each thing that a reader of the table should know."""
-    from tfelastic_runtime import dominated
+    import tflite_export as tx
 
-    order = bundle.manifest.score.order
-    rows = [
-        table.latencies[variant.name].device.row(order(variant.score))
-        for variant in bundle.variants
-    ]
-    names = [variant.name for variant in bundle.variants]
     found = [
-        f"{names[never]} is never chosen: {names[better]} is as good and as fast. It takes "
-        f"{bundle.variants[never].stored.bytes:,} bytes of the bundle for nothing"
-        for never, better in dominated(rows).items()
+        f"{never} is never chosen: {better} is as good and as fast. It takes "
+        f"{bundle.variant(never).stored.bytes:,} bytes of the bundle for nothing"
+        for never, better in tx.never_chosen(bundle, table.table).items()
     ]
     if table.conditions.get("worst_thermal_status"):
         found.append(

@@ -3,6 +3,7 @@ import importlib
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
 import keras
@@ -97,6 +98,31 @@ def test_a_report_comes_back_from_json_and_prints_as_a_table(exported):
     assert "model.elastic" in lines[-1]
 
 
+def test_a_variant_that_scores_no_better_for_more_macs_is_named(exported):
+    wide, narrow = exported.report.variants
+
+    def report(wide_score, narrow_score, *, higher_is_better=True, **changes):
+        variants = tuple(
+            replace(
+                each,
+                verification=replace(
+                    each.verification, score_tflite=score, higher_is_better=higher_is_better
+                ),
+            )
+            for each, score in ((wide, wide_score), (narrow, narrow_score))
+        )
+        return replace(exported.report, variants=variants, **changes)
+
+    assert report(0.9, 0.8).dominated == {}
+    assert report(0.8, 0.9).dominated == report(0.8, 0.8).dominated == {"w100": "w050"}
+    assert report(0.8, 0.9, higher_is_better=False).dominated == {}
+    assert report(0.8, 0.9, left_out=("w050",)).dominated == {}
+    assert "w100       takes space for nothing" in str(report(0.8, 0.9))
+    assert "for nothing" not in str(report(0.9, 0.8))
+    same = replace(exported.report, variants=(wide, replace(wide, name="again")))
+    assert same.dominated == {"again": "w100"}
+
+
 def test_the_selector_answers_raw_pixels_as_keras_does(exported, net, images):
     profile = tx.profile(exported.folder / "model.elastic", stop=tx.StoppingRule.after(20))
     keras_choice = np.asarray(net.cut("w100")(images.astype(np.float32))).argmax(axis=1)
@@ -178,7 +204,7 @@ def test_public_names_are_exactly_these():
     assert sorted(tx.__all__, key=str.lower) == sorted(
         [
             "AndroidReport", "AttachedPhone", "PhoneConfigurations", "PhonePace", "attached_phones", "find_adb",
-            "profile_android", "profile_serial",
+            "never_chosen", "profile_android", "profile_serial",
             "SCHEMES", "TARGETS", "ArenaReport", "BackendError", "BundleReport", "CalibrationError",
             "Candidate", "Checks", "ConversionError", "ConversionOptions", "DeviceError", "EmbedReport",
             "ExportReport", "Interface", "Loss", "MeasuredLatency", "MeasuredProfile", "Noise", "Outcome",

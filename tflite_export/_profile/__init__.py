@@ -56,7 +56,7 @@ def profile(path: str | os.PathLike[str], *, on: str = "host", **options: Any) -
         BundleError: The bundle cannot be read.
 
     Example:
-        >>> table = profile("model.elastic", on="host", threads=1)
+        >>> table = profile("model.elastic", stop=StoppingRule(half_width=0.1, limit_s=5))
     """
     if on not in PROFILERS:
         raise ProfileError(f"unknown device kind {on!r}; known: {', '.join(PROFILERS)}")

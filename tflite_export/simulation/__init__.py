@@ -11,6 +11,7 @@ from tflite_export.simulation.report import (
     Outcome,
     SimulationReport,
     candidates,
+    never_chosen,
 )
 from tflite_export.simulation.simulator import simulate
 from tflite_export.simulation.traces import TRACES, trace_of
@@ -23,6 +24,7 @@ __all__ = [
     "SimulationReport",
     "candidates",
     "draw",
+    "never_chosen",
     "simulate",
     "trace_of",
 ]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from tfelastic_runtime import Bundle, Profile, Row
+from tfelastic_runtime import Bundle, Profile, Row, dominated
 
 from tflite_export.errors import SimulationError
 
@@ -56,6 +56,23 @@ def candidates(bundle: Bundle, profile: Profile) -> list[Candidate]:
         )
         for variant in bundle.variants
     ]
+
+
+def never_chosen(bundle: Bundle, profile: Profile) -> dict[str, str]:
+    """Return the variants that no budget chooses on a device, each with one that is as good and as fast.
+
+    Such a variant takes space for nothing.
+
+    Args:
+        bundle: The bundle.
+        profile: A table that names the bundle's variants and no other.
+
+    Raises:
+        SimulationError: The table is of another bundle.
+    """
+    found = candidates(bundle, profile)
+    pairs = dominated([each.row for each in found]).items()
+    return {found[never].name: found[better].name for never, better in pairs}
 
 
 @dataclass(frozen=True)

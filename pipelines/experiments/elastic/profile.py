@@ -29,6 +29,8 @@ class MeasuredLatencies(Record):
 
 def run(run: Run[ElasticRecipe]) -> Outcome[MeasuredLatencies]:
     """Measure the bundle's variants, taking turns so that drift hits all alike."""
+    from tfelastic_runtime import Bundle
+
     import tflite_export as tx
 
     spec = run.recipe.profile
@@ -46,9 +48,18 @@ def run(run: Run[ElasticRecipe]) -> Outcome[MeasuredLatencies]:
         name: LatencyFigures(each["p50_us"], each["p90_us"])
         for name, each in profile["latencies"].items()
     }
+    never = tx.never_chosen(Bundle.open(run.path(bundle.FILE)), table.table)
     return Outcome(
         "p90 "
-        + "  ".join(f"{name} {each.p90_us / 1000:.2f} ms" for name, each in latencies.items()),
+        + "  ".join(
+            (
+                *(f"{name} {each.p90_us / 1000:.2f} ms" for name, each in latencies.items()),
+                *(
+                    f"({name} never chosen: {better} is as good and as fast)"
+                    for name, better in never.items()
+                ),
+            )
+        ),
         MeasuredLatencies(profile["device"], latencies),
         files=(FILE,),
     )
