@@ -79,7 +79,7 @@ def convert(
         scheme=scheme,
         input_type=scheme.io_type(options.input_type),
         output_type=scheme.io_type(options.output_type),
-        per_channel_dense=options.per_channel_dense,
+        per_channel_dense=options.dense_per_channel,
     )
     calibration = None
     if arrays is not None:

@@ -56,7 +56,7 @@ def guard(
     summary = summarize(tflite)
     _guard_operators(summary, target)
     if settings.scheme.integer_only:
-        _guard_integers(tflite, settings.scheme)
+        _guard_integers(tflite, settings.scheme, target)
     _guard_interface(summary, settings, signature, images)
     _guard_weights(summary, settings.scheme, kernel_values)
     zeros = [np.zeros((1, *port.shape), np.uint8) for port in signature.inputs]
@@ -91,7 +91,7 @@ def _guard_operators(summary: Summary, target: Target) -> None:
         )
 
 
-def _guard_integers(tflite: bytes, scheme: Scheme) -> None:
+def _guard_integers(tflite: bytes, scheme: Scheme, target: Target) -> None:
     """Check that nothing is computed in float32, as is what the integer kernels lack."""
     left = [
         operator
@@ -101,9 +101,11 @@ def _guard_integers(tflite: bytes, scheme: Scheme) -> None:
     ]
     if left:
         named = ", ".join(dict.fromkeys(map(str, left)))
+        # TFLM has no kernels for int8 weights with float32 activations.
+        others = "'float32'" if target.tflm else "'float32' or 'dynamic'"
         raise ConversionError(
             f"scheme {scheme.name!r} is for integers only, and TFLite has no such form of {named}: put "
-            "another layer or activation in its place, or use scheme 'float32' or 'dynamic'"
+            f"another layer or activation in its place, or use scheme {others}"
         )
 
 

@@ -18,7 +18,7 @@ class ConversionOptions:
             `"int8-qat"`.
         target: Kind of device, which decides the operators that are allowed: `"phone"` or `"tflm"`.
         per_channel_dense: Whether Dense kernels get a scale for each output, or one for all of them,
-            which old forks of TFLM need.
+            which old forks of TFLM need; None for what the target's kernels take (`dense_per_channel`).
         strip: Whether to leave out names, metadata and the named entry point.
         tuning: How long and how fast scheme `"int8-qat"` trains; no other scheme reads it.
         input_type: Type of the file's inputs where it is not the scheme's own: `"float32"`, `"int8"`, `"uint8"`
@@ -35,7 +35,7 @@ class ConversionOptions:
 
     scheme: str = "int8"
     target: str = "phone"
-    per_channel_dense: bool = True
+    per_channel_dense: bool | None = None
     strip: bool = False
     tuning: Tuning | None = None
     input_type: str | None = None
@@ -50,3 +50,14 @@ class ConversionOptions:
         get_target(self.target)
         if self.arena not in ("planned", "tflm"):
             raise SchemeError(f"arena is 'planned' or 'tflm', received {self.arena!r}")
+
+    @property
+    def dense_per_channel(self) -> bool:
+        """Whether Dense kernels get a scale for each output.
+
+        CMSIS-NN takes that in int8 alone (tflite-micro, `kernels/cmsis_nn/fully_connected.cc`), so 16-bit activations
+        get one scale for all where TFLM is the target and nothing else is asked for.
+        """
+        if self.per_channel_dense is not None:
+            return self.per_channel_dense
+        return not (get_target(self.target).tflm and get_scheme(self.scheme).activation_bytes == 2)

@@ -37,9 +37,9 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--per-channel-dense/--per-tensor-dense",
-    default=True,
-    show_default=True,
-    help="Scales of dense layers; older forks of TFLM know one per tensor only.",
+    default=None,
+    help="Scales of dense layers: per channel, but for int16x8 on tflm, where CMSIS-NN takes one per tensor; "
+    "older forks of TFLM know no others.",
 )
 @click.option(
     "--calibration",
@@ -107,7 +107,7 @@ class _Request:
     data: str
     scheme: str
     target: str
-    per_channel_dense: bool
+    per_channel_dense: bool | None
     calibration: int
     tolerance: float
     strict: bool

@@ -132,7 +132,7 @@ class Export(Record):
 
     scheme: str = "int8"
     target: Literal["phone", "tflm"] = "phone"
-    per_channel_dense: bool = True
+    per_channel_dense: bool | None = None
     input_type: BorderType | None = None
     output_type: BorderType | None = None
     calibration: int = 256

@@ -15,6 +15,7 @@ from tflite_export._convert import convert
 from tflite_export.errors import BackendError, CalibrationError, ConversionError, SchemeError
 from tflite_export.guards import guard
 from tflite_export.keras_models import Port, Signature
+from tflite_export.options import ConversionOptions
 from tflite_export.quantize.post_training import QuantizationSettings
 from tflite_export.quantize.scheme import SCHEMES, get_scheme
 from tflite_export.runtimes import TARGETS, get_target, predict
@@ -217,6 +218,29 @@ def test_old_forks_of_tflm_get_one_scale_per_dense_kernel(nets, images, converte
     one = convert(nets["flatten"], samples=images, per_channel_dense=False)
     assert [kernel.weights.scales.size for kernel in dense(one)] == [1, 1]
     assert [kernel.weights.scales.size for kernel in dense(converted("flatten"))] == [16, 5]
+
+
+@pytest.mark.parametrize(
+    ("target", "scheme", "asked", "expected"),
+    [
+        ("tflm", "int16x8", None, False),
+        ("tflm", "int16x8", True, True),
+        ("tflm", "int8", None, True),
+        ("phone", "int16x8", None, True),
+        ("phone", "int8", False, False),
+    ],
+)
+def test_dense_kernels_get_the_scales_that_the_targets_kernels_take(
+    target, scheme, asked, expected
+):
+    options = ConversionOptions(target=target, scheme=scheme, per_channel_dense=asked)
+    assert options.dense_per_channel is expected
+
+
+def test_16_bits_for_tflm_have_one_scale_per_dense_kernel(nets, images):
+    tflite = convert(nets["flatten"], samples=images, scheme="int16x8", target="tflm")
+    dense = [k for k in kernels(bytearray(tflite)) if k.operator == "FULLY_CONNECTED"]
+    assert [kernel.weights.scales.size for kernel in dense] == [1, 1]
 
 
 @pytest.mark.parametrize(

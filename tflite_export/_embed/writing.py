@@ -160,7 +160,10 @@ def _arena(placed: Placed) -> ArenaReport:
     try:
         return measure_arena(placed.model)
     except DeviceError as error:
-        raise DeviceError(f"variant {placed.variant.name!r}: {error}") from error
+        raise DeviceError(
+            f"variant {placed.variant.name!r}: {' '.join(str(error).split())}; `tfelastic export --target tflm` "
+            "has TFLM run each variant before it is packed"
+        ) from error
 
 
 def _verify(placed: Placed, bundle: Bundle) -> None:

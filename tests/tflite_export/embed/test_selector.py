@@ -23,7 +23,7 @@ from tests.support.firmware import (
     write_bench,
 )
 from tests.tflite_export.embed.conftest import INTERFACES, SHARED
-from tflite_export._embed import embed
+from tflite_export._embed import embed, layout
 
 pytestmark = pytest.mark.usefixtures("measured")
 
@@ -66,6 +66,14 @@ def test_decisions_outputs_and_measured_times_are_those_of_python(
     printed = bench(tmp_path, bundle, steps, *sanitized)
     lines = [line for line in printed if not line.startswith("$TFE")]
     assert lines == expected_lines(opened, steps)
+
+
+def test_every_variant_is_loaded_as_it_was_laid_out(tmp_path: Path) -> None:
+    embed(SHARED, tmp_path, name="kws")
+    sources = [TESTS / "load_all.cc", *sorted((tmp_path / "kws").glob("*.cc"))]
+    program = compile_program(sources, tmp_path / "program", "-O1", f"-I{tmp_path / 'kws'}")
+    for line, placed in zip(run_on_host(program), layout(Bundle.open(SHARED)).placed, strict=True):
+        assert line == f"{placed.variant.name} {placed.model.hex()}"
 
 
 def test_newer_releases_have_their_names_elsewhere(tmp_path: Path) -> None:

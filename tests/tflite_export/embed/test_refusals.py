@@ -1,0 +1,136 @@
+"""What embed takes and what it refuses, in one line that names the thing and the way out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from tfelastic_runtime import Bundle, Latency, Profile, ProfileError
+
+from tests.support.firmware import CLOCK, TESTS, Step, compile_program, run_on_host, write_bench
+from tests.tflite_export.embed.conftest import INTERFACES, SHARED
+from tflite_export import DeviceError
+from tflite_export._embed import embed, writing
+from tflite_export._embed.identifiers import identifiers
+from tflite_export._embed.operators import registrations
+from tflite_export.errors import PackError
+from tflite_export.tflite import Operator
+
+pytestmark = pytest.mark.usefixtures("measured")
+
+
+@pytest.mark.parametrize(
+    "name", ["Kws", "2nd", "a b", "int", "tflite", "_x", "a__b", "x_", "std", ""]
+)
+def test_a_name_must_name_a_namespace(name: str, tmp_path: Path) -> None:
+    with pytest.raises(PackError, match="becomes a C\\+\\+ namespace"):
+        embed(SHARED, tmp_path, name=name)
+    assert not list(tmp_path.iterdir())
+
+
+def test_tensors_get_identifiers_of_their_own() -> None:
+    names = [
+        "Serving default:0",
+        "serving_default_0",
+        "2nd",
+        "float",
+        "Größe",
+        "犬",
+        "x_2",
+        "x",
+        "x",
+    ]
+    assert identifiers(names) == [
+        *("serving_default_0", "serving_default_0_2", "tensor_2nd", "tensor_float", "gr_e"),
+        *("tensor", "x_2", "x", "x_3"),
+    ]
+
+
+def test_copied_variants_cannot_be_resident(tmp_path: Path) -> None:
+    with pytest.raises(
+        PackError, match=r"'w050-int8', 'w050' would be copied.*--in-place w050-int8"
+    ):
+        embed(SHARED, tmp_path, resident=True)
+    report = embed(SHARED, tmp_path, resident=True, in_place=("w050-int8", "w050"))
+    assert report.buffers.copy_bytes == 0
+    assert report.buffers.resident_bytes is not None
+    # One area for activations, and four variants' tables.
+    assert 3000 + 4 * 1000 <= report.buffers.resident_bytes / 1.1 <= 3000 + 4 * 1008 + 256
+    assert "(chosen)" in next(line for line in str(report).splitlines() if "resident" in line)
+
+
+def test_one_buffer_is_the_largest_sum_of_one_variant(tmp_path: Path) -> None:
+    report = embed(SHARED, tmp_path)
+    sums = [each.arena_with_margin_bytes + each.ram_bytes for each in report.variants]
+    assert max(sums) <= report.buffers.pool_bytes < max(sums) + 16
+    header = (tmp_path / "elastic_model" / "elastic_model_c.h").read_text()
+    assert f"#define ELASTIC_MODEL_ARENA_BYTES {report.buffers.pool_bytes}\n" in header
+    assert f"#define ELASTIC_MODEL_ARENA_BYTES {report.buffers.arena_bytes}\n" in header
+
+
+def test_kernels_of_int8_alone_where_nothing_else_is_used(ladder: Path, tmp_path: Path) -> None:
+    report = embed(ladder, tmp_path, name="kws", int8_kernels=True)
+    assert report.int8_kernels == ("ADD", "CONV_2D", "FULLY_CONNECTED")
+    text = (tmp_path / "kws" / "kws_operators.h").read_text()
+    assert "resolver->AddConv2D(tfelastic::tflm::Register_CONV_2D_INT8())" in text
+    assert "resolver->AddMean()" in text
+    assert '#include "tensorflow/lite/micro/kernels/conv.h"' in text
+    write_bench(tmp_path, Bundle.open(ladder), "kws", [Step(10**8)])
+    program = compile_program(
+        [TESTS / "bench.cc", *sorted((tmp_path / "kws").glob("*.cc"))],
+        tmp_path / "bench",
+        *("-O0", f"-I{tmp_path}", f"-I{tmp_path / 'kws'}", *CLOCK, "-DMEASURE_US=1"),
+    )
+    assert run_on_host(program)[-1].startswith("deep ")
+    # Two of its variants are float32.
+    assert embed(SHARED, tmp_path / "other", int8_kernels=True).int8_kernels == ()
+
+
+def profile_of(path: Path, names: list[str], **fields: object) -> Path:
+    table = Profile({"name": "a board"}, 1, {name: Latency(5, 6, 9) for name in names})
+    path.write_text(json.dumps({**table.to_json(), **fields}), "utf-8")
+    return path
+
+
+def test_a_profile_of_other_variants_or_another_bundle_is_refused(tmp_path: Path) -> None:
+    names = [variant.name for variant in Bundle.open(SHARED).variants]
+    path = tmp_path / "profile.json"
+    with pytest.raises(PackError, match=r"exactly the bundle's variants.*received w100$"):
+        embed(SHARED, tmp_path / "out", profile=profile_of(path, ["w100"]))
+    with pytest.raises(
+        PackError, match="measured with another bundle, whose payload has the SHA-256 0000"
+    ):
+        embed(SHARED, tmp_path / "out", profile=profile_of(path, names, bundle_sha256="0" * 64))
+    with pytest.raises(ProfileError, match=r"profile\.json"):
+        embed(SHARED, tmp_path / "out", profile=profile_of(path, names, format=9))
+    assert not (tmp_path / "out").exists()
+    report = embed(SHARED, tmp_path / "out", profile=profile_of(path, names))
+    assert report.measured_on == "a board"
+    assert "latencies: measured on a board" in str(report)
+
+
+def test_an_operator_that_tflm_lacks_is_named_with_its_variant(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    foreign = Operator("UNIQUE", (), ())
+    monkeypatch.setattr("tflite_export._embed.operators.operators", lambda model: (foreign,))
+    with pytest.raises(
+        PackError, match=r"variant 'wide' uses operator UNIQUE, which TFLM does not"
+    ):
+        registrations({"wide": b""}, int8_kernels=False)
+
+
+def test_a_variant_that_tflm_cannot_run_is_named_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(tflite: bytes) -> None:
+        raise DeviceError("TFLM failed: no arena\nis large enough")
+
+    monkeypatch.setattr(writing, "measure_arena", fails)
+    with pytest.raises(
+        DeviceError, match="variant 'float32': TFLM failed: no arena is large"
+    ) as caught:
+        embed(INTERFACES, tmp_path / "out")
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "out").exists()
