@@ -15,7 +15,7 @@ from pipelines.stages import Run, baseline
 from pipelines.stages.task import task_of
 from pipelines.workspace import Workspace
 from tests.support.cpp_driver import asking
-from tests.support.cpp_questions import BUNDLE, Ask, answer_of_python, comparable
+from tests.support.questions import BUNDLE, Ask, answer_of_python, comparable
 from tfelastic.data import Dataset
 
 

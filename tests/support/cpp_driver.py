@@ -5,7 +5,7 @@ import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
-from tests.support.cpp_questions import Ask
+from tests.support.questions import Ask
 
 Question = tuple[int, bytes, bytes]
 

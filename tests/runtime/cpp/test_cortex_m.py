@@ -7,7 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.runtime.cpp.test_cpp_conformance import *  # noqa: F403
+from tests.runtime.cpp.test_cpp_conformance import (  # noqa: F401 (tests of this module, too)
+    TestShipped,
+    test_digests,
+    test_refusals_tell_why,
+    test_variants_in_place_and_refusals_of_access,
+)
 from tests.support.cortex_m import compile_object, link, run, sizes
 from tests.support.cpp_driver import INCLUDE, STRICT, Ask, Question, packed
 

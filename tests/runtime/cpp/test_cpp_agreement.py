@@ -23,7 +23,8 @@ from tfelastic_runtime.delta import expand
 from tfelastic_runtime.encoding import Encoder, decode
 
 from tests.support.bundles import bundles, tensors
-from tests.support.cpp_questions import (
+from tests.support.golden import GOLDEN, SHARED, cases, manifest_text, resealed
+from tests.support.questions import (
     BUNDLE,
     DECODING,
     NUMBER,
@@ -39,7 +40,6 @@ from tests.support.cpp_questions import (
     head_of,
     manifest_of,
 )
-from tests.support.golden import GOLDEN, SHARED, cases, manifest_text, resealed
 from tflite_export.bundle.deduplication import Payload
 from tflite_export.bundle.writer import pack
 
@@ -71,7 +71,7 @@ def test_any_values_are_encoded_as_in_python(
     try:
         stored = Encoder(InputSpec("x", (1, len(values))), tensor).encode(given_values)
     except InputError:
-        assert answer == "an input value is not finite"
+        assert "finite" in answer
     else:
         assert bytes.fromhex(answer) == stored.tobytes()
 
@@ -158,7 +158,8 @@ def test_random_deltas_are_judged_as_in_python(ask_sanitized: Ask) -> None:
         try:
             expected = expand(memoryview(data), memoryview(POOL), size=size)
         except BundleError:
-            assert answer == "the variant's delta is malformed"
+            assert "delta" in answer
+            assert not answer.startswith("ok")
         else:
             expanded += 1
             assert answer == f"ok {expected.hex()}"
@@ -214,7 +215,9 @@ def test_what_would_take_endless_time_or_stack_is_refused(ask_sanitized: Ask) ->
     keys = b"".join(b'"%d":0,' % number for number in range(100_000))
     texts += [b"{" + keys + b'"format":3}', b" " * (1 << 20) + b"{}"]
     for answer in ask_sanitized((BUNDLE, manifest_of(text), b"") for text in texts):
-        assert answer.startswith(("more than this reader holds", "the manifest breaks a rule"))
+        # For what the manifest says, and not because the test damaged the bundle.
+        assert "checksum" not in answer
+        assert not answer.startswith("ok")
 
 
 def nested(levels: int) -> bytes:

@@ -1,4 +1,4 @@
-"""What the C++ driver is asked, and what Python answers to the same."""
+"""What the drivers of the C++ and the Kotlin library are asked, and what Python answers to the same."""
 
 import struct
 from collections.abc import Callable, Iterable
@@ -9,7 +9,7 @@ from tfelastic_runtime import Bundle, BundleError, Row
 from tests.support.golden import GOLDEN, PAYLOAD, with_manifest
 
 Ask = Callable[[Iterable[tuple[int, bytes, bytes]]], list[str]]
-"""Asks the compiled library; `tests/support/cpp_driver.py` makes one."""
+"""Asks a compiled library; `tests/support/cpp_driver.py` and `kotlin.py` make one each."""
 
 DELTA, BUNDLE, ACCESS, NUMBER, DIGEST = b"pbans"
 CHOICES, LATENCIES, REALS, PIXELS, DECODING, SCORE = b"cleido"
@@ -21,7 +21,7 @@ def delta(data: bytes, payload: bytes, size: int) -> tuple[int, bytes, bytes]:
 
 
 def answer_of_python(data: bytes) -> str | None:
-    """Return the line that the driver must print; None where Python refuses the bundle."""
+    """Return the line that a driver must print; None where Python refuses the bundle."""
     try:
         bundle = Bundle.from_bytes(data)
     except BundleError:
@@ -55,7 +55,7 @@ def texts(text: str) -> str:
 
 
 def comparable(line: str) -> str | None:
-    """Leave out the driver's reasons for refusing: Python words its own."""
+    """Leave out a driver's reasons for refusing: Python words its own."""
     if not line.startswith("ok "):
         return None
     head, *records = line.split("\t")
@@ -92,6 +92,6 @@ def answered_by_policy(answer: str) -> list[list[int]]:
 
 
 def head_of(case: dict[str, Any]) -> bytes:
-    """Return a tensor's dtype, zero point and scale as the driver takes them."""
+    """Return a tensor's dtype, zero point and scale as a driver takes them."""
     dtype, zero_point = DTYPES.index(case["dtype"]), case.get("zero_point", 0)
     return struct.pack("<iif", dtype, zero_point, case.get("scale", 1.0))
