@@ -5,12 +5,12 @@ BIN := $(VENV)/bin
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 export KERAS_BACKEND ?= tensorflow
 
-.PHONY: demo test check fuzz lock clean system-packages
+.PHONY: demo test check fuzz lock clean system-packages kotlin-compiler
 
 demo: $(VENV)/installed
 	$(BIN)/tfelastic demo --workspace runs/demo
 
-test: check system-packages
+test: check system-packages kotlin-compiler
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 check: $(VENV)/installed
@@ -38,6 +38,15 @@ system-packages: system-packages.txt
 		echo "The tests need these packages (Debian's names), and only root may install them: $$missing" >&2; \
 		exit 1; \
 	fi
+
+# The Kotlin compiler from npm, at the version and hash of its lock file; npm knows its registry.
+KOTLIN := build/kotlin
+kotlin-compiler: $(KOTLIN)/node_modules/.package-lock.json
+$(KOTLIN)/node_modules/.package-lock.json: runtime/kotlin/package.json runtime/kotlin/package-lock.json | system-packages
+	mkdir -p $(KOTLIN)
+	cp $^ $(KOTLIN)
+	npm ci --prefix $(KOTLIN) --ignore-scripts --no-audit --no-fund --loglevel=error
+	touch $@
 
 # An environment knows its own path: one that was copied with a checkout is made anew.
 OWN_VENV = grep -qs -- ' $(CURDIR)/$(VENV)$$' $(VENV)/pyvenv.cfg
