@@ -5,7 +5,7 @@ import random
 import statistics
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 from tfelastic_runtime.bundle import Bundle
@@ -66,8 +66,9 @@ def profile_host(
     caches: back to back, the same variant would be measured faster than it ever runs.
 
     A latency is what the selector states: encoding the inputs, the inference, and decoding the
-    outputs. What a switch costs is measured apart, as the median over five openings of each variant:
-    expanding it and opening its interpreter, then the first inference.
+    outputs. What a switch costs is measured apart, as the median over five openings of each variant
+    (fewer where they take longer than a quarter of the time limit): expanding it and opening its
+    interpreter, then the first inference.
 
     Args:
         path: The bundle.
@@ -96,14 +97,13 @@ def profile_host(
         return Runner(bundle, name, threads=threads, xnnpack=xnnpack)
 
     names = [variant.name for variant in bundle.variants]
+    rule = stop or StoppingRule()
     peaks = _peak_rss(path, names, threads=threads, xnnpack=xnnpack)
     with capture_stderr():
-        switching = _time_openings(names, opened, inputs[0])
+        switching = _time_openings(names, opened, inputs[0], limit_s=rule.limit_s / 4)
         runners = {name: opened(name) for name in names}
-        for runner in runners.values():
-            for _ in range(warmup):
-                runner.run(inputs[0])
-    turns = _take_turns(runners, inputs, stop=stop or StoppingRule(), seed=seed, progress=progress)
+        _warm_up(runners.values(), inputs[0], runs=warmup, limit_s=rule.limit_s / 4)
+    turns = _take_turns(runners, inputs, stop=rule, seed=seed, progress=progress)
     latencies = {
         name: MeasuredLatency.of(
             (sample for turn in turns[name] for sample in turn),
@@ -139,12 +139,30 @@ def _random_inputs(specs: Sequence[InputSpec], seed: int) -> list[dict[str, np.n
     ]
 
 
+def _warm_up(
+    runners: Iterable[Runner], inputs: Mapping[str, np.ndarray], *, runs: int, limit_s: float
+) -> None:
+    """Run each variant so often, or as often as the time allows."""
+    end = time.monotonic() + limit_s
+    for _ in range(runs):
+        for runner in runners:
+            if time.monotonic() < end:
+                runner.run(inputs)
+
+
 def _time_openings(
-    names: Sequence[str], opened: Callable[[str], Runner], inputs: Mapping[str, np.ndarray]
+    names: Sequence[str],
+    opened: Callable[[str], Runner],
+    inputs: Mapping[str, np.ndarray],
+    *,
+    limit_s: float,
 ) -> dict[str, tuple[int, int]]:
     """Return, for each variant, the median time of opening it and of its first inference, in microseconds."""
     taken: dict[str, list[tuple[int, int]]] = {name: [] for name in names}
-    for _ in range(OPENINGS):
+    deadline = time.monotonic() + limit_s
+    for opening in range(OPENINGS):
+        if opening > 0 and time.monotonic() > deadline:
+            break
         for name in names:
             start = time.perf_counter_ns()
             runner = opened(name)

@@ -160,6 +160,23 @@ def test_measuring_ends_when_its_time_is_up(monkeypatch):
     assert 1 <= len(turns["wide"]) == len(turns["narrow"]) < 100
 
 
+def test_what_comes_before_the_turns_is_bounded_as_well(bundle, monkeypatch):
+    now, calls = [0.0], []
+    monkeypatch.setattr(host.time, "monotonic", lambda: now[0])
+
+    class Slow:
+        def run(self, inputs):
+            now[0] += 1.0
+            calls.append(inputs)
+
+    found = host._time_openings(NAMES, lambda name: Slow(), {}, limit_s=3)
+    assert len(calls) == 4, "two rounds: the first ends before the limit, the second goes beyond"
+    assert set(found) == set(NAMES)
+    calls.clear()
+    host._warm_up([Slow(), Slow()], {}, runs=100, limit_s=5)
+    assert len(calls) == 5
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [
