@@ -174,7 +174,7 @@ def server(model: "keras.Model") -> Callable[[Sequence[Any]], list[Any]]:
     import keras
 
     ports = Signature.of(model).inputs
-    run: Callable[[Any], Any] = partial(model, training=False)
+    run: Callable[[list[Any]], Any] = partial(_call, model)
     if any(_is_pixel_type(port) for port in ports):
         run = _without_casts(model)
 
@@ -183,7 +183,7 @@ def server(model: "keras.Model") -> Callable[[Sequence[Any]], list[Any]]:
             keras.ops.cast(each, port.dtype if port.holds_indices else "float32")
             for each, port in zip(tensors, ports, strict=True)
         ]
-        outputs = run(values if len(values) > 1 else values[0])
+        outputs = run(values)
         return [keras.ops.cast(each, "float32") for each in keras.tree.flatten(outputs)]
 
     return serve
@@ -218,7 +218,16 @@ def _is_pixel_type(port: Port) -> bool:
     return not port.holds_indices and "float" not in port.dtype
 
 
-def _without_casts(model: "keras.Model") -> Callable[[Any], Any]:
+def _call(model: "keras.Model", values: list[Any]) -> Any:
+    """Call a model on a tensor for each input, nested as the model's inputs are."""
+    import keras
+
+    if len(values) == 1:
+        return model(values[0], training=False)
+    return model(keras.tree.pack_sequence_as(model.input, values), training=False)
+
+
+def _without_casts(model: "keras.Model") -> Callable[[list[Any]], Any]:
     """Return a function that runs a model's layers one by one, without casting its inputs first."""
     from tfelastic import trace
 
@@ -230,7 +239,7 @@ def _without_casts(model: "keras.Model") -> Callable[[Any], Any]:
             kwargs = {**kwargs, "training": False}
         return step.op(*args, **kwargs)
 
-    return lambda values: graph.run(values if isinstance(values, list) else [values], apply)
+    return lambda values: graph.run(values, apply)
 
 
 def _ports(tensors: Sequence[Any], names: Sequence[str], side: str) -> tuple[Port, ...]:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import keras
 
     import tfelastic as te
+    from tfelastic.data import Dataset
 
 
 @click.command()
@@ -22,8 +23,13 @@ if TYPE_CHECKING:
     "--data",
     required=True,
     metavar="SOURCE",
-    help="Images to calibrate with and to verify on: digits, a tfds name, a prepared tfds "
-    "directory or an image folder.",
+    help="Examples to calibrate with and to verify on: digits, a .npz file, a tfds name, a prepared "
+    "tfds directory or an image folder.",
+)
+@click.option(
+    "--metric",
+    metavar="NAME",
+    help="What scores the variants, such as mean_iou or mae; by default what the model's loss says.",
 )
 @click.option(
     "--scheme", default="int8", show_default=True, help="How weights and sums are stored."
@@ -75,10 +81,12 @@ def command(model: str, as_json: bool, **options: Any) -> None:
     net = _elastic(model_file.load(model))
     import tflite_export as tx
     from pipelines.experiments.elastic.export import scaled
+    from pipelines.stages.data import load_shaped
     from pipelines.stages.evaluation import some_examples
-    from tfelastic import data
 
-    dataset = data.load(request.data, image_size=_image_size(net))
+    widest = net.cut(net.names[0])
+    shapes = [tuple(tensor.shape[1:]) for tensor in widest.inputs]
+    dataset = load_shaped(shapes, request.data)
     report = tx.export(
         net,
         request.output,
@@ -87,7 +95,8 @@ def command(model: str, as_json: bool, **options: Any) -> None:
         scheme=request.scheme,
         target=request.target,
         per_channel_dense=request.per_channel_dense,
-        labels=dataset.classes_of(),
+        labels=_labels(widest, dataset) or None,
+        metric=request.metric,
         variants_dir=request.variants,
         tolerance=scaled(tx.SCHEMES[request.scheme].tolerance, request.tolerance),
         strays="stop" if request.strict else "leave out",
@@ -105,6 +114,7 @@ class _Request:
 
     output: str
     data: str
+    metric: str | None
     scheme: str
     target: str
     per_channel_dense: bool | None
@@ -141,11 +151,17 @@ def _elastic(model: "keras.Model") -> "te.ElasticModel":
     return te.ElasticModel(model, te.Ladder((te.Rung("w100", 1.0, whole),)))
 
 
-def _image_size(net: "te.ElasticModel") -> int:
-    shape = net.cut(net.names[0]).input_shape
-    if not isinstance(shape, tuple) or len(shape) != 4 or shape[1] is None or shape[1] != shape[2]:
-        raise click.UsageError(
-            f"--data feeds square images, but the model takes {shape}; use tflite_export.export "
-            "from Python"
-        )
-    return int(shape[1])
+def _labels(
+    model: "keras.Model", dataset: "Dataset"
+) -> dict[str, tuple[str, ...]] | tuple[str, ...]:
+    """Return the names of classes, of several outputs by name; one number alone is no scores of classes."""
+    if len(model.outputs) == 1:
+        return dataset.classes_of() if model.outputs[0].shape[-1] > 1 else ()
+    sizes = {
+        name: each.shape[-1] for name, each in zip(model.output_names, model.outputs, strict=True)
+    }
+    return {
+        name: dataset.classes_of(name)
+        for name, size in sizes.items()
+        if size > 1 and dataset.classes_of(name)
+    }

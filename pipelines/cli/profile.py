@@ -108,6 +108,7 @@ _LIMIT_S = {"host": 60.0, "serial": 600.0}
     help="Default: profile.json beside the bundle; the folder profiles for several tables.",
 )
 @click.option("--embed", is_flag=True, help="Put the tables into the bundle as well.")
+@click.option("--picture", metavar="FILE", help="Draw score against latency: .svg, .png or .pdf.")
 @click.option("--json", "as_json", is_flag=True, help="Print the tables as JSON.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
 @click.pass_context
@@ -117,6 +118,7 @@ def command(
     on: str,
     output: str | None,
     embed: bool,
+    picture: str | None,
     as_json: bool,
     quiet: bool,
     **options: Any,
@@ -135,7 +137,7 @@ def command(
     if "limit_s" in given and given["limit_s"] is None:
         given["limit_s"] = _LIMIT_S[on]
     tables, failures = _PROFILERS[on](bundle, quiet=quiet, **given)
-    finish(bundle, opened, tables, Output(output, embed, as_json))
+    finish(bundle, opened, tables, Output(output, embed, picture, as_json))
     for failure in failures:
         click.echo(f"error: {failure}", err=True)
     if failures:

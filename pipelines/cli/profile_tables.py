@@ -23,11 +23,13 @@ class Output:
     Attributes:
         path: The file, or for several tables the folder; None for the usual place beside the bundle.
         embed: Whether the bundle takes them in as well.
+        picture: The file to draw score against latency into; None draws nothing.
         as_json: Whether they are printed as JSON.
     """
 
     path: str | None
     embed: bool
+    picture: str | None
     as_json: bool
 
 
@@ -42,6 +44,8 @@ def finish(
     if output.embed:
         tx.add_profiles(bundle, [table.table for table in tables])
     files = _write(bundle, tables, output.path)
+    if output.picture:
+        tx.draw_profiles(opened, tables, output.picture)
     if output.as_json:
         rows = [
             {"file": str(file), **table.to_json()}

@@ -10,12 +10,13 @@ from pipelines.cli.json_output import echo_json
 if TYPE_CHECKING:
     from tfelastic_runtime import Bundle
 
+    from tfelastic import Metric
     from tfelastic.data import Dataset
 
 
 @click.command()
 @click.argument("bundle", metavar="BUNDLE")
-@click.option("--data", metavar="SOURCE", help="Measure each variant on these test images as well.")
+@click.option("--data", metavar="SOURCE", help="Score each variant on these test examples as well.")
 @click.option(
     "--model",
     metavar="MODEL.keras",
@@ -32,16 +33,22 @@ def command(bundle: str, data: str | None, model: str | None, as_json: bool) -> 
     tfelastic verify net.elastic --data digits --model net.keras
     """  # noqa: D301 - click knows a paragraph to leave alone by the character.
     if model and not data:
-        raise click.UsageError("--model is compared on images: give --data as well")
+        raise click.UsageError("--model is compared on examples: give --data as well")
     opened = bundle_file.load(bundle)
     findings = [_finding(opened, variant.name) for variant in opened.variants]
     sound = [finding for finding in findings if finding["problem"] is None]
     if data and sound:
-        images = _images(opened, data)
-        for finding in sound:
-            finding["accuracy_here"] = _accuracy(opened, finding["variant"], images)
+        examples = _examples(opened, data)
         if model:
-            _compare(opened, model, images, sound)
+            _compare(opened, model, examples, sound)
+        elif metric := _metric(opened):
+            for finding in sound:
+                finding["score_here"] = _score(opened, finding["variant"], examples, metric)
+        else:
+            score = opened.manifest.score.metric
+            raise click.UsageError(
+                f"the score {score!r} is measured by the model: give --model too"
+            )
     passed = all(finding["problem"] is None for finding in findings)
     if as_json:
         echo_json({"bundle": bundle, "passed": passed, "variants": findings})
@@ -72,28 +79,43 @@ def _finding(bundle: "Bundle", name: str) -> dict[str, Any]:
     }
 
 
-def _images(bundle: "Bundle", source: str) -> "Dataset":
-    from tfelastic import data
+def _examples(bundle: "Bundle", source: str) -> "Dataset":
+    from pipelines.stages.data import load_shaped
 
-    shape = bundle.manifest.inputs[0].shape
-    if [spec.kind for spec in bundle.manifest.inputs] != ["image"]:
-        raise click.UsageError("--data feeds images, the bundle's network takes something else")
-    _, height, width, _ = shape
-    if height != width:
-        raise click.UsageError(f"--data feeds square images, the bundle takes {height} x {width}")
-    return data.load(source, image_size=height)
+    return load_shaped([spec.shape[1:] for spec in bundle.manifest.inputs], source)
 
 
-def _accuracy(bundle: "Bundle", name: str, images: "Dataset") -> float:
+def _metric(bundle: "Bundle") -> "Metric | None":
+    """Return the metric whose name the bundle's score has; None where the name does not say all."""
+    from tfelastic import metrics
+
+    manifest = bundle.manifest
+    name, (first, *others) = manifest.score.metric, manifest.outputs
+    threshold = 0.5 if first.kind == "probabilities" else 0.0
+    known = {
+        "accuracy": metrics.ClassAccuracy(threshold=threshold),
+        "pixel_accuracy": metrics.ClassAccuracy("pixel_accuracy", threshold),
+        "binary_accuracy": metrics.BinaryAccuracy(threshold=threshold),
+        "mean_iou": metrics.MeanIoU(threshold=threshold),
+        "mae": metrics.MeanAbsoluteError(),
+        "r2": metrics.R2(),
+    }
+    return None if others else known.get(name)
+
+
+def _score(bundle: "Bundle", name: str, examples: "Dataset", metric: "Metric") -> float:
+    from tfelastic.data import arrays_of
     from tflite_export import capture_stderr, predict
 
+    arrays = arrays_of(examples.test.inputs)
+    names = [spec.name for spec in bundle.manifest.inputs] if "" not in arrays else [""]
     with capture_stderr():
-        logits = predict(bundle.model(name), images.test.images)
-    return float((logits.argmax(axis=1) == images.test.labels).mean())
+        outputs = predict(bundle.model(name), [arrays[each] for each in names])
+    return metric.value(examples.test.targets, outputs)
 
 
 def _compare(
-    bundle: "Bundle", model: str, images: "Dataset", findings: list[dict[str, Any]]
+    bundle: "Bundle", model: str, examples: "Dataset", findings: list[dict[str, Any]]
 ) -> None:
     """Compare variants with the rungs of their names; a model without rungs has one."""
     from tfelastic import ElasticModel
@@ -109,10 +131,12 @@ def _compare(
         found = verify(
             rung,
             bundle.model(name),
-            images.test.images,
-            images.test.labels,
+            examples.test.inputs,
+            examples.test.targets,
             scheme=bundle.variant(name).scheme,
+            metric=_metric(bundle),
         )
+        finding["score_here"] = found.score_tflite
         finding["comparison"] = found.to_json()
         if not found.passed:
             finding["problem"] = f"strays from its Keras model: {'; '.join(found.reasons)}"
@@ -121,8 +145,8 @@ def _compare(
 def _print(bundle: str, findings: list[dict[str, Any]]) -> None:
     for each in findings:
         told = f"{each['variant']:<12}{each['bytes']:>12,} B  {each['stored']:<8}"
-        if "accuracy_here" in each:
-            told += f" accuracy {each['accuracy_here']:.2%}, when packed {each['score']:.2%} "
+        if "score_here" in each:
+            told += f" score {each['score_here']:.4g}, when packed {each['score']:.4g} "
         if (same := each.get("comparison", {}).get("top1_agreement")) is not None:
             told += f" same class as Keras {same:.2%} "
         click.echo(f"{told} {each['problem'] or 'sound'}")

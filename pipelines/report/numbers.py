@@ -65,6 +65,11 @@ def difference(metric: MetricDescription, pair: PairedDifference) -> str:
     return f"{change(metric, pair.difference)} [{low}, {high}]"
 
 
+def apart(metric: MetricDescription, pair: PairedDifference) -> str:
+    """Return a paired difference with its interval and, of shares, the word points."""
+    return f"{difference(metric, pair)}{' points' if metric.is_share else ''}"
+
+
 def interval_note(metric: MetricDescription, pair: PairedDifference) -> str:
     """Return what the 95 % interval of a difference is, as a half-sentence."""
     kinds = {

@@ -1,14 +1,30 @@
 """Load the data once, and note what they are, so that a later day notices when they changed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipelines.recipe import Recipe
 from pipelines.records import Record
 from pipelines.stages.run import DATA, Run, place
 from pipelines.stages.stage import Outcome, Stage
+
+if TYPE_CHECKING:
+    from tfelastic.data import Dataset
+
+
+def load_shaped(shapes: Sequence[tuple[int | None, ...]], source: str) -> "Dataset":
+    """Load data for inputs of these shapes: images are resized where the one input is square images.
+
+    Raises:
+        DataError: The source is missing, unknown or malformed.
+    """
+    from tfelastic import data
+
+    square = len(shapes) == 1 and len(shapes[0]) == 3 and shapes[0][0] == shapes[0][1]
+    arrays = source.startswith("synthetic:") or source.endswith(".npz")
+    return data.load(source, image_size=shapes[0][0] if square and not arrays else None)
 
 
 @dataclass(frozen=True)

@@ -204,7 +204,8 @@ def test_public_names_are_exactly_these():
     assert sorted(tx.__all__, key=str.lower) == sorted(
         [
             "AndroidReport", "AttachedPhone", "PhoneConfigurations", "PhonePace", "attached_phones", "find_adb",
-            "never_chosen", "profile_android", "profile_serial",
+            "PhoneLatencies", "measure_files_on_phone", "draw_profiles", "never_chosen",
+            "profile_android", "profile_serial",
             "SCHEMES", "TARGETS", "ArenaReport", "BackendError", "BundleReport", "CalibrationError",
             "Candidate", "Checks", "ConversionError", "ConversionOptions", "DeviceError", "EmbedReport",
             "ExportReport", "Interface", "Loss", "MeasuredLatency", "MeasuredProfile", "Noise", "Outcome",

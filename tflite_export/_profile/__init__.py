@@ -13,7 +13,9 @@ from tflite_export._profile.android import AndroidReport, profile_android
 from tflite_export._profile.host import Progress, profile_host
 from tflite_export._profile.measurement import MeasuredLatency, MeasuredProfile, describe_host
 from tflite_export._profile.operations import measure_files, profile_ops
+from tflite_export._profile.phone_files import PhoneLatencies, measure_files_on_phone
 from tflite_export._profile.phone_session import PhoneConfigurations, PhonePace
+from tflite_export._profile.picture import draw_profiles
 from tflite_export._profile.serial_line import profile_serial
 from tflite_export._profile.stopping import StoppingRule
 from tflite_export.errors import DeviceError, ProfileError
@@ -24,13 +26,16 @@ __all__ = [
     "MeasuredLatency",
     "MeasuredProfile",
     "PhoneConfigurations",
+    "PhoneLatencies",
     "PhonePace",
     "Progress",
     "StoppingRule",
     "attached_phones",
     "describe_host",
+    "draw_profiles",
     "find_adb",
     "measure_files",
+    "measure_files_on_phone",
     "profile",
     "profile_android",
     "profile_host",

@@ -62,12 +62,7 @@ def profile_android(
         ProfileError: An option is out of range, or there is no such tool.
         BundleError: The bundle cannot be read.
     """
-    tool = Path(benchmark_model)
-    if not tool.is_file():
-        raise ProfileError(
-            f"there is no file {tool}: give the path of a benchmark_model that was built for the phone, such as "
-            "android_aarch64_benchmark_model of TensorFlow Lite"
-        )
+    tool = existing_tool(benchmark_model)
     client = adb.find_adb()
     chosen = adb.choose(client, tuple(serials))
     kept = None if journal is None else Path(journal)
@@ -86,7 +81,7 @@ def profile_android(
         )
         sessions = {
             serial: pool.submit(
-                Session(adb.Phone(client, serial), task, _journal(kept, serial), say).run
+                Session(adb.Phone(client, serial), task, journal_of(kept, serial), say).run
             )
             for serial in chosen
         }
@@ -102,12 +97,32 @@ def profile_android(
     return AndroidReport(tuple(tables), failures)
 
 
+def existing_tool(benchmark_model: str | os.PathLike[str]) -> Path:
+    """Return the path of the user's tool.
+
+    Raises:
+        ProfileError: There is no such file.
+    """
+    tool = Path(benchmark_model)
+    if not tool.is_file():
+        raise ProfileError(
+            f"there is no file {tool}: give the path of a benchmark_model that was built for the phone, such as "
+            "android_aarch64_benchmark_model of TensorFlow Lite"
+        )
+    return tool
+
+
+def name_of_tool(tool: Path) -> str:
+    """Return the name that a tool has on the phone, by its SHA-256."""
+    return f"benchmark_model-{hashlib.sha256(tool.read_bytes()).hexdigest()[:16]}"
+
+
 def _files(
     path: str | os.PathLike[str], tool: Path, folder: Path
 ) -> tuple[str, dict[str, Path], dict[str, str], str]:
     """Return the payload's SHA-256, the files to push, each variant's among them, and the tool's."""
     bundle = Bundle.open(path)
-    tool_name = f"benchmark_model-{hashlib.sha256(tool.read_bytes()).hexdigest()[:16]}"
+    tool_name = name_of_tool(tool)
     files, graphs = {tool_name: tool}, {}
     for variant in bundle.variants:
         graphs[variant.name] = name = f"{variant.sha256[:32]}.tflite"
@@ -116,6 +131,7 @@ def _files(
     return bundle.payload_sha256, files, graphs, tool_name
 
 
-def _journal(folder: Path | None, serial: str) -> Journal | None:
+def journal_of(folder: Path | None, serial: str) -> Journal | None:
+    """Return a phone's journal in a folder, if there is one."""
     plain = "".join(each if each.isalnum() else "-" for each in serial)
     return None if folder is None else Journal(folder / f"{plain}.jsonl")

@@ -106,8 +106,15 @@ class Task:
 
 
 @dataclass(frozen=True)
-class _Step:
-    """One call of the tool."""
+class Step:
+    """One call of the tool.
+
+    Attributes:
+        round: Its round, from 0.
+        variant: What is measured, a name of `Task.graphs`.
+        threads: Its number of threads.
+        mask: Its set of cores; None for all.
+    """
 
     round: int
     variant: str
@@ -131,7 +138,23 @@ class Session:
         self._called = False
 
     def run(self) -> list[MeasuredProfile]:
-        """Push what is missing, measure what was not measured yet, and sum up."""
+        """Measure everything, and return a table for each number of threads on each set of cores."""
+        device, found = self.measure()
+        governors = phone_state.governors(self._phone)
+        tables: dict[tuple[int, str | None], dict[Step, dict[str, Any]]] = {}
+        for step in sorted(found, key=lambda each: (each.mask or "", each.threads)):
+            tables.setdefault((step.threads, step.mask), {})[step] = found[step]
+        return [
+            self._table({**device, **({"cpu_mask": mask} if mask else {})}, governors, rows)
+            for (_, mask), rows in tables.items()
+        ]
+
+    def measure(self) -> tuple[dict[str, str | int | float], dict[Step, dict[str, Any]]]:
+        """Push what is missing, and measure what was not measured yet.
+
+        Returns:
+            What is known of the phone; and for each call of the tool its `run`, as JSON, and how warm the phone was.
+        """
         device = phone_state.describe(self._phone)
         steps = list(self._steps())
         self._push()
@@ -139,16 +162,9 @@ class Session:
         for done, step in enumerate(steps, start=1):
             found[step] = self._measured(step, device)
             self._progress(self._phone.serial, done, len(steps))
-        governors = phone_state.governors(self._phone)
-        tables: dict[tuple[int, str | None], dict[_Step, dict[str, Any]]] = {}
-        for step in sorted(steps, key=lambda each: (each.mask or "", each.threads)):
-            tables.setdefault((step.threads, step.mask), {})[step] = found[step]
-        return [
-            self._table({**device, **({"cpu_mask": mask} if mask else {})}, governors, rows)
-            for (_, mask), rows in tables.items()
-        ]
+        return device, found
 
-    def _steps(self) -> Iterator[_Step]:
+    def _steps(self) -> Iterator[Step]:
         asked = self._task.configurations
         masks: list[str | None] = []
         for mask in asked.cpu_masks:
@@ -162,7 +178,7 @@ class Session:
         for number in range(self._task.pace.rounds):
             shuffle(everything)
             for configuration in everything:
-                yield _Step(number, *configuration)
+                yield Step(number, *configuration)
 
     def _push(self) -> None:
         output, code = self._phone.shell(f"mkdir -p {FOLDER} && ls {FOLDER}")
@@ -175,7 +191,7 @@ class Session:
             if name not in there:
                 self._phone.push(file, f"{FOLDER}/{name}")
 
-    def _measured(self, step: _Step, device: Mapping[str, Any]) -> dict[str, Any]:
+    def _measured(self, step: Step, device: Mapping[str, Any]) -> dict[str, Any]:
         """Return a call's findings: those of the journal, or of a call now."""
         pace, asked = self._task.pace, self._task.configurations
         key = "|".join(
@@ -196,7 +212,7 @@ class Session:
                 self._journal.put(key, kept)
         return kept
 
-    def _call(self, step: _Step) -> BenchmarkRun:
+    def _call(self, step: Step) -> BenchmarkRun:
         asked, name = self._task.configurations, f"variant {step.variant}"
         command = benchmark_tool.command_line(
             f"{FOLDER}/{self._task.tool}",
@@ -241,7 +257,7 @@ class Session:
         self,
         device: Mapping[str, str | int | float],
         governors: str,
-        found: Mapping[_Step, Mapping[str, Any]],
+        found: Mapping[Step, Mapping[str, Any]],
     ) -> MeasuredProfile:
         runs: dict[str, list[BenchmarkRun]] = {name: [] for name in self._task.graphs}
         for step, kept in found.items():

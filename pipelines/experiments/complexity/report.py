@@ -12,6 +12,7 @@ from pipelines.experiments.complexity.budget_comparison import (
 from pipelines.experiments.complexity.metrics import ComplexityMetrics
 from pipelines.report import Content, KeyFigure, Section, Table
 from pipelines.report.numbers import (
+    apart,
     difference,
     interval_note,
     kilobytes,
@@ -112,7 +113,7 @@ def _compare(metrics: ComplexityMetrics, comparison: ComparedMethods) -> Iterato
         if row.against_ranked:
             yield (
                 f"- {TITLES[row.method]}: {ratio(row.seconds / ranked.seconds)} the training time of "
-                f"train-prune-fine-tune, {difference(metric, row.against_ranked)} from it."
+                f"train-prune-fine-tune, {apart(metric, row.against_ranked)} from it."
             )
     for key, resource in _RESOURCES.items():
         known = [row for row in direct if getattr(row, key) is not None]

@@ -2,7 +2,7 @@
 
 from pipelines.experiments.elastic import ladder
 from pipelines.experiments.elastic.recipe import ElasticRecipe
-from pipelines.experiments.elastic.training_results import JointlyTrained, summary
+from pipelines.experiments.elastic.training_results import JointlyTrained, output_scores, summary
 from pipelines.stages import Outcome, Run, Stage, baseline, data
 from pipelines.stages.evaluation import score
 from pipelines.stages.task import TASK_KEYS, task_of
@@ -28,7 +28,7 @@ def run(run: Run[ElasticRecipe]) -> Outcome[JointlyTrained]:
     reached = {name: score(net.rung(name), dataset.test, task.metric) for name in net.names}
     return Outcome(
         summary(reached, task.metric),
-        JointlyTrained(reached, trained.history),
+        JointlyTrained(reached, output_scores(net, dataset.test, task.metric), trained.history),
         files=(FILE,),
         earlier_seconds=trained.earlier_seconds,
     )

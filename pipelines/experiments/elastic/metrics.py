@@ -17,6 +17,7 @@ from pipelines.experiments.elastic.export import ExportedVariant
 from pipelines.experiments.elastic.profile import LatencyFigures
 from pipelines.experiments.elastic.recipe import ElasticRecipe
 from pipelines.experiments.elastic.selector import SelectorRun
+from pipelines.experiments.elastic.training_results import OutputScores
 from pipelines.report import Machine, Metrics
 from pipelines.stages import Run
 
@@ -28,11 +29,15 @@ class VariantFigures(ExportedVariant, LatencyFigures):
 
 @dataclass(frozen=True, kw_only=True)
 class ElasticMetrics(Metrics):
-    """The variants in the bundle and those left out of it, what the selector did, and the methods compared, if any."""
+    """The variants in the bundle and those left out of it, what the selector did, and the methods compared, if any.
+
+    `outputs` are the rungs' scores by each of several outputs, in Keras.
+    """
 
     comparison: tuple[ComparedRung, ...] | None
     variants: tuple[VariantFigures, ...]
     left_out: tuple[ExportedVariant, ...]
+    outputs: dict[str, OutputScores]
     bundle_bytes: int
     selector: tuple[SelectorRun, ...]
 
@@ -47,9 +52,11 @@ def collect(run: Run[ElasticRecipe], common: Mapping[str, Any]) -> ElasticMetric
         for each in exported.variants
         if each.name in exported.packed
     )
+    trained = run.result(joint_training.STAGE)
     return ElasticMetrics(
         **common,
-        trainings={"all widths together": run.result(joint_training.STAGE).history},
+        trainings={"all widths together": trained.history},
+        outputs=trained.outputs,
         profile=Machine(measured.device, spec.threads, spec.runs),
         comparison=compared,
         variants=variants,

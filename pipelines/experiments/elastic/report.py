@@ -99,10 +99,28 @@ def _variants(metrics: ElasticMetrics) -> Iterator[str]:
     )
     yield from Table(headings, tuple(rows)).markdown()
     yield ""
+    if metrics.outputs:
+        yield from _outputs(metrics)
+        yield ""
     for each in (*metrics.variants, *metrics.left_out):
         if each.strays:
             what = "left out of the bundle" if each in metrics.left_out else "kept as asked"
             yield f"- {each.name} strays from its Keras model and was {what}: {each.strays}."
+
+
+def _outputs(metrics: ElasticMetrics) -> Iterator[str]:
+    """Yield the scores by output that the one score of a variant adds up."""
+    found = metrics.outputs
+    yield "Output by output, in Keras:"
+    yield ""
+    headings = (
+        f"{name}: {each.metric.title}{each.metric.direction}" for name, each in found.items()
+    )
+    rows = (
+        (variant.name, *(score(each.metric, each.scores[variant.name]) for each in found.values()))
+        for variant in metrics.variants
+    )
+    yield from Table(("variant", *headings), tuple(rows)).markdown()
 
 
 def _latencies(metrics: ElasticMetrics) -> Iterator[str]:

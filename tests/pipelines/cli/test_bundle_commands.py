@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import keras
+import numpy as np
 import pytest
 from tfelastic_runtime import Bundle
 
@@ -171,5 +172,24 @@ def test_export_then_verify(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert execute(["verify", out, "--data", "digits", "--model", str(path), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     for variant, each in zip(bundle.variants, found["variants"], strict=True):
-        assert each["accuracy_here"] == variant.score
+        assert each["score_here"] == variant.score
         assert each["comparison"]["top1_agreement"] == 1
+
+
+def test_a_net_of_values_is_exported_and_verified_on_arrays(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keras.utils.set_random_seed(0)
+    values = np.random.default_rng(0).normal(size=(80, 8)).astype(np.float32)
+    np.savez(tmp_path / "sums.npz", x=values, y=values.sum(axis=1))
+    model = keras.Sequential([keras.Input((8,)), layers.Dense(16, "relu"), layers.Dense(1)])
+    path, out = str(tmp_path / "net.keras"), str(tmp_path / "net.elastic")
+    model.save(path)
+    data = ["--data", str(tmp_path / "sums.npz")]
+    assert execute(["export", path, "-o", out, *data, "--metric", "mae"]) == 0
+    capsys.readouterr()
+    assert execute(["verify", out, *data, "--json"]) == 0
+    (found,) = json.loads(capsys.readouterr().out)["variants"]
+    bundle = Bundle.open(out)
+    assert (bundle.manifest.score.metric, bundle.manifest.score.higher_is_better) == ("mae", False)
+    assert found["score_here"] == pytest.approx(bundle.variants[0].score)

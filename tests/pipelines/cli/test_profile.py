@@ -25,7 +25,9 @@ def bundle(tmp_path: Path) -> Path:
 def test_a_table_is_written_beside_the_bundle_and_select_reads_it(
     bundle: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert execute(["profile", str(bundle), *QUICK, "-q"]) == 0
+    picture = bundle.with_suffix(".svg")
+    assert execute(["profile", str(bundle), *QUICK, "-q", "--picture", str(picture)]) == 0
+    assert "<svg" in picture.read_text()
     printed = capsys.readouterr()
     assert printed.err == ""
     names = [variant.name for variant in Bundle.open(bundle).variants]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.errors import StageError, WorkspaceError
+from pipelines.errors import RecipeError, StageError, WorkspaceError
 from pipelines.progress import Reporter
 from pipelines.recipe import Recipe
 from pipelines.records import Record
@@ -251,3 +251,18 @@ def test_a_prepared_directory_may_be_named_as_data_directory(
     with running(tmp_path / "w", recipe) as run:
         _ = run.dataset
     assert asked == [str(tmp_path)]
+
+
+def test_features_of_tfds_are_named_in_the_recipe(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr("tfelastic.data.load", lambda source, **options: asked.append(options))
+    spec = {"source": "tfds:pets", "features": ["image", "segmentation_mask"]}
+    recipe = Recipe.from_json({"name": "tiny", "data": spec})
+    with running(tmp_path, recipe) as run:
+        _ = run.dataset
+    assert asked[0]["features"] == ("image", "segmentation_mask")
+    assert data.STAGE.own_inputs(recipe)["data.features"] == ["image", "segmentation_mask"]
+    with pytest.raises(RecipeError, match=r"data\.features: expected the names of an input's"):
+        Recipe.from_json({"name": "tiny", "data": {"features": ["image"]}})

@@ -14,6 +14,7 @@ from tflite_export._profile import (
     PhoneConfigurations,
     PhonePace,
     adb,
+    measure_files_on_phone,
     phone_session,
     profile,
     profile_android,
@@ -285,3 +286,33 @@ def test_states_of_adb_are_worded():
 
 def _calls(phone):
     return (phone.root / "calls").read_text().count("\n")
+
+
+def test_single_files_are_measured_once_each(tool, tmp_path):
+    bundle, journal = Bundle.open(GOLDEN), tmp_path / "journal"
+    files = {name: bundle.model(name) for name in BYTES}
+    phone, calls = make_phone(tmp_path / "phone"), []
+    (phone.root / "fault").write_text("[ $calls -gt 4 ] && exit 5")
+    options = {"benchmark_model": tool, "threads": 2, "journal": journal}
+    with plugged_in(phone) as serial:
+        with pytest.raises(DeviceError, match=r"failed \(exit code 5\)"):
+            measure_files_on_phone({**files, "again": files["w100"]}, **options)
+        (phone.root / "fault").unlink()
+        found = measure_files_on_phone(
+            {**files, "again": files["w100"]},
+            **options,
+            progress=lambda *call: calls.append(call),
+        )
+        with (
+            plugged_in(make_phone(tmp_path / "other", name="other")),
+            pytest.raises(DeviceError, match=r"2 phones are attached.*give a serial"),
+        ):
+            measure_files_on_phone(files, benchmark_model=tool)
+    assert found.device["serial"] == serial
+    assert found.p50_us == {
+        **{name: BYTES[name] // 10 // 2 + 0.92 for name in BYTES},
+        "again": BYTES["w100"] // 10 // 2 + 0.92,
+    }
+    assert calls[-1] == ("measure", 9, 9)
+    assert _calls(phone) == 5 + 9 - 4
+    assert not journal.exists()
