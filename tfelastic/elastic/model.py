@@ -149,7 +149,9 @@ class ElasticModel(DistilledModel):
         return self.base if index == 0 else self.narrow[index - 1]
 
     def cut(self, name: str) -> keras.Model:
-        """Return one rung as a stand-alone model with weights of its own.
+        """Return one rung as a stand-alone model with weights of its own, not compiled.
+
+        Train it within `tfelastic.avoid_onednn_crash`, as this network and `Student` do by themselves.
 
         It equals the rung to the last bit, but for rounding where XLA compiles the two.
 

@@ -34,6 +34,9 @@ def copy_compile_state(source: keras.Model, target: keras.Model) -> None:
     if not arguments:
         return
     target.compile(**arguments)
+    if target.optimizer is not None:
+        # Keras builds the optimizer of a model that it loads, and cannot fill it from one that was saved unbuilt.
+        target.optimizer.build(target.trainable_variables)
     if lost:
         warnings.warn(
             f"model {target.name!r} was compiled like {source.name!r}, but without its own {'; '.join(lost)}. Register "

@@ -33,6 +33,12 @@ class DistilledModel(keras.Model):
         super().compile(optimizer, loss, loss_weights, **options)
         self._distillation_loss.compile(loss, loss_weights)
 
+    def get_compile_config(self) -> Any:
+        """Return how the model is compiled; its optimizer then has its variables, which a loaded one needs."""
+        if self.compiled and self.optimizer is not None and not self.optimizer.built:
+            self.optimizer.build(self.trainable_variables)
+        return super().get_compile_config()
+
     def compile_from_config(self, config: Any) -> None:
         """Compile as a saved model was."""
         self.compile(**keras.saving.deserialize_keras_object(config))

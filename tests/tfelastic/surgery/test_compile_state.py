@@ -80,3 +80,51 @@ def test_an_unknown_schedule_becomes_the_rate_that_it_reached(model):
     assert "without its own optimizer" in warning
     assert float(pruned.optimizer.learning_rate) == 0.25
     assert pruned.optimizer.momentum == 0.75
+
+
+OPTIMIZERS = {
+    "momentum": lambda: keras.optimizers.SGD(0.1, momentum=0.9),
+    "adam": lambda: keras.optimizers.Adam(),
+    "adamw_with_schedule": lambda: keras.optimizers.AdamW(
+        keras.optimizers.schedules.CosineDecay(0.1, 10)
+    ),
+    "loss_scale": lambda: keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam()),
+    "moving_average": lambda: keras.optimizers.Adam(use_ema=True),
+    "accumulated": lambda: keras.optimizers.Adam(gradient_accumulation_steps=2),
+}
+
+
+def assert_saved_with_its_optimizer(model, file):
+    """A warning of Keras, which says what it could not load, is an error in these tests."""
+    model.save(file)
+    loaded = keras.saving.load_model(file)
+    pairs = zip(model.optimizer.variables, loaded.optimizer.variables, strict=True)
+    for saved, restored in pairs:
+        np.testing.assert_array_equal(
+            ops.convert_to_numpy(saved), ops.convert_to_numpy(restored), saved.path
+        )
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("elastic", [False, True])
+def test_optimizers_are_saved_and_loaded_before_and_after_a_step(model, tmp_path, name, elastic):
+    options = {"optimizer": OPTIMIZERS[name](), "loss": "mse", "run_eagerly": True}
+    if elastic:
+        net = te.ElasticModel(model, te.ladder(model, widths=(1, 0.5), round_to=1))
+        net.compile(**options)
+    else:
+        model.compile(**options)
+        net = halved(model)
+    assert_saved_with_its_optimizer(net, tmp_path / "before.keras")
+    net.fit(X, Y, verbose=0)
+    assert int(net.optimizer.iterations) == 1 or name == "accumulated"
+    assert_saved_with_its_optimizer(net, tmp_path / "after.keras")
+
+
+def test_a_cut_rung_is_saved_as_the_network_was_compiled(model, tmp_path):
+    model.compile(OPTIMIZERS["momentum"](), "mse", run_eagerly=True)
+    small = te.ElasticModel(model, te.ladder(model, widths=(1, 0.5), round_to=1)).cut("w050")
+    assert not small.compiled
+    small.compile(OPTIMIZERS["momentum"](), "mse", run_eagerly=True)
+    small.fit(X, Y, verbose=0)
+    assert_saved_with_its_optimizer(small, tmp_path / "cut.keras")

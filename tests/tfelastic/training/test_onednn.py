@@ -26,6 +26,17 @@ ladder = te.ladder(model, widths=(1, 0.25))
 net = te.ElasticModel(model, ladder)
 small = net.cut("w025")
 """
+TRANSPOSED = """
+import keras, numpy as np, tfelastic as te
+from keras import layers
+
+parts = [layers.Conv2D(32, 3, padding="same"), layers.Conv2DTranspose(8, 1, strides=2)]
+model = keras.Sequential([keras.Input((64, 64, 3)), *parts])
+images = np.random.default_rng(0).uniform(0, 1, (4, 64, 64, 3))
+model.compile("sgd", "mse")
+with te.avoid_onednn_crash(model):
+    model.fit(images, np.zeros((4, 128, 128, 8)), verbose=0)
+"""
 WAYS = {
     "jointly": "net.compile('sgd', loss); net.fit(images, labels, verbose=0)",
     "by growing": """
@@ -44,7 +55,16 @@ with te.avoid_onednn_crash(small):
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_narrow_rung_trains(way: str) -> None:
-    program = f"{TRAINING}\n{WAYS[way]}\nprint('trained')"
+    assert_trains(f"{TRAINING}\n{WAYS[way]}")
+
+
+def test_a_transposed_convolution_to_few_channels_trains() -> None:
+    assert_trains(TRANSPOSED)
+
+
+def assert_trains(program: str) -> None:
+    """Run a program in a process of its own, which a crash would end."""
+    program = f"{program}\nprint('trained')"
     run = subprocess.run(
         [sys.executable, "-c", program],
         capture_output=True,
@@ -67,6 +87,50 @@ def test_the_values_are_those_of_the_layer(strides: object, padding: str, size: 
         assert layer.strides == (1, 1)
         found = keras.ops.convert_to_numpy(model(images))
     assert layer.strides != (1, 1)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("strides", [2, 3, (2, 1)])
+@pytest.mark.parametrize("padding", ["same", "valid"])
+def test_the_values_are_those_of_the_transposed_layer(strides: object, padding: str) -> None:
+    layer = layers.Conv2DTranspose(
+        5, 1, strides=strides, padding=padding, bias_initializer="ones", activation="tanh"
+    )
+    model = keras.Sequential([keras.Input((7, 8, 4)), layer])
+    images = np.random.default_rng(0).normal(size=(2, 7, 8, 4)).astype("float32")
+    expected = keras.ops.convert_to_numpy(model(images))
+    with te.avoid_onednn_crash(model):
+        assert layer.strides == (1, 1)
+        found = keras.ops.convert_to_numpy(model(images))
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+
+
+class Shortcut(layers.Layer):
+    """A layer with a convolution inside, of a subclass that only has another name."""
+
+    class Pointwise(layers.Conv2D):
+        pass
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = self.Pointwise(5, 1, strides=2)
+
+    def build(self, shape: tuple[int, ...]) -> None:
+        self.conv.build(shape)
+
+    def call(self, x: object) -> object:
+        return self.conv(x)
+
+
+def test_convolutions_within_layers_are_reached() -> None:
+    shortcut = Shortcut()
+    model = keras.Sequential([keras.Input((8, 8, 4)), shortcut])
+    images = np.random.default_rng(0).normal(size=(2, 8, 8, 4)).astype("float32")
+    expected = keras.ops.convert_to_numpy(model(images))
+    with te.avoid_onednn_crash(model):
+        assert shortcut.conv.strides == (1, 1)
+        found = keras.ops.convert_to_numpy(model(images))
+    assert shortcut.conv.strides == (2, 2)
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
 
 
