@@ -1,4 +1,4 @@
-"""Law 10: Keras and TFLite agree within the stated tolerance, per variant; and a wrong net does not."""
+"""Every scheme keeps its tolerance, and a wrong net does not; tests/laws holds law 10."""
 
 import json
 from dataclasses import replace
@@ -37,7 +37,7 @@ def _compare(expected, received, labels, *, tolerance=LOOSE):
         ("flatten", "int8"),
     ],
 )
-def test_law_10_keras_and_tflite_agree(nets, converted, images, labels, kind, scheme):
+def test_keras_and_tflite_agree_in_every_scheme(nets, converted, images, labels, kind, scheme):
     tflite = converted(kind, scheme)
     found = verify(
         nets[kind],

@@ -1,4 +1,4 @@
-"""Law 8: read is what was written, equal input gives equal bytes, nothing half-written stays."""
+"""Bundles are written as the format says, and whole or not at all; tests/laws holds law 8."""
 
 import dataclasses
 import hashlib
@@ -11,10 +11,8 @@ import jsonschema
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from tfelastic_runtime import (
     Bundle,
-    BundleError,
     InputSpec,
     Latency,
     Manifest,
@@ -119,24 +117,10 @@ def test_whole_variants_are_aligned(variants: list[Variant], tmp_path: Path) -> 
 
 @patient
 @given(bundles())
-def test_any_bundle_reads_back(bundle: tuple[Manifest, Payload, list[bytes]]) -> None:
-    manifest, payload, models = bundle
-    found = Bundle.from_bytes(pack(manifest, payload))
-    assert found.manifest == manifest
-    assert [found.model(info.name) for info in found.variants] == models
+def test_any_manifest_fits_its_schema(bundle: tuple[Manifest, Payload, list[bytes]]) -> None:
+    manifest = bundle[0]
     assert json.loads(canonical(manifest)) == manifest.to_json()
     SCHEMA.validate(manifest.to_json())
-
-
-@patient
-@given(bundles(), st.data())
-def test_any_damaged_bundle_is_refused(
-    bundle: tuple[Manifest, Payload, list[bytes]], data: st.DataObject
-) -> None:
-    packed = bytearray(pack(*bundle[:2]))
-    packed[data.draw(st.integers(0, len(packed) - 1))] ^= data.draw(st.integers(1, 255))
-    with pytest.raises(BundleError):
-        Bundle.from_bytes(bytes(packed))
 
 
 def test_profiles_travel(variants: list[Variant], tmp_path: Path) -> None:
