@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from tflite_export import MeasuredProfile
 
 
+_WIDTH = 120
+
+
 @dataclass(frozen=True)
 class Output:
     """Where the tables go, and what is printed.
@@ -90,7 +93,8 @@ def _print(bundle: "Bundle", table: "MeasuredProfile", file: Path) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    console = Console(highlight=False, soft_wrap=True)
+    # Figures are for reading across: a narrow terminal wraps lines, but nothing is cut off.
+    console = Console(highlight=False, soft_wrap=True, width=max(Console().width, _WIDTH))
     ran = ", ".join(filter(None, (table.runtime, table.kernels)))
     title = f"{table.device['name']}, threads: {table.threads}, {ran}"
     grid = Table(title=escape(title), box=None, padding=(0, 2, 0, 0), title_justify="left")

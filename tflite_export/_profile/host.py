@@ -223,9 +223,12 @@ def _rounds_needed(turns: list[list[int]], half_width: float | None) -> int:
     found = _half_width(turns)
     if found is None:
         return done + 1
-    # An interval shrinks with the square root of the observations; a guess is checked before it has doubled them.
-    needed = done if found <= half_width else done * (found / half_width) ** 2
-    return min(max(done + (found > half_width), round(needed)), max(2 * done, 8))
+    if found <= half_width:
+        return done
+    # An interval shrinks with the square root of the observations; a guess is checked before it has doubled them, and
+    # a step is worth the checking.
+    needed = done * (found / half_width) ** 2
+    return min(max(done + 1 + done // 16, round(needed)), max(2 * done, 8))
 
 
 def _half_width(turns: Sequence[Sequence[int]]) -> float | None:

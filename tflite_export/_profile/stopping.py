@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from tflite_export.errors import ProfileError
 
-CONFIDENCE = 0.95
+TAILS = 40
+"""One part in so many lies beyond each end of an interval of 95 %."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,11 +60,13 @@ def median_interval(ordered: Sequence[float]) -> tuple[float, float] | None:
         >>> median_interval([1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
         (2, 9)
     """
-    # The k-th smallest lies above the median where fewer than k observations lie below it: a binomial tail.
-    count, below, rank = len(ordered), 0, 0
-    tail = (1 - CONFIDENCE) / 2 * 2**count
-    while (below := below + math.comb(count, rank)) <= tail:
-        rank += 1
+    # The k-th smallest lies above the median where fewer than k observations lie below it: a binomial tail, counted in
+    # integers, for 2 ** 1024 is no float.
+    count, rank, ways = len(ordered), 0, 1
+    below, all_ways = ways, 2**count
+    while below * TAILS <= all_ways:
+        ways = ways * (count - rank) // (rank + 1)
+        rank, below = rank + 1, below + ways
     return (ordered[rank - 1], ordered[-rank]) if rank else None
 
 

@@ -30,6 +30,7 @@ def test_a_table_is_written_beside_the_bundle_and_select_reads_it(
     assert "<svg" in picture.read_text()
     printed = capsys.readouterr()
     assert printed.err == ""
+    assert "…" not in printed.out
     names = [variant.name for variant in Bundle.open(bundle).variants]
     rows = [line.split()[0] for line in printed.out.splitlines() if line.split()]
     assert [name for name in rows if name in names][: len(names)] == names

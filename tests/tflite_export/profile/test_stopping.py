@@ -3,13 +3,14 @@ import math
 import numpy as np
 import pytest
 import scipy.stats
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tflite_export._profile.stopping import StoppingRule, median_interval, relative_half_width
 from tflite_export.errors import ProfileError
 
 
+@example(5000)
 @given(st.integers(6, 400))
 def test_the_interval_has_the_ranks_of_the_binomial_distribution(count):
     low, high = median_interval(range(1, count + 1))
