@@ -54,6 +54,14 @@ LAYOUTS = ("make", "cmake", "esp-idf", "zephyr", "arduino")
     help="Keep all variants open in one arena, so that switching costs nothing; all run in place.",
 )
 @click.option(
+    "--margin",
+    type=float,
+    default=0.1,
+    show_default=True,
+    metavar="SHARE",
+    help="What to add to each measured arena.",
+)
+@click.option(
     "--int8-kernels",
     is_flag=True,
     help="Register kernels for int8 alone where nothing else is used: less flash with tuned kernels.",

@@ -10,6 +10,7 @@ from tflite_export.runtimes import ArenaReport
 
 ARENA_MARGIN = 0.1
 """What is added to a measured arena: kernels tuned for a processor may want scratch memory of their own."""
+MARGIN_MAX = 10
 ARENA_STEP = 256
 ALIGNMENT = 16
 

@@ -14,7 +14,7 @@ from tflite_export._embed.flash import layout as lay_out
 from tflite_export._embed.folder import check_unchanged, replace_folder, write_starters
 from tflite_export._embed.identifiers import DEFAULT_NAME, check_name
 from tflite_export._embed.layouts import get_layout
-from tflite_export._embed.memory import ARENA_MARGIN, Buffers, VariantMemory
+from tflite_export._embed.memory import ARENA_MARGIN, MARGIN_MAX, Buffers, VariantMemory
 from tflite_export._embed.operators import registrations
 from tflite_export._embed.report import EmbeddedVariant, EmbedReport
 from tflite_export._embed.sources import Firmware, generated, placeholders
@@ -33,6 +33,7 @@ def embed(
     layout: str = "make",
     in_place: tuple[str, ...] = (),
     resident: bool = False,
+    margin: float = ARENA_MARGIN,
     int8_kernels: bool = False,
     profile: str | os.PathLike[str] | None = None,
     force: bool = False,
@@ -49,6 +50,7 @@ def embed(
             their whole size in flash, and no RAM.
         resident: Whether all variants stay open in one arena, so that switching costs nothing. All of them
             have to run in place.
+        margin: The share added to each measured arena, at least 0.
         int8_kernels: Whether operators used in int8 alone are registered for int8 alone.
         profile: A measured table of the board that the firmware is for; without one, it measures at first start.
         force: Whether to overwrite files that the user has changed, the example and the build files too.
@@ -66,6 +68,8 @@ def embed(
     """
     project, plan = Path(folder), get_layout(layout)
     network = project / plan.folder.format(name=check_name(name))
+    if not 0 <= margin <= MARGIN_MAX:
+        raise PackError(f"the margin is a share from 0 to {MARGIN_MAX}, received {margin}")
     if not force:
         check_unchanged(network)
     opened = Bundle.open(bundle)
@@ -74,10 +78,10 @@ def embed(
     models = {placed.variant.name: placed.model for placed in flash.placed}
     registered = registrations(models, int8_kernels=int8_kernels)
     memory = {
-        placed.variant.name: VariantMemory.of(placed, _arena(placed), margin=ARENA_MARGIN)
+        placed.variant.name: VariantMemory.of(placed, _arena(placed), margin=margin)
         for placed in flash.placed
     }
-    buffers = Buffers.of(list(memory.values()), margin=ARENA_MARGIN)
+    buffers = Buffers.of(list(memory.values()), margin=margin)
     firmware = Firmware(
         name=name,
         flash=flash,
@@ -101,7 +105,7 @@ def embed(
         layout=layout,
         array_bytes=len(flash.data),
         separate_bytes=sum(variant.bytes for variant in opened.variants),
-        margin=ARENA_MARGIN,
+        margin=margin,
         buffers=buffers,
         resident=resident,
         operators=tuple(each.operator for each in registered),

@@ -69,6 +69,17 @@ def test_one_buffer_is_the_largest_sum_of_one_variant(tmp_path: Path) -> None:
     assert f"#define ELASTIC_MODEL_ARENA_BYTES {report.buffers.arena_bytes}\n" in header
 
 
+def test_the_margin_is_added_to_every_arena(tmp_path: Path) -> None:
+    report = embed(SHARED, tmp_path / "none", margin=0)
+    assert {each.arena_with_margin_bytes for each in report.variants} == {4096}
+    report = embed(SHARED, tmp_path / "half", margin=0.5)
+    assert {each.arena_with_margin_bytes for each in report.variants} == {6144}
+    assert "the margin is 50%" in str(report)
+    for wrong in (-0.1, float("nan"), 11):
+        with pytest.raises(PackError, match="the margin is a share from 0 to 10, received"):
+            embed(SHARED, tmp_path / "wrong", margin=wrong)
+
+
 def test_kernels_of_int8_alone_where_nothing_else_is_used(ladder: Path, tmp_path: Path) -> None:
     report = embed(ladder, tmp_path, name="kws", int8_kernels=True)
     assert report.int8_kernels == ("ADD", "CONV_2D", "FULLY_CONNECTED")

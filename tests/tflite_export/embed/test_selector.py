@@ -7,6 +7,7 @@ import json
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tfelastic_runtime import Bundle, Latency, Profile, Row
 
@@ -18,12 +19,14 @@ from tests.support.firmware import (
     compile_program,
     costs,
     expected_lines,
+    expected_outputs,
     run_on_host,
     steps_of,
     write_bench,
 )
 from tests.tflite_export.embed.conftest import INTERFACES, SHARED
 from tflite_export._embed import embed, layout
+from tflite_export._profile.serial_line import BoardTable
 
 pytestmark = pytest.mark.usefixtures("measured")
 
@@ -76,6 +79,24 @@ def test_every_variant_is_loaded_as_it_was_laid_out(tmp_path: Path) -> None:
         assert line == f"{placed.variant.name} {placed.model.hex()}"
 
 
+def test_every_variant_runs_by_the_engine_alone(tmp_path: Path) -> None:
+    """The program of `benchmarks/tflm_tree.py`, by the stub."""
+    bundle = Bundle.open(INTERFACES)
+    embed(INTERFACES, tmp_path, name="kws")
+    write_bench(tmp_path, bundle, "kws", [Step(1)])
+    program = compile_program(
+        [TESTS / "run_all.cc", *sorted((tmp_path / "kws").glob("*.cc"))],
+        tmp_path / "program",
+        *("-O0", f"-I{tmp_path}", f"-I{tmp_path / 'kws'}", "-DTFELASTIC_OWN_CLOCK"),
+    )
+    for line, variant in zip(run_on_host(program), bundle.variants, strict=True):
+        name, used, *bits = line.split()
+        values = np.concatenate([each.ravel() for each in expected_outputs(bundle, variant)])
+        assert name == variant.name
+        assert 0 < int(used) <= 4608
+        assert bits == [f"{number:08x}" for number in values.astype("<f4").view("<u4")]
+
+
 def test_newer_releases_have_their_names_elsewhere(tmp_path: Path) -> None:
     opened = Bundle.open(INTERFACES)
     steps = [Step(ENOUGH_US)]
@@ -105,6 +126,29 @@ def bundle_sha256(bundle: Path) -> str:
     payload_bytes = Bundle.open(bundle).manifest.payload_bytes
     payload = bundle.read_bytes()[-32 - payload_bytes : -32]
     return hashlib.sha256(payload).hexdigest()
+
+
+def test_what_a_board_prints_can_be_embedded(tmp_path: Path) -> None:
+    """The lines go through the reader of `profile --on serial` into a table, and that into a firmware."""
+    bundle = Bundle.open(SHARED)
+    board = BoardTable()
+    lines = [line for line in bench(tmp_path, SHARED, [Step(1)]) if line.startswith("$TFE")]
+    assert [board.take(f"{line}\r\n".encode()) for line in lines][-1]
+    measured = board.measured()
+    assert (measured.kernels, measured.threads) == ("reference", 1)
+    order = bundle.manifest.score.order
+    table = {}
+    for variant in bundle.variants:
+        latency = measured.latencies[variant.name].device
+        ready_us, run_us = costs(bundle)[variant.name]
+        assert (latency.p50_us, latency.first_us, latency.switch_us) == (run_us, run_us, ready_us)
+        table[variant.name] = Row(order(variant.score), run_us, run_us, ready_us)
+    path = tmp_path / "profile.json"
+    path.write_text(json.dumps(measured.to_json()), "utf-8")
+    steps = steps_of(bundle)[:12]
+    (tmp_path / "second").mkdir()
+    printed = bench(tmp_path / "second", SHARED, steps, profile=path)
+    assert printed == expected_lines(bundle, steps, table=table)
 
 
 def test_measuring_ends_after_the_first_turn_where_time_is_over(tmp_path: Path) -> None:
