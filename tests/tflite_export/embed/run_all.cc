@@ -10,7 +10,8 @@ extern "C" void tflm_stub_invoked(unsigned long) {}
 
 int main() {
   Fill();
-  network::Resolver resolver;
+  // Before the engine, for its interpreter ends by the resolver's functions.
+  static network::Resolver resolver;
   if (network::AddOperators(&resolver) != tfelastic::tflm::kOk) return 1;
   static network::Engine engine(network::kNetwork, resolver, network::StaticMemory());
   if (engine.Prepare() != tfelastic::Status::kOk) return 2;

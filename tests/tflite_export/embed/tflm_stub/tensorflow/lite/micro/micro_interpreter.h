@@ -16,16 +16,21 @@ TFLM_STUB_BEGIN
 
 class MicroInterpreter {
  public:
-  MicroInterpreter(const Model* model, const MicroOpResolver&, std::uint8_t* tensor_arena,
+  MicroInterpreter(const Model* model, const MicroOpResolver& op_resolver, std::uint8_t* tensor_arena,
                    std::size_t tensor_arena_size, MicroResourceVariables* = nullptr,
                    MicroProfilerInterface* profiler = nullptr, bool = false)
       : model_(model),
+        op_resolver_(op_resolver),
         allocator_(MicroAllocator::Create(tensor_arena, tensor_arena_size)),
         profiler_(profiler) {}
-  MicroInterpreter(const Model* model, const MicroOpResolver&, MicroAllocator* allocator,
+  MicroInterpreter(const Model* model, const MicroOpResolver& op_resolver, MicroAllocator* allocator,
                    MicroResourceVariables* = nullptr, MicroProfilerInterface* profiler = nullptr)
-      : model_(model), allocator_(allocator), profiler_(profiler) {}
-  ~MicroInterpreter() {}
+      : model_(model), op_resolver_(op_resolver), allocator_(allocator), profiler_(profiler) {}
+  // Ends its operators by the resolver and the model, as TFLM's does.
+  ~MicroInterpreter() {
+    volatile unsigned operators = op_resolver_.stub_operators();
+    if (graph_.at != nullptr) operators = operators + graph_.Length(3);
+  }
 
   // Fails unless the model is a .tflite at a multiple of 16 bytes and its tensors fit.
   TfLiteStatus AllocateTensors() {
@@ -125,6 +130,7 @@ class MicroInterpreter {
   }
 
   const Model* model_;
+  const MicroOpResolver& op_resolver_;
   MicroAllocator* allocator_;
   MicroProfilerInterface* profiler_;
   StubTable graph_{nullptr};
