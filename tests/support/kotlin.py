@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import importlib.metadata
 import os
 import shutil
 import subprocess
@@ -81,7 +82,18 @@ class Module:
 
 
 CORE = Module("core", (RUNTIME / "core" / "src" / "main" / "kotlin",))
-DRIVER = Module("driver", (TESTS / "Driver.kt",), (CORE,), sees_internals=True)
+DESKTOP = Module(
+    "desktop", (RUNTIME / "desktop" / "src" / "main" / "kotlin",), (CORE,), (JARS / "jna.jar",)
+)
+DRIVER = Module("driver", (TESTS / "Driver.kt",), (CORE, DESKTOP), sees_internals=True)
+
+
+def litert() -> tuple[str, str]:
+    """Return the file of LiteRT's C library and its version: those of the installed Python package."""
+    import ai_edge_litert
+
+    library = Path(ai_edge_litert.__file__).with_name("libLiteRt.so")
+    return str(library), importlib.metadata.version("ai-edge-litert")
 
 
 def joined(paths: Sequence[Path]) -> str:

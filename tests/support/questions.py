@@ -12,6 +12,8 @@ Ask = Callable[[Iterable[tuple[int, bytes, bytes]]], list[str]]
 """Asks a compiled library; `tests/support/cpp_driver.py` and `kotlin.py` make one each."""
 
 DELTA, BUNDLE, ACCESS, NUMBER, DIGEST = b"pbans"
+RUNS = ord("r")
+"""Asked of drivers that have an interpreter."""
 CHOICES, LATENCIES, REALS, PIXELS, DECODING, SCORE = b"cleido"
 DTYPES = ("int8", "uint8", "int16", "int32", "float32")
 

@@ -2,6 +2,7 @@ package tfelastic.driver
 
 import java.io.DataInputStream
 import java.io.EOFException
+import java.io.File
 import java.math.BigDecimal
 import java.math.MathContext
 import java.math.RoundingMode
@@ -17,19 +18,23 @@ import tfelastic.InputValue
 import tfelastic.Latency
 import tfelastic.Policy
 import tfelastic.Row
+import tfelastic.Runner
 import tfelastic.ScoreSpec
 import tfelastic.TensorSpec
 import tfelastic.TfelasticException
 import tfelastic.VariantInfo
 import tfelastic.decode
+import tfelastic.litert.LiteRt
 
 /**
  * Answers each question on standard input with one line on standard output, as `tests/runtime/cpp/driver.cc` does.
  *
  * A question is three numbers of 32 bits, little-endian, and two ranges of bytes: what is asked, the lengths of both
- * ranges, and these.
+ * ranges, and these. The arguments are LiteRT's library and its version.
  */
-fun main() {
+fun main(arguments: Array<String>) {
+    val (library, version) = arguments
+    val runtimes = listOf(false, true).map { LiteRt(File(library), version, usesXnnpack = it) }
     val input = DataInputStream(System.`in`.buffered())
     while (true) {
         val head = try {
@@ -42,7 +47,11 @@ fun main() {
         val first = ByteArray(numbers.getInt(4)).also(input::readFully)
         val second = ByteArray(numbers.getInt(8)).also(input::readFully)
         val answer = try {
-            answer(question, first, second)
+            if (question and 0xff == 'r'.code) {
+                answerRuns(runtimes[question shr 8 and 1], question shr 9, first, second)
+            } else {
+                answer(question, first, second)
+            }
         } catch (refused: TfelasticException) {
             "${refused.message}".replace('\n', ' ')
         }
@@ -100,6 +109,25 @@ private fun recordOf(variant: VariantInfo, score: ScoreSpec): String {
     return words.joinToString(" ")
 }
 
+/** The outputs of a variant for each set of inputs, as LiteRT computes them, all in the manifest's order. */
+private fun answerRuns(runtime: LiteRt, variant: Int, data: ByteArray, given: ByteArray): String {
+    val bundle = Bundle.of(ByteBuffer.wrap(data))
+    val inputs = littleEndian(given)
+    return Runner.open(bundle, bundle.variants[variant].name, runtime, threads = 1).use { runner ->
+        val found = StringBuilder("ok ")
+        while (inputs.hasRemaining()) {
+            val outputs = runner.run(bundle.manifest.inputs.associate { it.name to valueOf(it, inputs) })
+            for (spec in bundle.manifest.outputs) found.append(hexOf(outputs.getValue(spec.name)))
+        }
+        found.toString()
+    }
+}
+
+private fun valueOf(spec: InputSpec, from: ByteBuffer): InputValue = when (spec.kind) {
+    InputKind.IMAGE -> InputValue.Pixels(ByteArray(spec.elements).also(from::get))
+    InputKind.VALUES -> InputValue.Reals(FloatArray(spec.elements) { from.getFloat() })
+}
+
 /** The choice before each step, and the slowdown and the spread behind it. */
 private fun answerPolicy(table: ByteBuffer, steps: ByteBuffer): String {
     val policy = Policy(
@@ -129,8 +157,9 @@ private fun answerEncoding(tensor: TensorSpec, value: InputValue, kind: InputKin
 }
 
 /** The bytes of the real numbers that stored ones mean. */
-private fun answerDecoding(tensor: TensorSpec, stored: ByteArray): String {
-    val numbers = decode(littleEndian(stored), tensor)
+private fun answerDecoding(tensor: TensorSpec, stored: ByteArray): String = hexOf(decode(littleEndian(stored), tensor))
+
+private fun hexOf(numbers: FloatArray): String {
     val bytes = littleEndian(ByteArray(4 * numbers.size))
     bytes.asFloatBuffer().put(numbers)
     return hex(bytes)

@@ -8,14 +8,20 @@ from collections.abc import Iterable, Iterator
 
 import pytest
 
-from tests.support.kotlin import DRIVER, compiled, joined
+from tests.support.kotlin import DRIVER, compiled, joined, litert
 from tests.support.questions import Ask
 
 
 @pytest.fixture(scope="session")
 def ask() -> Iterator[Ask]:
     """Ask the library; one process answers all questions, as starting Java takes longer than them."""
-    command = ["java", "-cp", joined(compiled(DRIVER).classpath), "tfelastic.driver.DriverKt"]
+    command = [
+        "java",
+        "-cp",
+        joined(compiled(DRIVER).classpath),
+        "tfelastic.driver.DriverKt",
+        *litert(),
+    ]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as driver:
         assert driver.stdin is not None
         assert driver.stdout is not None

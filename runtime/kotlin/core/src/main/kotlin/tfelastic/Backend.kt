@@ -14,14 +14,23 @@ interface Backend {
     /** The set of kernels, such as `xnnpack`; null where unknown. */
     val kernels: String?
 
-    /**
-     * Opens a model.
-     *
-     * @param model A .tflite in a direct buffer, which the model keeps while it is open.
-     * @param sha256 Its SHA-256, in lower-case hexadecimal: a name for what is kept in files.
-     */
-    fun open(model: ByteBuffer, sha256: String, threads: Int): OpenModel
+    /** Opens a model, which keeps `model.bytes` while it is open. */
+    fun open(model: VariantModel, threads: Int): OpenModel
 }
+
+/**
+ * A variant's .tflite, and what the manifest says of it.
+ *
+ * @property bytes The .tflite in a direct buffer.
+ * @property sha256 Its SHA-256, in lower-case hexadecimal: a name for what is kept in files.
+ * @property inputs Its inputs in its own order; `outputs` likewise.
+ */
+class VariantModel(
+    val bytes: ByteBuffer,
+    val sha256: String,
+    val inputs: List<TensorDetails>,
+    val outputs: List<TensorDetails>,
+)
 
 /** An open model. Used and closed by one thread at a time. */
 interface OpenModel : AutoCloseable {

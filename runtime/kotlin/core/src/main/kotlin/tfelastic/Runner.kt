@@ -5,7 +5,7 @@ import java.nio.ByteOrder
 
 /** One variant of a bundle, open in a backend. Not thread-safe. */
 internal class Runner private constructor(
-    private val bundle: Bundle,
+    bundle: Bundle,
     private val variant: VariantInfo,
     private val model: OpenModel,
 ) : AutoCloseable {
@@ -45,32 +45,30 @@ internal class Runner private constructor(
         }
     }
 
-    private fun checkTensors() {
-        checkSide("input", manifest.inputs.map { it.name to it.shape }, variant.inputs, model.inputs)
-        checkSide("output", manifest.outputs.map { it.name to it.shape }, variant.outputs, model.outputs)
+    private fun checkTensors(expected: VariantModel) {
+        checkSide("input", expected.inputs, model.inputs)
+        checkSide("output", expected.outputs, model.outputs)
     }
 
-    private fun checkSide(side: String, specs: List<Pair<String, List<Int>>>, tensors: List<TensorSpec>, found: List<TensorDetails>) {
-        if (found.size != specs.size) {
+    private fun checkSide(side: String, expected: List<TensorDetails>, found: List<TensorDetails>) {
+        if (found.size != expected.size) {
             throw BundleException(
-                "variant \"${variant.name}\": expected ${specs.size} ${side}s as the manifest says, the .tflite has ${found.size}",
+                "variant \"${variant.name}\": expected ${expected.size} ${side}s as the manifest says, the .tflite has ${found.size}",
             )
         }
-        for ((spec, tensor) in specs.zip(tensors)) {
-            val (name, shape) = spec
-            val expected = TensorDetails(shape, tensor.dtype, tensor.scale.toFloat(), tensor.zeroPoint)
-            val details = found[tensor.position]
+        for (position in expected.indices) {
+            val stated = expected[position]
+            val details = found[position]
             // What a runtime does not say cannot contradict the manifest.
             val known = TensorDetails(
-                details.shape ?: expected.shape,
-                details.dtype ?: expected.dtype,
-                details.scale ?: expected.scale,
-                details.zeroPoint ?: expected.zeroPoint,
+                details.shape ?: stated.shape,
+                details.dtype ?: stated.dtype,
+                details.scale ?: stated.scale,
+                details.zeroPoint ?: stated.zeroPoint,
             )
-            if (known != expected) {
+            if (known != stated) {
                 throw BundleException(
-                    "variant \"${variant.name}\": $side ${jsonOf(name)}: expected $expected as the manifest says, the " +
-                        ".tflite has $details",
+                    "variant \"${variant.name}\": $side $position: expected $stated as the manifest says, the .tflite has $details",
                 )
             }
         }
@@ -84,14 +82,26 @@ internal class Runner private constructor(
          */
         fun open(bundle: Bundle, name: String, backend: Backend, threads: Int): Runner {
             val variant = bundle.variant(name)
-            val model = backend.open(bundle.model(name), variant.sha256, threads)
+            val stated = VariantModel(
+                bundle.model(name),
+                variant.sha256,
+                details(bundle.manifest.inputs.map(InputSpec::shape), variant.inputs),
+                details(bundle.manifest.outputs.map(OutputSpec::shape), variant.outputs),
+            )
+            val model = backend.open(stated, threads)
             return try {
-                Runner(bundle, variant, model).also { it.checkTensors() }
+                Runner(bundle, variant, model).also { it.checkTensors(stated) }
             } catch (cause: Throwable) {
                 model.close()
                 throw cause
             }
         }
+
+        /** Returns what the manifest says of a variant's tensors, in the .tflite's own order. */
+        private fun details(shapes: List<List<Int>>, tensors: List<TensorSpec>): List<TensorDetails> =
+            shapes.zip(tensors).sortedBy { (_, tensor) -> tensor.position }.map { (shape, tensor) ->
+                TensorDetails(shape, tensor.dtype, tensor.scale.toFloat(), tensor.zeroPoint)
+            }
 
         private fun buffers(elements: List<Int>, tensors: List<TensorSpec>): Array<ByteBuffer> {
             val byPosition = elements.zip(tensors).sortedBy { (_, tensor) -> tensor.position }
