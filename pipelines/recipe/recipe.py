@@ -72,7 +72,13 @@ class Recipe(Record):
     @property
     def idle_keys(self) -> tuple[str, ...]:
         """The keys that are set and have no effect."""
-        return ("model.options",) if self.model.is_file and self.model.options else ()
+        own_arrays = self.data.source == "digits" or self.data.source.startswith("synthetic:")
+        idle = {
+            "model.options": self.model.is_file and bool(self.model.options),
+            "data.features": self.data.features is not None
+            and (own_arrays or self.data.source.endswith(".npz")),
+        }
+        return tuple(key for key, has_no_effect in idle.items() if has_no_effect)
 
     @classmethod
     def from_json(cls, data: Any) -> Self:

@@ -24,7 +24,8 @@ class Data(Record):
 
     `source` is what `tfelastic.data.load` takes: `digits`, `synthetic:NAME`, a .npz file, a folder of images by class
     or with masks, a tfds name or a prepared tfds directory. `features` names the input's and the target's feature of
-    tfds, where they are not its `supervised_keys`. `data_dir` is where tfds keeps its data sets, and is no part of a
+    tfds, where they are not its `supervised_keys`. `limit` and `test_limit` keep so many examples to train and to test
+    with, all classes in proportion. `data_dir` is where tfds keeps its data sets, and is no part of a
     run's identity.
     """
 
@@ -33,10 +34,11 @@ class Data(Record):
     image_size: int | None = None
     features: tuple[str, ...] | None = None
     limit: int | None = None
+    test_limit: int | None = None
 
     def __post_init__(self) -> None:
         require(bool(self.source), "source", "the name or path of a data set", self.source)
-        for key in ("image_size", "limit"):
+        for key in ("image_size", "limit", "test_limit"):
             value = getattr(self, key)
             require(value is None or value >= 1, key, "null or at least 1", value)
         pair = self.features is None or len(self.features) == 2

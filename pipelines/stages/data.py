@@ -91,6 +91,13 @@ STAGE: Stage[Any] = Stage(
     DATA,
     run,
     LoadedData,
-    keys=("seed", "data.source", "data.image_size", "data.features", "data.limit"),
+    keys=(
+        "seed",
+        "data.source",
+        "data.image_size",
+        "data.features",
+        "data.limit",
+        "data.test_limit",
+    ),
     files=files,
 )

@@ -2,6 +2,7 @@
 
 import functools
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
@@ -162,6 +163,9 @@ class _Examples:
             limit=spec.limit,
             seed=self._recipe.seed,
         )
+        if spec.test_limit is not None and spec.test_limit < len(dataset.test):
+            test = data.limited(dataset.test, spec.test_limit, seed=self._recipe.seed)
+            dataset = replace(dataset, test=test)
         known = self._workspace.entry(DATA)
         if known is not None and dataset.sha256 != known.result["sha256"]:
             raise StageError(

@@ -298,6 +298,11 @@ def test_a_trained_model_may_do_without_a_baseline_training(write):
         ),
         ({**_BLOCKS, "export": {"tolerance": 2.0}}, ("export.tolerance",)),
         ({**_BLOCKS, "profile": {"warmup": 1}}, ("profile.warmup",)),
+        ({**_BLOCKS, "export": {"strays": "stop"}}, ("export.strays",)),
+        (
+            {"name": "x", "data": {"source": "a.npz", "features": ["image", "mask"]}},
+            ("data.features",),
+        ),
     ],
 )
 def test_keys_without_effect_are_known(tree, idle):

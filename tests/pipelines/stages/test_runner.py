@@ -266,3 +266,9 @@ def test_features_of_tfds_are_named_in_the_recipe(
     assert data.STAGE.own_inputs(recipe)["data.features"] == ["image", "segmentation_mask"]
     with pytest.raises(RecipeError, match=r"data\.features: expected the names of an input's"):
         Recipe.from_json({"name": "tiny", "data": {"features": ["image"]}})
+
+
+def test_limits_keep_so_many_examples_to_train_and_to_test(tmp_path: Path) -> None:
+    recipe = Recipe.from_json({"name": "tiny", "data": {"limit": 20, "test_limit": 30}})
+    with running(tmp_path, recipe) as run:
+        assert (len(run.dataset.train), len(run.dataset.test)) == (20, 30)
