@@ -32,13 +32,16 @@ class Changes:
     schedule: str | None
     overrides: tuple[str, ...]
     data_dir: str | None
+    strict: bool
 
     def load(self, recipe: str) -> "Recipe":
         """Read a recipe with these changes."""
         from pipelines.experiments import load_recipe
 
         where = () if self.data_dir is None else (f"data.data_dir={json.dumps(self.data_dir)}",)
-        return load_recipe(recipe, schedule=self.schedule, overrides=(*self.overrides, *where))
+        strays = ("export.strays=stop",) if self.strict else ()
+        overrides = (*self.overrides, *where, *strays)
+        return load_recipe(recipe, schedule=self.schedule, overrides=overrides)
 
 
 @click.command()
@@ -51,6 +54,11 @@ class Changes:
     "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a recipe's key."
 )
 @click.option("--data-dir", help="A prepared tfds directory, or where tfds keeps its data.")
+@click.option(
+    "--strict",
+    is_flag=True,
+    help="Stop at a variant that strays from Keras, instead of leaving it out.",
+)
 @click.option("--dry-run", is_flag=True, help="Say which stages would run and why; run none.")
 @click.option("--json", "as_json", is_flag=True, help="Print metrics.json on standard output.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
@@ -62,7 +70,7 @@ def command(
     dry_run: bool,
     as_json: bool,
     quiet: bool,
-    **changes: "str | tuple[str, ...] | None",
+    **changes: "str | tuple[str, ...] | bool | None",
 ) -> None:
     r"""Run RECIPE: the path of a .yaml file, or a built-in name.
 

@@ -8,6 +8,7 @@ import pytest
 
 from pipelines.cli import doctor
 from pipelines.cli.entry import COMMANDS, execute
+from pipelines.cli.run import Changes
 
 _START = "import sys; from pipelines.cli import main; main()"
 
@@ -187,3 +188,8 @@ def test_a_key_without_effect_is_warned_of(capsys, monkeypatch, tmp_path):
     command = ["run", "demo", "--workspace", str(tmp_path / "w"), "--set", "model.name=a.keras"]
     assert execute([*command, "--set", "model.options={classes: 3}"]) == 130
     assert "warning: model.options has no effect" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("strict", "strays"), [(True, "stop"), (False, "leave out")])
+def test_only_a_strict_run_stops_at_a_variant_that_strays(strict, strays):
+    assert Changes(None, (), None, strict).load("keywords").export.strays == strays
