@@ -43,6 +43,7 @@ from tflite_export._profile import (
     profile_android,
     profile_host,
     profile_ops,
+    profile_ops_on_phone,
     profile_serial,
 )
 from tflite_export._verify import verify
@@ -154,6 +155,7 @@ __all__ = [
     "profile_android",
     "profile_host",
     "profile_ops",
+    "profile_ops_on_phone",
     "profile_serial",
     "share_kernels",
     "shared_kernels",

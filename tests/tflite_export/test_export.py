@@ -204,7 +204,7 @@ def test_public_names_are_exactly_these():
     assert sorted(tx.__all__, key=str.lower) == sorted(
         [
             "AndroidReport", "AttachedPhone", "PhoneConfigurations", "PhonePace", "attached_phones", "find_adb",
-            "PhoneLatencies", "measure_files_on_phone", "draw_profiles", "never_chosen",
+            "PhoneLatencies", "measure_files_on_phone", "draw_profiles", "never_chosen", "profile_ops_on_phone",
             "profile_android", "profile_serial",
             "SCHEMES", "TARGETS", "ArenaReport", "BackendError", "BundleReport", "CalibrationError",
             "Candidate", "Checks", "ConversionError", "ConversionOptions", "DeviceError", "EmbedReport",

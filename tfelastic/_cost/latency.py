@@ -6,10 +6,13 @@ latency of a plan is the sum over what the pruned model still runs, each operati
 grows with the product of the channel counts, and a multilinear interpolation in the counts follows that exactly.
 """
 
+import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +20,7 @@ import numpy as np
 from tfelastic._cost.lowering import FUSED, activation_name, lower
 from tfelastic._plan import Selection
 from tfelastic.errors import CostError
+from tfelastic.files import write_atomically
 from tfelastic.graph import Step, Tensor
 
 # What a RESHAPE takes is lost beside anything that computes.
@@ -37,6 +41,10 @@ _SETTINGS = (
     "size",
     "strides",
 )
+
+
+TABLE_FORMAT = 1
+"""The format number of a measured table (`runtime/SPEC.md`, section 6)."""
 
 
 @dataclass(frozen=True)
@@ -150,13 +158,17 @@ class LatencyTable:
         overhead_us: What every inference takes, however little it computes, in microseconds; it is contained in each
             operation's latency, and counted once in a plan's.
         operations: The measured operations.
+        runtime: Name and version of what ran the operations; None where unknown.
+        kernels: The set of kernels; None where unknown.
     """
 
-    device: Mapping[str, str | int]
+    device: Mapping[str, str | int | float]
     scheme: str
     threads: int
     overhead_us: float
     operations: tuple[MeasuredOperation, ...]
+    runtime: str | None = None
+    kernels: str | None = None
 
     def __post_init__(self) -> None:
         if len(self._by_geometry) < len(self.operations):
@@ -194,9 +206,12 @@ class LatencyTable:
         return max(gross - self.overhead_us, 0.0)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the table as plain data."""
+        """Return the table as plain data: the keys of every measured table, and `operations`."""
         return {
+            "format": TABLE_FORMAT,
             "device": dict(self.device),
+            "runtime": self.runtime,
+            "kernels": self.kernels,
             "scheme": self.scheme,
             "threads": self.threads,
             "overhead_us": self.overhead_us,
@@ -211,11 +226,35 @@ class LatencyTable:
             CostError: A field is missing or malformed.
         """
         try:
+            if data["format"] != TABLE_FORMAT:
+                raise CostError(
+                    f"the table has format {data['format']!r}, this reader knows {TABLE_FORMAT}: measure anew"
+                )
             operations = tuple(MeasuredOperation.from_json(each) for each in data["operations"])
             fields = {name: data[name] for name in ("device", "scheme", "threads", "overhead_us")}
-        except (KeyError, TypeError) as error:
-            raise CostError(f"this is no latency table: {error!r}") from error
-        return cls(**fields, operations=operations)
+            known: dict[str, Any] = {name: data.get(name) for name in ("runtime", "kernels")}
+        except (KeyError, TypeError, AttributeError) as error:
+            raise CostError(
+                f"this is no table of operations, as profile_ops measures it: {error!r}"
+            ) from error
+        return cls(**fields, operations=operations, **known)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the table to a JSON file, as a whole or not at all."""
+        write_atomically(path, json.dumps(self.to_json()) + "\n")
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> "LatencyTable":
+        """Read the file that `save` wrote.
+
+        Raises:
+            CostError: The file is no table of operations; the message names it.
+            OSError: The file cannot be read.
+        """
+        try:
+            return cls.from_json(json.loads(Path(path).read_text("utf-8")))
+        except (CostError, ValueError) as error:
+            raise CostError(f"{path}: {error}") from error
 
     def __str__(self) -> str:
         lines = [f"{'p50 us':>10}  operation at its most channels"]

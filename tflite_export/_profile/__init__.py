@@ -13,7 +13,11 @@ from tflite_export._profile.android import AndroidReport, profile_android
 from tflite_export._profile.host import Progress, profile_host
 from tflite_export._profile.measurement import MeasuredLatency, MeasuredProfile, describe_host
 from tflite_export._profile.operations import measure_files, profile_ops
-from tflite_export._profile.phone_files import PhoneLatencies, measure_files_on_phone
+from tflite_export._profile.phone_files import (
+    PhoneLatencies,
+    measure_files_on_phone,
+    profile_ops_on_phone,
+)
 from tflite_export._profile.phone_session import PhoneConfigurations, PhonePace
 from tflite_export._profile.picture import draw_profiles
 from tflite_export._profile.serial_line import profile_serial
@@ -40,6 +44,7 @@ __all__ = [
     "profile_android",
     "profile_host",
     "profile_ops",
+    "profile_ops_on_phone",
     "profile_serial",
 ]
 

@@ -9,11 +9,11 @@ import random
 import statistics
 import time
 from collections import defaultdict
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from tflite_export._profile.host import RUNS_PER_TURN, Progress
-from tflite_export._profile.measurement import describe_host
+from tflite_export._profile.measurement import describe_host, litert_version
 from tflite_export.errors import ProfileError
 from tflite_export.quantize.scheme import get_scheme
 from tflite_export.runtimes import open_interpreter
@@ -37,6 +37,7 @@ def profile_ops(
     shares: Sequence[float] = SHARES,
     threads: int = 1,
     runs: int = 50,
+    measure: "Callable[..., Mapping[BenchmarkPoint, float]] | None" = None,
     progress: Progress | None = None,
 ) -> "LatencyTable":
     """Measure every operation of a model on this machine, at a grid of channel counts.
@@ -48,6 +49,7 @@ def profile_ops(
             measured too, so that every plan lies inside the grid.
         threads: Threads that one inference may use.
         runs: Timed runs of each point, rounded up to whole turns of ten.
+        measure: What measures the files instead of `measure_files`, and takes its arguments.
         progress: Called as `progress(what, done, total)` after each conversion and each round.
 
     Returns:
@@ -72,7 +74,7 @@ def profile_ops(
             f"threads={threads!r}, runs={runs!r}, shares={tuple(shares)!r}"
         )
     files = microbenchmarks(model, shares=shares, scheme=get_scheme(scheme), progress=progress)
-    p50_us = measure_files(files, threads=threads, runs=runs, progress=progress)
+    p50_us = (measure or measure_files)(files, threads=threads, runs=runs, progress=progress)
     return table_of(p50_us, scheme=scheme, threads=threads)
 
 
@@ -131,4 +133,12 @@ def table_of(
         )
         for geometry, found in measured.items()
     )
-    return LatencyTable(describe_host(), scheme, threads, overhead_us, operations)
+    return LatencyTable(
+        describe_host(),
+        scheme,
+        threads,
+        overhead_us,
+        operations,
+        runtime=f"LiteRT {litert_version()}",
+        kernels="xnnpack",
+    )

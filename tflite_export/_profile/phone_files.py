@@ -1,4 +1,4 @@
-"""Measures single .tflite files on a phone, such as those of a model's operations."""
+"""Measures single .tflite files on a phone, and so a model's operations."""
 
 import hashlib
 import os
@@ -6,16 +6,23 @@ import shutil
 import statistics
 import tempfile
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from tflite_export._profile import adb
 from tflite_export._profile.android import existing_tool, journal_of, name_of_tool
 from tflite_export._profile.benchmark_tool import BenchmarkRun
 from tflite_export._profile.host import Progress
+from tflite_export._profile.operations import profile_ops
 from tflite_export._profile.phone_session import PhoneConfigurations, PhonePace, Session, Task
 from tflite_export.errors import DeviceError
+
+if TYPE_CHECKING:
+    import keras
+
+    from tfelastic._cost import LatencyTable
+    from tflite_export._profile.microbenchmarks import BenchmarkPoint
 
 QUICK = PhonePace(rounds=3, seconds=0.1, cool_down_s=0.0)
 """The usual pace of single files: there are hundreds, and each is small."""
@@ -29,11 +36,13 @@ class PhoneLatencies(Generic[Name]):
 
     Attributes:
         device: What is known of the phone.
+        runtime: The tool, by its kind and its SHA-256.
         p50_us: The median time of one inference of each file in microseconds; of the mean times of the calls where the
             tool prints no medians.
     """
 
     device: Mapping[str, str | int | float]
+    runtime: str
     p50_us: Mapping[Name, float]
 
 
@@ -89,16 +98,74 @@ def measure_files_on_phone(
 
         phone = adb.Phone(client, chosen[0])
         device, found = Session(phone, task, journal_of(kept, chosen[0]), say).measure()
+    runtime = ""
     medians: dict[str, list[float]] = {name: [] for name in graphs}
     for step, measured in found.items():
         run = BenchmarkRun.from_json(measured["run"])
+        runtime = task.runtime(run)
         medians[step.variant].append(run.mean_us if run.median_us is None else run.median_us)
     if kept is not None:
         shutil.rmtree(kept, ignore_errors=True)
     return PhoneLatencies(
         device,
+        runtime,
         {
             name: statistics.median(medians[hashlib.sha256(tflite).hexdigest()[:32]])
             for name, tflite in files.items()
         },
     )
+
+
+def profile_ops_on_phone(
+    model: "keras.Model",
+    *,
+    benchmark_model: str | os.PathLike[str],
+    serial: str | None = None,
+    scheme: str = "int8",
+    threads: int = 1,
+    pace: PhonePace = QUICK,
+    journal: str | os.PathLike[str] | None = None,
+    progress: Progress | None = None,
+) -> "LatencyTable":
+    """Measure every operation of a model on a phone, at the grid of channel counts of `profile_ops`.
+
+    Args:
+        model: A functional or sequential model.
+        benchmark_model: As for `measure_files_on_phone`, and so the following.
+        serial: The phone.
+        scheme: The quantization scheme to measure in.
+        threads: Threads that one inference may use.
+        pace: How long is measured, and how long the phone rests.
+        journal: A folder that keeps what was measured until all is.
+        progress: Called as `progress(what, done, total)` after each conversion and each call of the tool.
+
+    Returns:
+        A table for `tfelastic.Budget(latency_us=..., latency=table)`.
+
+    Raises:
+        DeviceError: There is no adb, no phone or more than one, or it cannot be used.
+        ConversionError: A layer cannot be converted on its own.
+        GraphError: The model cannot be traced.
+        ProfileError: An option is out of range, or there is no such tool.
+        SchemeError: The scheme is unknown.
+    """
+    found: list[PhoneLatencies[BenchmarkPoint]] = []
+
+    def measure(
+        files: "Mapping[BenchmarkPoint, bytes]", **_: Any
+    ) -> "Mapping[BenchmarkPoint, float]":
+        found.append(
+            measure_files_on_phone(
+                files,
+                benchmark_model=benchmark_model,
+                serial=serial,
+                threads=threads,
+                pace=pace,
+                journal=journal,
+                progress=progress,
+            )
+        )
+        return found[0].p50_us
+
+    table = profile_ops(model, scheme=scheme, threads=threads, measure=measure, progress=progress)
+    return replace(table, device=found[0].device, runtime=found[0].runtime, kernels="xnnpack")

@@ -104,6 +104,10 @@ class Task:
     configurations: PhoneConfigurations
     pace: PhonePace
 
+    def runtime(self, run: BenchmarkRun) -> str:
+        """Return what ran the variants: the kind of the tool, and the beginning of its SHA-256."""
+        return f"{run.tool} {self.tool.rpartition('-')[2]}"
+
 
 @dataclass(frozen=True)
 class Step:
@@ -279,7 +283,7 @@ class Session:
             device=device,
             threads=next(iter(found)).threads,
             latencies={name: benchmark_tool.combine(each) for name, each in runs.items()},
-            runtime=f"{every[0].tool} {self._task.tool.rpartition('-')[2]}",
+            runtime=self._task.runtime(every[0]),
             kernels="xnnpack" if self._task.configurations.xnnpack else "builtin",
             bundle_sha256=self._task.bundle_sha256,
             conditions=conditions,

@@ -1,6 +1,8 @@
 """The latency table: interpolation, sums, refusals, and plans under a latency budget."""
 
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import hypothesis.strategies as st
 import keras
@@ -126,8 +128,22 @@ def test_a_table_survives_json() -> None:
     table = table_for(net())
     text = json.dumps(table.to_json())
     assert LatencyTable.from_json(json.loads(text)) == table
-    with pytest.raises(te.errors.CostError, match="no latency table"):
+    with pytest.raises(te.errors.CostError, match="no table of operations"):
         LatencyTable.from_json({"operations": []})
+
+
+def test_a_table_survives_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "operations.json"
+    table = replace(table_for(net()), runtime="LiteRT 2.3.0", kernels="xnnpack")
+    table.save(path)
+    assert LatencyTable.load(path) == table
+    path.write_text(json.dumps({**table.to_json(), "format": 2}))
+    with pytest.raises(te.errors.CostError, match=r"operations.json: .*format 2.*knows 1"):
+        LatencyTable.load(path)
+    for text in ("{", "[]", '{"format": 1, "latencies": {}}'):
+        path.write_text(text)
+        with pytest.raises(te.errors.CostError, match=r"operations.json: "):
+            LatencyTable.load(path)
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,12 @@ import re
 from pathlib import Path
 
 import jsonschema
+import keras
 import pytest
+from keras import layers
 from tfelastic_runtime import Bundle, Profile
 
+import tfelastic as te
 from tests.support import phones
 from tests.support.phones import adb_server, make_phone, plugged_in
 from tflite_export._profile import (
@@ -18,6 +21,7 @@ from tflite_export._profile import (
     phone_session,
     profile,
     profile_android,
+    profile_ops_on_phone,
 )
 from tflite_export.errors import DeviceError, ProfileError
 
@@ -316,3 +320,20 @@ def test_single_files_are_measured_once_each(tool, tmp_path):
     assert calls[-1] == ("measure", 9, 9)
     assert _calls(phone) == 5 + 9 - 4
     assert not journal.exists()
+
+
+def test_operations_of_a_model_are_measured_for_budgets(tool, tmp_path):
+    image = keras.Input((8, 8, 3))
+    x = layers.Conv2D(8, 3, name="first")(image)
+    model = keras.Model(image, layers.Conv2D(2, 3, name="last")(x))
+    phone = make_phone(tmp_path / "phone")
+    with plugged_in(phone):
+        table = profile_ops_on_phone(
+            model, benchmark_model=tool, pace=PhonePace(rounds=1, cool_down_s=0)
+        )
+    assert table.device["fingerprint"] == "stand/in/one:14/test-keys"
+    assert table.runtime.startswith("TFLite benchmark_model ")
+    table.save(tmp_path / "operations.json")
+    budget = te.Budget(latency_us=0.9, latency=te.LatencyTable.load(tmp_path / "operations.json"))
+    plan = te.plan(model, budget=budget, round_to=4)
+    assert te.spending(model, plan, budget).fits
