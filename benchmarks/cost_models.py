@@ -1,8 +1,8 @@
 """How close the cost models come to what is measured, on the networks of the zoo at CIFAR's size.
 
-For each network, at full and at half width: the predicted peak of activation memory against the arena that TFLM
-reports, the estimated size of the int8 .tflite against the file, and the sum of the measured operations against the
-measured whole, in the same rounds of the same run. `--write docs/costs.md` puts the tables into that page.
+For each network, at full and at half width: the estimated size of the int8 .tflite against the file, and the sum of the
+measured operations against the measured whole, in the same rounds of the same run. `--write docs/costs.md` puts the
+tables into that page. (`arena` does the same for the peak of activation memory.)
 
     python -m benchmarks.cost_models [NET ...] [--runs N] [--write docs/costs.md]
 """
@@ -28,7 +28,6 @@ from tflite_export import convert
 from tflite_export._profile.microbenchmarks import microbenchmarks
 from tflite_export._profile.operations import SHARES, measure_files, table_of
 from tflite_export.quantize.scheme import get_scheme
-from tflite_export.runtimes import measure_arena
 
 NETS = ("resnet8", "resnet20", "resnet56", "vgg16_cifar", "alexnet_cifar", "mobilenet_v2_cifar")
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
@@ -41,9 +40,6 @@ class Found:
     net: str
     width: str
     anatomy: Anatomy
-    peak: tuple[int, int]
-    peak_float: tuple[int, int] | None
-    arena: int
     size: tuple[int, int]
     latency: tuple[float, float]
 
@@ -74,20 +70,12 @@ def measured(net: str, *, runs: int) -> list[Found]:
     print(f"{net}: {len(small)} operations measured, overhead {table.overhead_us:.2f} us")
     found = []
     for width, each in models.items():
-        selection, cost = Selection(te.trace(each)), te.cost(each)
-        arena = measure_arena(files[width])
-        floating = None
-        if width == "1":
-            report = measure_arena(convert(each, scheme="float32"))
-            floating = (cost.peak_bytes_float, report.activation_bytes)
+        selection = Selection(te.trace(each))
         found.append(
             Found(
                 net=net,
                 width=width,
                 anatomy=anatomy(selection),
-                peak=(cost.peak_bytes, arena.activation_bytes),
-                peak_float=floating,
-                arena=arena.arena_bytes,
                 size=(tflite_bytes(selection), len(files[width])),
                 latency=(table.latency_us(selection), wholes[width]),
             )
@@ -96,11 +84,7 @@ def measured(net: str, *, runs: int) -> list[Found]:
 
 
 def tables(found: Sequence[Found]) -> str:
-    """Return the three tables as Markdown."""
-    memory = [
-        "| network | width | scheme | predicted peak | TFLM's activations | error | whole arena |"
-    ]
-    memory += ["|---|---|---|---:|---:|---:|---:|"]
+    """Return the two tables as Markdown."""
     size = [
         "| network | width | estimated bytes | bytes of the file | error |",
         "|---|---|---:|---:|---:|",
@@ -108,13 +92,10 @@ def tables(found: Sequence[Found]) -> str:
     latency = ["| network | width | sum / whole | whole, us |", "|---|---|---:|---:|"]
     for each in found:
         start = f"| {each.net} | {each.width} |"
-        memory.append(f"{start} int8 | {_pair(each.peak)} | {each.arena:,} |")
-        if each.peak_float:
-            memory.append(f"{start} float32 | {_pair(each.peak_float)} | |")
         size.append(f"{start} {_pair(each.size)} |")
         total, whole = each.latency
         latency.append(f"{start} {total / whole:.2f} | {whole:,.0f} |")
-    parts = ("### Peak", memory, "### File size", size, "### Latency", latency)
+    parts = ("### File size", size, "### Latency", latency)
     return "\n\n".join(part if isinstance(part, str) else "\n".join(part) for part in parts)
 
 

@@ -22,7 +22,7 @@ from tfelastic._cost.latency import (
     timed_steps,
 )
 from tfelastic._cost.lowering import Lowered, lower
-from tfelastic._cost.memory import lifetimes
+from tfelastic._cost.memory import needed
 
 __all__ = [
     "Anatomy",
@@ -43,9 +43,9 @@ __all__ = [
     "cost_of",
     "geometry_of",
     "layer_params",
-    "lifetimes",
     "lower",
     "makes_channels",
+    "needed",
     "params_of",
     "spending",
     "tflite_bytes",

@@ -51,8 +51,8 @@ class Cost:
     Attributes:
         params: Parameters, trained or not, as `keras.Model.count_params` counts them.
         macs: Multiply-accumulate operations per sample of convolutions and dense layers, biases not counted.
-        peak_bytes: The high-water mark of activation memory per sample at one byte per value (int8), in execution
-            order.
+        peak_bytes: The most activation memory that is needed at one moment, per sample at one byte per value (int8),
+            in execution order; elementwise operations write in place where they can.
         peak_bytes_float: The same at four bytes per value (float32).
         layers: The cost of every layer, in execution order.
     """

@@ -15,7 +15,7 @@ from typing import Literal, get_args
 import keras
 import numpy as np
 
-from tfelastic._cost import Lowered, lifetimes, lower
+from tfelastic._cost import Lowered, lower, needed
 from tfelastic._plan import Selection
 from tfelastic.errors import BudgetError
 from tfelastic.graph import Step
@@ -72,9 +72,7 @@ def shares(selection: Selection, mode: Mode, *, among: Collection[str] | None = 
 
 def _at_the_peak(selection: Selection, lowered: Lowered, among: Collection[str] | None) -> Shares:
     """Split the most crowded moment that `among` have a part in; the total is always the most crowded one's."""
-    births, deaths = lifetimes(lowered)
-    moments = np.arange(deaths.max(initial=0) + 1)[:, None]
-    alive = (births <= moments) & (moments <= deaths)
+    alive = needed(lowered)
     by_crowd = np.argsort(-(alive @ np.array(lowered.sizes)), kind="stable")
     total = None
     for moment in by_crowd:

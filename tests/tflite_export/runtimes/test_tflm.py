@@ -6,6 +6,7 @@ import tfelastic as te
 import tflite_export as tx
 from tfelastic._cost import tflite_bytes
 from tfelastic._plan import Selection
+from tflite_export.arena import with_arena_plan
 from tflite_export.runtimes import ArenaReport, measure_arena
 
 # What docs/costs.md states.
@@ -15,7 +16,7 @@ PEAK_ERROR, SMALL_FILE_ERROR = 0.01, 0.05
 @pytest.mark.parametrize("kind", ["residual", "flatten"])
 def test_the_predictions_come_near(nets, converted, kind: str) -> None:
     tflite = converted(kind)
-    report = measure_arena(tflite)
+    report = measure_arena(with_arena_plan(tflite))
     cost = te.cost(nets[kind])
     assert cost.peak_bytes == pytest.approx(report.activation_bytes, rel=PEAK_ERROR)
     estimate = tflite_bytes(Selection(te.trace(nets[kind])))
@@ -23,7 +24,7 @@ def test_the_predictions_come_near(nets, converted, kind: str) -> None:
 
 
 def test_the_float_peak_comes_near(nets, converted) -> None:
-    report = measure_arena(converted("residual", "float32"))
+    report = measure_arena(with_arena_plan(converted("residual", "float32")))
     peak = te.cost(nets["residual"]).peak_bytes_float
     assert peak == pytest.approx(report.activation_bytes, rel=PEAK_ERROR)
 
