@@ -47,6 +47,13 @@ from tflite_export._profile import (
     profile_serial,
 )
 from tflite_export._verify import verify
+from tflite_export.arena import (
+    ArenaEstimate,
+    ArenaPlan,
+    estimate_arena,
+    plan_arena,
+    with_arena_plan,
+)
 from tflite_export.bundle import BundleReport, Interface, Variant, add_profiles, write_bundle
 from tflite_export.errors import (
     BackendError,
@@ -91,6 +98,8 @@ __all__ = [
     "SCHEMES",
     "TARGETS",
     "AndroidReport",
+    "ArenaEstimate",
+    "ArenaPlan",
     "ArenaReport",
     "AttachedPhone",
     "BackendError",
@@ -141,6 +150,7 @@ __all__ = [
     "draw",
     "draw_profiles",
     "embed",
+    "estimate_arena",
     "export",
     "export_variant",
     "find_adb",
@@ -150,6 +160,7 @@ __all__ = [
     "measure_files",
     "measure_files_on_phone",
     "never_chosen",
+    "plan_arena",
     "predict",
     "profile",
     "profile_android",
@@ -161,6 +172,7 @@ __all__ = [
     "shared_kernels",
     "simulate",
     "verify",
+    "with_arena_plan",
     "write_bundle",
 ]
 

@@ -101,7 +101,9 @@ def convert(
     )
     tflite = strip(tflite) if options.strip else tflite
     planned = get_target(options.target).tflm and options.arena == "planned"
-    return with_arena_plan(tflite, seed=options.seed) if planned else tflite
+    if not planned:
+        return tflite
+    return with_arena_plan(tflite, kernels=options.kernels, seed=options.seed)
 
 
 def _tuned(

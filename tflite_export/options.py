@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from tflite_export.arena import get_kernels
 from tflite_export.errors import SchemeError
 from tflite_export.quantize.qat import Tuning
 from tflite_export.quantize.scheme import get_scheme
@@ -27,10 +28,12 @@ class ConversionOptions:
         seed: Decides which of the samples calibrate, and the order of training.
         arena: Who lays the values between operations out in TFLM's arena: `"planned"` writes a memory plan into a
             file for TFLM where it saves bytes, `"tflm"` leaves it to TFLM. No other target has an arena.
+        kernels: The kernel library on the device, whose scratch buffers the plan makes room for: `"reference"`,
+            `"cmsis-nn"`, `"cmsis-nn-mve"` or `"esp-nn"`. Any library runs the file; its scratch may take more then.
 
     Raises:
-        SchemeError: The scheme or the target is unknown, the scheme has no inputs or outputs of a type, or `arena` is
-            none of the two.
+        SchemeError: The scheme, the target or the kernel library is unknown, the scheme has no inputs or outputs of a
+            type, or `arena` is none of the two.
     """
 
     scheme: str = "int8"
@@ -42,12 +45,14 @@ class ConversionOptions:
     output_type: str | None = None
     seed: int = 0
     arena: Literal["planned", "tflm"] = "planned"
+    kernels: str = "reference"
 
     def __post_init__(self) -> None:
         scheme = get_scheme(self.scheme)
         for asked in (self.input_type, self.output_type):
             scheme.io_type(asked)
         get_target(self.target)
+        get_kernels(self.kernels)
         if self.arena not in ("planned", "tflm"):
             raise SchemeError(f"arena is 'planned' or 'tflm', received {self.arena!r}")
 

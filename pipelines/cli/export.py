@@ -42,6 +42,20 @@ if TYPE_CHECKING:
     help="What will run it: tflm allows its operators alone, and TFLM must agree with LiteRT.",
 )
 @click.option(
+    "--arena",
+    type=click.Choice(["planned", "tflm"]),
+    default="planned",
+    show_default=True,
+    help="Who lays out the arena of a file for tflm: a plan in the file, or TFLM itself.",
+)
+@click.option(
+    "--kernels",
+    type=click.Choice(["reference", "cmsis-nn", "cmsis-nn-mve", "esp-nn"]),
+    default="reference",
+    show_default=True,
+    help="The kernel library on the device; the plan makes room for its scratch buffers.",
+)
+@click.option(
     "--per-channel-dense/--per-tensor-dense",
     default=None,
     help="Scales of dense layers: per channel, but for int16x8 on tflm, where CMSIS-NN takes one per tensor; "
@@ -94,6 +108,8 @@ def command(model: str, as_json: bool, **options: Any) -> None:
         test=dataset.test,
         scheme=request.scheme,
         target=request.target,
+        arena=request.arena,
+        kernels=request.kernels,
         per_channel_dense=request.per_channel_dense,
         labels=_labels(widest, dataset) or None,
         metric=request.metric,
@@ -117,6 +133,8 @@ class _Request:
     metric: str | None
     scheme: str
     target: str
+    arena: str
+    kernels: str
     per_channel_dense: bool | None
     calibration: int
     tolerance: float

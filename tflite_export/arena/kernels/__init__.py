@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tflite_export.arena.kernels import reference
-from tflite_export.errors import ProfileError
+from tflite_export.arena.kernels import cmsis_nn, esp_nn, reference
+from tflite_export.errors import SchemeError
 from tflite_export.tflite import Graph, GraphOperator
 
 
@@ -27,6 +27,9 @@ KERNELS = {
     each.name: each
     for each in (
         Kernels("reference", reference.scratch, "tflite-micro, tensorflow/lite/micro/kernels"),
+        Kernels("cmsis-nn", cmsis_nn.dsp, "CMSIS-NN 99f736a, with the DSP extension"),
+        Kernels("cmsis-nn-mve", cmsis_nn.mve, "CMSIS-NN 99f736a, with Helium"),
+        Kernels("esp-nn", esp_nn.scratch, "ESP-NN 1.2.3, on ESP32-S3"),
     )
 }
 
@@ -35,8 +38,8 @@ def get_kernels(name: str) -> Kernels:
     """Return the kernel library called `name`.
 
     Raises:
-        ProfileError: No library has that name; the text lists those there are.
+        SchemeError: No library has that name; the text lists those there are.
     """
     if name not in KERNELS:
-        raise ProfileError(f"unknown kernels {name!r}; known: {', '.join(KERNELS)}")
+        raise SchemeError(f"unknown kernels {name!r}; known: {', '.join(KERNELS)}")
     return KERNELS[name]
