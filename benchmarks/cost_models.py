@@ -108,11 +108,12 @@ def fit(found: Sequence[Found]) -> str:
     """Return the constants of the file size that fit these files best, by relative error."""
     real = np.array([each.size[1] for each in found], float)
     counts = np.array(
-        [(1, a.operations, a.kernels, a.letters) for a in (each.anatomy for each in found)], float
+        [(1, a.operations, a.kernels, a.constants) for a in (each.anatomy for each in found)],
+        float,
     )
-    rest = real - [each.anatomy.payload_bytes for each in found]
+    rest = real - [each.anatomy.payload_bytes + each.anatomy.letters for each in found]
     constants, *_ = np.linalg.lstsq(counts / real[:, None], rest / real)
-    names = ("file", "operation", "kernel", "letter")
+    names = ("file", "operation", "kernel", "constant")
     return ", ".join(
         f"per {name} {value:.1f}" for name, value in zip(names, constants, strict=True)
     )

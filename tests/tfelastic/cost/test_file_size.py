@@ -24,11 +24,27 @@ def test_kernels_take_a_byte_a_weight_and_28_bytes_a_channel() -> None:
     assert (found.operations, found.kernels) == (4, 3)
 
 
-def test_values_are_named_after_all_that_is_folded_into_them() -> None:
+def test_names_are_spelt_as_the_converter_spells_them() -> None:
     found = anatomy(Selection(te.trace(net())))
-    first, others = ("conv", "norm", "relu"), ("depthwise", "logits")
-    letters = 3 * sum(len(name) + 7 for name in (*first, *others)) + len("pool") + 7
-    assert found.letters == letters
+    add, product = "net_1/norm_1/batchnorm/add_1;", "net_1/conv_1/convolution;"
+    first = "net_1/relu_1/Relu;" + add + product + "net_1/norm_1/batchnorm/sub;"
+    bias = "net_1/depthwise_1/BiasAdd;net_1/depthwise_1/depthwise;net_1/depthwise_1/Squeeze;"
+    dense, matmul = "net_1/logits_1/BiasAdd;", "net_1/logits_1/MatMul;"
+    kernels = product + "net_1/depthwise_1/depthwise;" + matmul
+    others = "net_1/pool_1/" + 8 * "x" + ";"
+    assert found.letters == len(2 * (first + bias + dense) + matmul + kernels + others)
+
+
+def test_a_convolution_with_its_swish_has_one_kernel_and_equal_biases_are_stored_once() -> None:
+    def payload(**options: object) -> tuple[int, int]:
+        x = inputs = keras.Input((8, 8, 4))
+        for _ in range(3):
+            x = layers.Conv2D(4, 3, padding="same", **options)(x)
+        found = anatomy(Selection(te.trace(keras.Model(inputs, x))))
+        return found.kernels, found.payload_bytes
+
+    assert payload(activation="silu") == payload() == (3, 3 * (4 * 4 * 9 + 28 * 4))
+    assert payload(use_bias=False) == (3, 3 * (4 * 4 * 9 + 28 * 4) - 2 * 4 * 4)
 
 
 def test_a_plan_is_estimated_as_the_model_that_it_makes() -> None:
