@@ -24,7 +24,7 @@ LIBRARIES = BUILD / "node_modules" / "kotlin-compiler" / "lib"
 JARS = Path("/usr/share/java")
 """Where Debian's packages put Java's libraries."""
 STDLIB = (LIBRARIES / "kotlin-stdlib.jar", LIBRARIES / "kotlinx-coroutines-core-jvm.jar")
-JUNIT = (JARS / "junit4.jar", JARS / "hamcrest-core.jar")
+_JUNIT = (JARS / "junit4.jar", JARS / "hamcrest-core.jar")
 _COMPILER = (
     *("kotlin-compiler", "kotlin-stdlib", "kotlin-script-runtime", "kotlin-reflect"),
     *("kotlin-daemon-client", "annotations-13.0", "kotlinx-coroutines-core-jvm"),
@@ -86,6 +86,13 @@ DESKTOP = Module(
     "desktop", (RUNTIME / "desktop" / "src" / "main" / "kotlin",), (CORE,), (JARS / "jna.jar",)
 )
 DRIVER = Module("driver", (TESTS / "Driver.kt",), (CORE, DESKTOP), sees_internals=True)
+JUNIT = Module(
+    "junit",
+    (TESTS / "junit",),
+    (CORE, DESKTOP),
+    (LIBRARIES / "kotlin-test.jar", LIBRARIES / "kotlin-test-junit.jar", *_JUNIT),
+    sees_internals=True,
+)
 
 
 def litert() -> tuple[str, str]:
