@@ -26,7 +26,7 @@ from tfelastic._plan import Selection
 from tfelastic.files import write_atomically
 from tflite_export import convert
 from tflite_export._profile.microbenchmarks import microbenchmarks
-from tflite_export._profile.operations import SHARES, measure_files, table_of
+from tflite_export._profile.operations import measure_files, table_of
 from tflite_export.quantize.scheme import get_scheme
 
 NETS = ("resnet8", "resnet20", "resnet56", "vgg16_cifar", "alexnet_cifar", "mobilenet_v2_cifar")
@@ -63,8 +63,10 @@ def measured(net: str, *, runs: int) -> list[Found]:
     models = {"1": model, "1/2": te.prune(model, ladder.rungs[1].plan)}
     samples = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
     files = {width: convert(each, samples=samples) for width, each in models.items()}
-    small = microbenchmarks(model, shares=SHARES, scheme=get_scheme("int8"))
-    p50_us = measure_files({**small, **files}, runs=runs)
+    small = microbenchmarks(model, round_to=8, scheme=get_scheme("int8"))
+    weights = model.count_params()  # One byte each, in int8.
+    p50_us = measure_files(small, runs=runs, evicted_bytes=weights)
+    p50_us |= measure_files(files, runs=runs)
     wholes = {width: p50_us.pop(width) for width in files}
     table = table_of(p50_us, scheme="int8", threads=1)
     print(f"{net}: {len(small)} operations measured, overhead {table.overhead_us:.2f} us")

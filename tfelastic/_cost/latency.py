@@ -2,8 +2,10 @@
 
 Measuring is apart from costing: `tflite_export.profile_ops` writes a table, this module reads one. A table knows
 *operations*: a layer's kind with its geometry (window, stride, image size), measured at a grid of channel counts. The
-latency of a plan is the sum over what the pruned model still runs, each operation interpolated in its grid. Work
-grows with the product of the channel counts, and a multilinear interpolation in the counts follows that exactly.
+latency of a plan is the sum over what the pruned model still runs, each operation looked up in its grid. Kernels work
+in tiles of channels, so latency rises in steps: between neighbouring points of a fine grid nothing is interpolated.
+Where the grid is coarse, work grows with the product of the channel counts, and a multilinear interpolation in the
+counts follows that exactly.
 """
 
 import json
@@ -92,6 +94,8 @@ class MeasuredOperation:
         grid: The channel counts that were measured, ascending: of the input and the output where the operation makes
             new channels, of the output alone elsewhere.
         p50_us: The median latency at each point in microseconds, the last axis of the grid running fastest.
+        step: How far apart, in channels, neighbours of a fine grid are. Between points no farther apart than this, a
+            count takes the latency of the next larger point.
 
     Raises:
         CostError: The grid does not ascend, or does not match the latencies.
@@ -100,6 +104,7 @@ class MeasuredOperation:
     geometry: Geometry
     grid: tuple[tuple[int, ...], ...]
     p50_us: tuple[float, ...]
+    step: int = 1
 
     def __post_init__(self) -> None:
         for axis in self.grid:
@@ -114,7 +119,7 @@ class MeasuredOperation:
             raise CostError(f"{self.geometry}: a latency is negative, infinite or not a number")
 
     def latency_us(self, channels: tuple[int, ...]) -> float:
-        """Return the latency at these channel counts, interpolated between the grid's points.
+        """Return the latency at these channel counts, interpolated only where the grid is coarse.
 
         Raises:
             CostError: They lie outside of the grid.
@@ -128,6 +133,8 @@ class MeasuredOperation:
             low = max(0, int(np.searchsorted(axis, count)) - 1)
             high = min(low + 1, len(axis) - 1)
             part = (count - axis[low]) / max(axis[high] - axis[low], 1)
+            if part > 0 and axis[high] - axis[low] <= self.step:
+                part = 1.0
             values = values[low] * (1 - part) + values[high] * part
         return float(values)
 
@@ -137,13 +144,17 @@ class MeasuredOperation:
             "geometry": self.geometry.to_json(),
             "grid": [list(axis) for axis in self.grid],
             "p50_us": list(self.p50_us),
+            "step": self.step,
         }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "MeasuredOperation":
         """Return the operation that `to_json` gave."""
         return cls(
-            Geometry.from_json(data["geometry"]), _frozen(data["grid"]), _frozen(data["p50_us"])
+            Geometry.from_json(data["geometry"]),
+            _frozen(data["grid"]),
+            _frozen(data["p50_us"]),
+            data["step"],
         )
 
 

@@ -56,7 +56,8 @@ def ladder(
             depths may rise, and one of them falls at every rung. Each chain of blocks loses its last ones first, as
             in Once-for-All networks (arXiv 1908.09791). `None` keeps all.
         budgets: In place of widths and depths, what each rung below the first may spend, largest first. Channels are
-            cut and blocks removed in the strategy's order, each rung going on from the one above it.
+            cut and blocks removed in the strategy's order, each rung going on from the one above it. A budget that the
+            rung above meets already gives no rung of its own.
         criterion: What ranks the channels; a name or a `Criterion`, such as a measured `tfelastic.Sensitivity`. By
             default the strategy's own, which is magnitude for most.
         strategy: By default `"uniform"`, which keeps the same share of every group, and for budgets `"greedy"`. With
@@ -73,8 +74,8 @@ def ladder(
         memory, `f...` for the file's size; their `width` is the share of all channels that they keep.
 
     Raises:
-        BudgetError: The strategy is unknown, or cannot cut to a budget or to the MACs of a uniform rung; or a budget
-            allows what the rung above it spends.
+        BudgetError: The strategy is unknown, or cannot cut to a budget or to the MACs of a uniform rung; or the budgets
+            do not fall.
         CriterionError: The criterion is unknown.
         PlanError: `widths` or `depths` do not fall from 1, or stand beside `budgets`, or nothing in the model can be
             pruned.
@@ -127,16 +128,21 @@ def _rungs_within(
     schedule = ranking.schedule()
     graph = schedule.graph
     yield ranking.rung(f"{_INITIALS[budgets[0].resources[0]]}100", schedule)
+    above: dict[str, float] = {}
     for budget in budgets:
-        steps = schedule.steps_within(budget, strategy.order_steps(schedule, budget))
         unpruned = budget.spending(Selection(graph))
-        (name, limit), *_ = budget.limits(unpruned).items()
-        if not steps:
+        limits = budget.limits(unpruned)
+        name = budget.resources[0]
+        if limits[name] >= above.get(name, float("inf")):
             raise BudgetError(
-                f"a rung of {name} {limit:,.0f} allows what the rung above it spends; let the budgets of a ladder fall"
+                f"the budgets of a ladder fall from rung to rung, received {name} of {above[name]:,.0f} and then "
+                f"{limits[name]:,.0f}"
             )
-        schedule = schedule.after(steps)
-        yield ranking.rung(f"{_INITIALS[name]}{round(100 * limit / unpruned[name]):03d}", schedule)
+        above |= limits
+        if steps := schedule.steps_within(budget, strategy.order_steps(schedule, budget)):
+            schedule = schedule.after(steps)
+            share = limits[name] / unpruned[name]
+            yield ranking.rung(f"{_INITIALS[name]}{round(100 * share):03d}", schedule)
 
 
 class _Ranking:

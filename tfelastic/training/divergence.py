@@ -24,7 +24,7 @@ class StopAtNaN(keras.callbacks.Callback):
         >>> try:
         ...     _ = model.fit(np.zeros((4, 2)), np.full(4, np.nan), callbacks=[te.StopAtNaN()], verbose=0)
         ... except te.errors.TrainingError as error:
-        ...     print(str(error)[33:69])
+        ...     print(str(error)[22:58])
         diverged: the loss is nan in epoch 1
     """
 

@@ -33,8 +33,10 @@ if TYPE_CHECKING:
 VALUES_PER_CONVERSION = 20_000_000
 BENCHMARKS_PER_CONVERSION = 200
 
-# How near two channel counts of a grid may be: the smaller one's share of the larger.
-NEAREST_SHARE = 0.75
+# Up to how many multiples of the rounding a grid holds every one, and how much larger than the one before each is
+# above that. Tiles of kernels are 8 to 32 channels: their steps matter where they are a large part of the whole.
+FINE_MULTIPLES = 8
+COARSE_RATIO = 1.5
 
 # The settings that hold a layer's number of channels.
 _RESIZABLE = frozenset(("filters", "units", "groups", "projection_dim"))
@@ -80,7 +82,7 @@ OVERHEAD = BenchmarkPoint(Geometry("overhead", ((None,),), ()), (1,))
 def microbenchmarks(
     model: keras.Model,
     *,
-    shares: Sequence[float],
+    round_to: int,
     scheme: Scheme,
     progress: "Progress | None" = None,
 ) -> dict[BenchmarkPoint, bytes]:
@@ -92,7 +94,7 @@ def microbenchmarks(
         GraphError: The model cannot be traced.
     """
     require_tensorflow_backend()
-    found = _all_benchmarks(trace(model), shares)
+    found = _all_benchmarks(trace(model), round_to)
     files: dict[BenchmarkPoint, bytes] = {}
     for batch in _batches(found):
         files.update(_convert(batch, scheme))
@@ -101,7 +103,7 @@ def microbenchmarks(
     return files
 
 
-def _all_benchmarks(graph: LayerGraph, shares: Sequence[float]) -> list[Microbenchmark]:
+def _all_benchmarks(graph: LayerGraph, round_to: int) -> list[Microbenchmark]:
     """Return what to measure, each point of each geometry once."""
     selection = Selection(graph)
     steps: dict[Geometry, list[Step]] = defaultdict(list)
@@ -109,8 +111,8 @@ def _all_benchmarks(graph: LayerGraph, shares: Sequence[float]) -> list[Microben
         steps[geometry_of(selection, step)].append(step)
     found = [Microbenchmark(OVERHEAD, keras.layers.ReLU(), ((1,),))]
     for geometry, alike in steps.items():
-        counts = [_counts(selection, step, shares) for step in alike]
-        grid = [_thinned(set().union(*axis)) for axis in zip(*counts, strict=True)]
+        counts = [_counts(selection, step, round_to) for step in alike]
+        grid = [sorted(set().union(*axis)) for axis in zip(*counts, strict=True)]
         found += [
             _benchmark(selection, alike[0], BenchmarkPoint(geometry, channels))
             for channels in product(*grid)
@@ -118,7 +120,7 @@ def _all_benchmarks(graph: LayerGraph, shares: Sequence[float]) -> list[Microben
     return found
 
 
-def _counts(selection: Selection, step: Step, shares: Sequence[float]) -> list[set[int]]:
+def _counts(selection: Selection, step: Step, round_to: int) -> list[set[int]]:
     """Return, for each axis of a step's grid, the channel counts to measure."""
     tensors = (step.inputs[0], step.outputs[0])
     ends = tensors if makes_channels(selection, step) else tensors[1:]
@@ -128,22 +130,36 @@ def _counts(selection: Selection, step: Step, shares: Sequence[float]) -> list[s
         unit = _unit(step) if tensor is step.outputs[0] else 1
         points = {count}
         if fields <= _RESIZABLE and _shrinks(selection.graph, tensor):
-            points |= {max(1, round(share * count / unit)) * unit for share in shares} | {unit}
+            points |= {unit, *(round_up(each, unit) for each in grid_below(count, round_to))}
         counts.append(points)
     return counts
 
 
-def _thinned(counts: set[int]) -> list[int]:
-    """Return channel counts, ascending, without those too near to a larger one to tell anything new.
+def grid_below(count: int, round_to: int) -> list[int]:
+    """Return which channel counts below `count` to measure, ascending.
 
-    Layers of equal geometry bring many counts together, and every pair of input and output is measured.
+    Every multiple of `round_to` (halved in narrow layers, as `tfelastic.plan` does) up to eight of them, then each
+    half as large again as the one before, to the next multiple, unless that comes near to `count`.
+
+    Example:
+        >>> grid_below(16, 8), grid_below(64, 8)
+        ([4, 8, 12], [8, 16, 24, 32, 40, 48, 56])
+        >>> grid_below(512, 8)
+        [8, 16, 24, 32, 40, 48, 56, 64, 96, 144, 216, 328]
     """
-    *smaller, largest = sorted(counts)
-    kept = [largest]
-    for count in reversed(smaller):
-        if count <= NEAREST_SHARE * kept[-1] or count == smaller[0]:
-            kept.append(count)
-    return kept[::-1]
+    step = round_to
+    while step > 1 and step > count // 4:
+        step //= 2
+    last_fine = min(count - 1, FINE_MULTIPLES * step)
+    found = list(range(step, last_fine + 1, step))
+    while found and (point := round_up(COARSE_RATIO * found[-1], step)) * COARSE_RATIO <= count:
+        found.append(point)
+    return found
+
+
+def round_up(count: float, step: int) -> int:
+    """Return the least multiple of `step` that is at least `count`."""
+    return int(-(-count // step) * step)
 
 
 def _unit(step: Step) -> int:

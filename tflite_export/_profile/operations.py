@@ -9,8 +9,11 @@ import random
 import statistics
 import time
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Callable, Hashable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
 
 from tflite_export._profile.host import RUNS_PER_TURN, Progress
 from tflite_export._profile.measurement import describe_host, litert_version
@@ -25,8 +28,6 @@ if TYPE_CHECKING:
     from tfelastic._cost import LatencyTable
     from tflite_export._profile.microbenchmarks import BenchmarkPoint
 
-SHARES = (1.0, 0.75, 0.5, 0.25)
-
 Name = TypeVar("Name", bound=Hashable)
 
 
@@ -34,7 +35,7 @@ def profile_ops(
     model: "keras.Model",
     *,
     scheme: str = "int8",
-    shares: Sequence[float] = SHARES,
+    round_to: int = 8,
     threads: int = 1,
     runs: int = 50,
     measure: "Callable[..., Mapping[BenchmarkPoint, float]] | None" = None,
@@ -45,11 +46,12 @@ def profile_ops(
     Args:
         model: A functional or sequential model.
         scheme: The quantization scheme to measure in.
-        shares: Which shares of each layer's channels to measure. The fewest channels that a layer can have are always
-            measured too, so that every plan lies inside the grid.
+        round_to: What the channel counts of plans are multiples of, as in `tfelastic.plan`. Every multiple is measured
+            up to eight of them, above that each half as large again as the one before, and always the fewest channels
+            that a layer can have, so that every plan lies inside the grid.
         threads: Threads that one inference may use.
         runs: Timed runs of each point, rounded up to whole turns of ten.
-        measure: What measures the files instead of `measure_files`, and takes its arguments.
+        measure: What measures the files instead of `measure_files`, called with `threads`, `runs` and `progress`.
         progress: Called as `progress(what, done, total)` after each conversion and each round.
 
     Returns:
@@ -68,14 +70,17 @@ def profile_ops(
     """
     from tflite_export._profile.microbenchmarks import microbenchmarks
 
-    if threads < 1 or runs < 1 or not shares or not all(0 < share <= 1 for share in shares):
+    if threads < 1 or runs < 1 or round_to < 1:
         raise ProfileError(
-            "expected at least 1 thread, 1 run, and shares above 0 and up to 1, got "
-            f"threads={threads!r}, runs={runs!r}, shares={tuple(shares)!r}"
+            "expected at least 1 thread, 1 run, and channel counts that are multiples of 1 or more, got "
+            f"threads={threads!r}, runs={runs!r}, round_to={round_to!r}"
         )
-    files = microbenchmarks(model, shares=shares, scheme=get_scheme(scheme), progress=progress)
-    p50_us = (measure or measure_files)(files, threads=threads, runs=runs, progress=progress)
-    return table_of(p50_us, scheme=scheme, threads=threads)
+    found = get_scheme(scheme)
+    files = microbenchmarks(model, round_to=round_to, scheme=found, progress=progress)
+    if measure is None:
+        measure = partial(measure_files, evicted_bytes=model.count_params() * found.weight_bytes)
+    p50_us = measure(files, threads=threads, runs=runs, progress=progress)
+    return table_of(p50_us, scheme=scheme, threads=threads, round_to=round_to)
 
 
 def measure_files(
@@ -84,13 +89,25 @@ def measure_files(
     threads: int = 1,
     runs: int = 50,
     seed: int = 0,
+    evicted_bytes: int = 0,
     progress: Progress | None = None,
 ) -> dict[Name, float]:
     """Return the median time of one inference of each file, in microseconds, through LiteRT.
 
     The files take turns in an order that is shuffled anew in every round, so that a neighbour who comes and goes hits
     all of them alike; a turn is ten runs, after one that is not counted. Encoding and decoding are not timed.
+
+    Args:
+        files: The files by name.
+        threads: Threads that one inference may use.
+        runs: Timed runs of each file, rounded up to whole turns of ten.
+        seed: Seed of the order.
+        evicted_bytes: How much other memory is read before each run, its input written after that. So an operation
+            that is measured alone finds its weights where it would find them in a network whose weights take this
+            much: in the cache or not.
+        progress: Called as `progress("measure", done, total)` after each round.
     """
+    other_memory = np.zeros(evicted_bytes, np.uint8)
     interpreters = {
         name: open_interpreter(tflite, threads=threads) for name, tflite in files.items()
     }
@@ -106,6 +123,9 @@ def measure_files(
             invoke = interpreters[name].invoke
             invoke()
             for _ in range(RUNS_PER_TURN):
+                if evicted_bytes:
+                    other_memory.max()
+                    _rewrite_inputs(interpreters[name])
                 start = time.perf_counter_ns()
                 invoke()
                 samples[name].append(time.perf_counter_ns() - start)
@@ -114,8 +134,14 @@ def measure_files(
     return {name: statistics.median(found) / 1000 for name, found in samples.items()}
 
 
+def _rewrite_inputs(interpreter: Any) -> None:
+    """Write each input as it is, so that it lies in the cache as if an operation had just made it."""
+    for detail in interpreter.get_input_details():
+        interpreter.set_tensor(detail["index"], interpreter.get_tensor(detail["index"]))
+
+
 def table_of(
-    p50_us: "Mapping[BenchmarkPoint, float]", *, scheme: str, threads: int
+    p50_us: "Mapping[BenchmarkPoint, float]", *, scheme: str, threads: int, round_to: int = 8
 ) -> "LatencyTable":
     """Return the table of what `measure_files` found for the files of `microbenchmarks`."""
     from tfelastic._cost import Geometry, LatencyTable, MeasuredOperation
@@ -130,6 +156,7 @@ def table_of(
             geometry,
             tuple(tuple(sorted(set(axis))) for axis in zip(*found, strict=True)),
             tuple(found[channels] for channels in sorted(found)),
+            step=round_to,
         )
         for geometry, found in measured.items()
     )

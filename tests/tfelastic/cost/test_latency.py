@@ -55,6 +55,13 @@ def table_for(model: keras.Model, *, least: int = 1) -> LatencyTable:
     return LatencyTable({"kind": "imagined"}, "int8", 1, OVERHEAD_US, tuple(operations))
 
 
+def test_between_neighbours_of_a_fine_grid_a_count_takes_the_next_larger_ones_latency() -> None:
+    operation = MeasuredOperation(CONV, ((8,), (8, 16, 32)), (1.0, 2.0, 4.0), step=8)
+    found = {count: operation.latency_us((8, count)) for count in (8, 9, 15, 16, 24, 32)}
+    assert found == {8: 1.0, 9: 2.0, 15: 2.0, 16: 2.0, 24: 3.0, 32: 4.0}
+    assert MeasuredOperation.from_json(operation.to_json()) == operation
+
+
 def test_interpolation_is_exact_at_the_grid_and_linear_between() -> None:
     latencies = (1.0, 2.0, 4.0, 3.0, 10.0, 40.0)
     operation = MeasuredOperation(CONV, ((1, 4), (2, 8, 16)), latencies)

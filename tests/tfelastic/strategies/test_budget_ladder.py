@@ -72,5 +72,14 @@ def test_budgets_stand_alone_and_fall() -> None:
         te.ladder(model, budgets=[te.Budget(macs=0.5)], widths=(1.0, 0.5))
     with pytest.raises(te.errors.PlanError, match="at least one"):
         te.ladder(model, budgets=[])
-    with pytest.raises(te.errors.BudgetError, match="let the budgets of a ladder fall"):
+    with pytest.raises(te.errors.BudgetError, match="budgets of a ladder fall from rung to rung"):
         te.ladder(model, budgets=[te.Budget(macs=0.5), te.Budget(macs=0.6)])
+
+
+def test_a_budget_that_the_rung_above_meets_gives_no_rung() -> None:
+    """With tiles as large as the groups, the first cut already saves half."""
+    model = chain(32, 32)
+    coarse = TiledDevice(tile=16, call_us=0.0)
+    budgets = [te.Budget(latency_us=share, latency=coarse) for share in (0.9, 0.89, 0.4)]
+    names = te.ladder(model, budgets=budgets).names
+    assert names == ("t100", "t090", "t040")

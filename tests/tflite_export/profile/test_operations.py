@@ -35,7 +35,7 @@ def model() -> keras.Model:
 
 @pytest.fixture(scope="module")
 def files(model):
-    return microbenchmarks(model, shares=(1.0, 0.5), scheme=get_scheme("int8"))
+    return microbenchmarks(model, round_to=16, scheme=get_scheme("int8"))
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def test_fixed_channels_are_measured_at_their_count_alone(table) -> None:
         o for o in table.operations if o.geometry.kind == "Dense" and len(o.geometry.shapes[0]) == 1
     ]
     assert dense.grid[-1] == (4,)
-    assert dense.grid[0] == (1, 512, 1024)
+    assert dense.grid[0] == (1, *range(16, 129, 16), 192, 288, 432, 656, 1024)
     (rescaling,) = [o for o in table.operations if o.geometry.kind == "Rescaling"]
     assert rescaling.grid == ((3,),)
 
@@ -86,7 +86,7 @@ def test_a_budget_takes_the_table(model) -> None:
     image = keras.Input((32, 32, 32))
     wide = layers.Conv2D(64, 3, name="wide")(image)
     heavy = keras.Model(image, layers.Conv2D(64, 3, name="last")(wide))
-    points = microbenchmarks(heavy, shares=(1.0, 0.5), scheme=get_scheme("int8"))
+    points = microbenchmarks(heavy, round_to=8, scheme=get_scheme("int8"))
     # A device on which each pair of an input and an output channel takes a nanosecond.
     latencies = {point: int(np.prod(point.channels)) / 1000 for point in points}
     table = table_of(latencies, scheme="int8", threads=1)
@@ -111,14 +111,14 @@ def test_a_rectified_value_without_positions_has_a_range() -> None:
         layers.Conv2D(count, 3, activation="relu", name=f"to_{count}")(image)
         for count in (10, 30, 100)
     ]
-    table = profile_ops(keras.Model(image, outputs), shares=(1.0,), runs=1)
+    table = profile_ops(keras.Model(image, outputs), runs=1)
     (measured,) = table.operations
     assert set(measured.grid[1]) >= {30, 100}
 
 
 def test_progress_is_told_and_nonsense_refused(model) -> None:
-    with pytest.raises(tx.ProfileError, match="shares"):
-        profile_ops(model, shares=())
+    with pytest.raises(tx.ProfileError, match="round_to=0"):
+        profile_ops(model, round_to=0)
     with pytest.raises(tx.ProfileError, match="threads=0"):
         profile_ops(model, threads=0)
     with pytest.raises(tx.SchemeError, match="int9"):
