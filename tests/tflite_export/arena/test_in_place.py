@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from tests.support.tflite_files import Cell, Node, tflite_file
+from tests.support.tflite_builder import Cell, Node, tflite_file
 from tflite_export.arena.allocations import allocations
 from tflite_export.arena.in_place import IN_PLACE, oldest, youngest
 from tflite_export.arena.placement import height, search

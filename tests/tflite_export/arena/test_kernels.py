@@ -3,7 +3,7 @@
 import pytest
 
 import tflite_export as tx
-from tests.support.tflite_files import Cell, Node, tflite_file
+from tests.support.tflite_builder import Cell, Node, tflite_file
 from tflite_export.arena import KERNELS, get_kernels
 from tflite_export.tflite import read_graph
 

@@ -9,7 +9,7 @@ from tfelastic_runtime import Bundle
 
 import tfelastic as te
 import tflite_export as tx
-from tests.support.tflite_files import Cell, Node, tflite_file
+from tests.support.tflite_builder import Cell, Node, tflite_file
 from tests.support.weights import randomize
 from tflite_export._embed.flash import layout
 from tflite_export.arena import plan_arena, with_arena_plan
