@@ -1,21 +1,20 @@
-"""`tfelastic profile`: how long a bundle's variants take on this machine, on phones or on a board."""
+"""`tfelastic profile`: how long a bundle's variants, or a model's operations, take on a device."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
-from pipelines.cli import bundle_file
-from pipelines.cli.profile_tables import Output, finish
+from pipelines.cli import bundle_file, profile_operations
+from pipelines.cli.profile_tables import Output, bar, finish
 from pipelines.cli.supervisor import note_what_is_kept
 
 if TYPE_CHECKING:
     from tflite_export import MeasuredProfile
 
-#: Which options mean something on which kind of device, where not on all.
+#: Which options mean something on which kind of device: for bundles, and for models.
 _ONLY_ON = {
     "host": ("threads", "xnnpack", "half_width", "limit_s"),
     "android": (
@@ -24,11 +23,16 @@ _ONLY_ON = {
     ),
     "serial": ("port", "baud", "limit_s"),
 }
+_ONLY_OF_MODELS = {
+    "host": ("threads", "scheme"),
+    "android": ("threads", "scheme", "benchmark_model", "serials"),
+}
+_ONLY_OF_BUNDLES = ("embed", "picture")
 _LIMIT_S = {"host": 60.0, "serial": 600.0}
 
 
 @click.command()
-@click.argument("bundle", metavar="BUNDLE")
+@click.argument("bundle", metavar="BUNDLE|MODEL.keras")
 @click.option(
     "--on", type=click.Choice(list(_ONLY_ON)), default="host", show_default=True, help="Where."
 )
@@ -97,6 +101,9 @@ _LIMIT_S = {"host": 60.0, "serial": 600.0}
     type=click.FloatRange(0, 120),
     help="Seconds of rest between two measurements; longer where the phone is warm. Android.",
 )
+@click.option(
+    "--scheme", default="int8", show_default=True, help="Quantization of a model's operations."
+)
 @click.option("--port", metavar="PORT", help="Such as /dev/ttyACM0 or COM3. Serial.")
 @click.option(
     "--baud", default=115200, show_default=True, type=click.IntRange(min=1), help="Serial."
@@ -105,7 +112,8 @@ _LIMIT_S = {"host": 60.0, "serial": 600.0}
     "-o",
     "--output",
     metavar="FILE|FOLDER",
-    help="Default: profile.json beside the bundle; the folder profiles for several tables.",
+    help="Default, beside the bundle: profile.json, for several tables the folder profiles; beside a model: "
+    "operations.json.",
 )
 @click.option("--embed", is_flag=True, help="Put the tables into the bundle as well.")
 @click.option("--picture", metavar="FILE", help="Draw score against latency: .svg, .png or .pdf.")
@@ -125,13 +133,21 @@ def command(
 ) -> None:
     """Measure how long each variant of BUNDLE takes, and write the table that selectors read.
 
+    Of a model the operations are measured, for budgets of latency (te.LatencyTable.load).
+
     \b
     tfelastic profile net.elastic
     tfelastic profile net.elastic --threads 1 --threads 2 --half-width 0.01 --limit-s 300
     tfelastic profile net.elastic --on android --benchmark-model android_aarch64_benchmark_model
     tfelastic profile net.elastic --on serial --port /dev/ttyACM0 --embed
+    tfelastic profile net.keras -o operations.json
     """  # noqa: D301 - click knows a paragraph to leave alone by the character.
-    _check_options(ctx, on)
+    of_model = bundle.endswith(".keras")
+    _check_options(ctx, on, _ONLY_OF_MODELS if of_model else _ONLY_ON)
+    if of_model:
+        given = {name: options[name] for name in _ONLY_OF_MODELS[on]}
+        profile_operations.run(bundle, on, output=output, as_json=as_json, quiet=quiet, **given)
+        return
     opened = bundle_file.load(bundle)
     given = {name: options[name] for name in _ONLY_ON[on]}
     if "limit_s" in given and given["limit_s"] is None:
@@ -144,15 +160,25 @@ def command(
         raise click.exceptions.Exit(1)
 
 
-def _check_options(ctx: click.Context, on: str) -> None:
-    """Refuse options that mean nothing where is measured."""
-    everywhere = set().union(*_ONLY_ON.values())
+def _check_options(ctx: click.Context, on: str, allowed: dict[str, tuple[str, ...]]) -> None:
+    """Refuse options that mean nothing for what is measured, and where."""
+    if on not in allowed:
+        raise click.UsageError(
+            f"a model's operations are measured --on {' or '.join(allowed)}; received --on {on}"
+        )
+    of_bundles = allowed is _ONLY_ON
+    everything = set().union(*_ONLY_ON.values(), *_ONLY_OF_MODELS.values(), _ONLY_OF_BUNDLES)
+    here = {*allowed[on], *(_ONLY_OF_BUNDLES if of_bundles else ())}
     for parameter in ctx.command.params:
         name = parameter.name or ""
         given = ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
-        if given and name in everywhere - set(_ONLY_ON[on]):
-            kinds = " or ".join(kind for kind, names in _ONLY_ON.items() if name in names)
-            raise click.UsageError(f"{parameter.opts[0]} belongs to --on {kinds}, not to --on {on}")
+        if given and name in everything - here:
+            kinds = " or ".join(kind for kind, names in allowed.items() if name in names)
+            meant = f"--on {kinds}" if kinds else "models" if of_bundles else "bundles"
+            raise click.UsageError(
+                f"{parameter.opts[0]} belongs to {meant}, not to "
+                + (f"--on {on}" if kinds else "bundles" if of_bundles else "models")
+            )
     for kind, name in (("android", "benchmark_model"), ("serial", "port")):
         if on == kind and ctx.params[name] is None:
             option = name.replace("_", "-")
@@ -176,7 +202,7 @@ def _on_host(
 
     tables = []
     for count in dict.fromkeys(threads):
-        with _bar(f"{count} thread{'s' if count > 1 else ''}", quiet=quiet) as advance:
+        with bar(f"{count} thread{'s' if count > 1 else ''}", quiet=quiet) as advance:
             tables.append(
                 tx.profile_host(
                     bundle,
@@ -228,7 +254,7 @@ def _on_android(
     note_what_is_kept(kept)
     done_on: dict[str, tuple[int, int]] = {}
 
-    with _bar("phones", quiet=quiet) as advance:
+    with bar("phones", quiet=quiet) as advance:
 
         def progress(serial: str, done: int, total: int) -> None:
             done_on[serial] = done, total
@@ -255,7 +281,7 @@ def _on_android(
 def _on_serial(bundle: str, *, port: str, baud: int, limit_s: float, quiet: bool) -> Measured:
     import tflite_export as tx
 
-    with _bar(port, quiet=quiet) as advance:
+    with bar(port, quiet=quiet) as advance:
         table = tx.profile_serial(
             bundle,
             port=port,
@@ -271,12 +297,3 @@ _PROFILERS: dict[str, Callable[..., Measured]] = {
     "android": _on_android,
     "serial": _on_serial,
 }
-
-
-@contextmanager
-def _bar(label: str, *, quiet: bool) -> Iterator[Callable[[float, str], None]]:
-    from pipelines.progress import Reporter
-
-    reporter = Reporter(quiet=quiet)
-    with reporter.stage(label), reporter.bar(1, "done") as advance:
-        yield advance

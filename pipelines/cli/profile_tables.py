@@ -1,7 +1,8 @@
 """What `tfelastic profile` does with its tables: embed, write and print them, with remarks."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,6 +35,16 @@ class Output:
     embed: bool
     picture: str | None
     as_json: bool
+
+
+@contextmanager
+def bar(label: str, *, quiet: bool) -> Iterator[Callable[[float, str], None]]:
+    """Show how much of 1 is done; the context's value is the function that moves it."""
+    from pipelines.progress import Reporter
+
+    reporter = Reporter(quiet=quiet)
+    with reporter.stage(label), reporter.bar(1, "done") as advance:
+        yield advance
 
 
 def finish(

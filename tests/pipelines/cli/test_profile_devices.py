@@ -6,9 +6,12 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+import keras
 import pytest
+from keras import layers
 from tfelastic_runtime import Bundle, Profile
 
+import tfelastic as te
 from pipelines.cli.entry import execute
 from tests.support import phones
 from tests.support.boards import block, board
@@ -88,6 +91,7 @@ def test_a_board(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (["--on", "serial"], "--on serial needs --port"),
         (["--port", "COM3"], "--port belongs to --on serial, not to --on host"),
         (["--on", "serial", "--port", "x", "--threads", "2"], "belongs to --on host or android"),
+        (["--scheme", "int8"], "--scheme belongs to models, not to bundles"),
     ],
 )
 def test_options_belong_to_a_kind_of_device(
@@ -114,3 +118,32 @@ def test_the_doctor_lists_phones_and_starts_no_server(
     monkeypatch.setenv("PATH", str(tmp_path))
     assert execute(["doctor"]) == 0
     assert "adb: missing, so phones cannot be profiled" in capsys.readouterr().out
+
+
+def test_operations_of_a_model(
+    tool: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image = keras.Input((8, 8, 3))
+    model = tmp_path / "net.keras"
+    keras.Model(image, layers.Conv2D(2, 3, name="only")(image)).save(model)
+    assert execute(["profile", str(model), "-q"]) == 0
+    table = te.LatencyTable.load(tmp_path / "operations.json")
+    assert table.device["kind"] == "host"
+    assert "Conv2D" in capsys.readouterr().out
+    output = tmp_path / "phone.json"
+    asked = ["profile", str(model), "--on", "android", "--benchmark-model", tool, "-q", "--json"]
+    with plugged_in(make_phone(tmp_path / "phone")):
+        assert execute([*asked, "-o", str(output)]) == 0
+    assert json.loads(capsys.readouterr().out)["device"]["name"] == "Stand In"
+    on_phone = te.LatencyTable.load(output)
+    assert [each.geometry for each in on_phone.operations] == [
+        each.geometry for each in table.operations
+    ]
+    assert not list(tmp_path.glob("*.measuring"))
+    for wrong, expected in (
+        (["--embed"], "--embed belongs to bundles, not to models"),
+        (["--on", "serial"], "measured --on host or android"),
+        (["--threads", "1", "--threads", "2"], "of one number of threads"),
+    ):
+        assert execute(["profile", str(model), *wrong]) == 2
+        assert expected in " ".join(capsys.readouterr().err.split())
