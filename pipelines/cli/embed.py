@@ -7,6 +7,7 @@ import click
 from pipelines.cli.json_output import echo_json
 
 TARGETS = ("tflm",)
+KERNELS = ("reference", "cmsis-nn", "cmsis-nn-mve", "esp-nn")
 LAYOUTS = ("make", "cmake", "esp-idf", "zephyr", "arduino")
 
 
@@ -54,12 +55,19 @@ LAYOUTS = ("make", "cmake", "esp-idf", "zephyr", "arduino")
     help="Keep all variants open in one arena, so that switching costs nothing; all run in place.",
 )
 @click.option(
+    "--kernels",
+    type=click.Choice(KERNELS),
+    default=KERNELS[0],
+    show_default=True,
+    help="The library of kernels on the board, whose scratch memory lies in the arena.",
+)
+@click.option(
     "--margin",
     type=float,
-    default=0.1,
+    default=0.05,
     show_default=True,
     metavar="SHARE",
-    help="What to add to each measured arena.",
+    help="What to add to each arena.",
 )
 @click.option(
     "--int8-kernels",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from tflite_export.errors import PackError
 from tflite_export.runtimes import get_target
 from tflite_export.tflite import Operator, operators
+from tflite_export.tflite import kernels as stored_kernels
 
 _IRREGULAR = {"BATCH_MATMUL": "BatchMatMul", "CUMSUM": "CumSum", "PADV2": "PadV2"}
 
@@ -73,6 +74,30 @@ def registrations(models: Mapping[str, bytes], *, int8_kernels: bool) -> tuple[R
         Registration(name, INT8_KERNELS.get(name) if int8_kernels and _all_int8(found) else None)
         for name, found in sorted(used.items())
     )
+
+
+def check_dense(models: Mapping[str, bytes], *, kernels: str) -> None:
+    """Check that dense layers are of a form that the board's kernels take.
+
+    Source: tflite-micro, `kernels/cmsis_nn/fully_connected.cc`.
+
+    Raises:
+        PackError: CMSIS-NN is to run a dense layer of 16-bit values with a scale per output.
+    """
+    if not kernels.startswith("cmsis-nn"):
+        return
+    for name, model in models.items():
+        dense = [each for each in operators(model) if each.name == "FULLY_CONNECTED"]
+        scales = [
+            each.weights.scales.size
+            for each in stored_kernels(bytearray(model))
+            if each.operator == "FULLY_CONNECTED"
+        ]
+        if any(each.inputs[0].dtype == "int16" for each in dense) and max(scales, default=1) > 1:
+            raise PackError(
+                f"variant {name!r}: FULLY_CONNECTED of 16-bit values has a scale for each output, which CMSIS-NN does "
+                "not take: export it with --per-tensor-dense"
+            )
 
 
 def _all_int8(found: list[Operator]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from tflite_export._embed.memory import ARENA_STEP, Buffers
+from tflite_export._embed.memory import Buffers
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,8 @@ class EmbeddedVariant:
         in_place: Whether it runs where it lies in flash.
         flash_bytes: What it adds to the array.
         ram_bytes: RAM that its copy takes, besides the arena; 0 in place.
-        arena_bytes: The smallest arena in which it ran, measured on this 64-bit machine.
+        arena_bytes: What its arena takes on a board, with 32-bit pointers.
+        scratch_bytes: The part of it that kernels use while they run, by formula.
         arena_with_margin_bytes: What the project gives it.
     """
 
@@ -26,6 +27,7 @@ class EmbeddedVariant:
     flash_bytes: int
     ram_bytes: int
     arena_bytes: int
+    scratch_bytes: int
     arena_with_margin_bytes: int
 
 
@@ -39,7 +41,8 @@ class EmbedReport:
         layout: The build system that the project is for.
         array_bytes: Flash that all variants take together.
         separate_bytes: What their files would take one by one.
-        margin: The share added to each measured arena.
+        margin: The share added to each arena.
+        kernels: The library of kernels that the arenas are for.
         buffers: RAM of the firmware's buffers.
         resident: Whether all variants stay open in one arena.
         operators: The union of the variants' operators.
@@ -56,6 +59,7 @@ class EmbedReport:
     array_bytes: int
     separate_bytes: int
     margin: float
+    kernels: str
     buffers: Buffers
     resident: bool
     operators: tuple[str, ...]
@@ -70,7 +74,10 @@ class EmbedReport:
         return asdict(self)
 
     def __str__(self) -> str:
-        head = f"{'variant':<24}{'runs':>10}{'flash':>12}{'copy in RAM':>13}{'arena':>12}{'+ margin':>12}"
+        head = (
+            f"{'variant':<24}{'runs':>10}{'flash':>12}{'copy in RAM':>13}{'scratch':>10}{'arena':>12}"
+            f"{'+ margin':>12}"
+        )
         lines = [
             f"{self.folder}: an array of {self.array_bytes:,} bytes; the files one by one take "
             f"{self.separate_bytes:,}",
@@ -78,13 +85,13 @@ class EmbedReport:
         ]
         lines += [
             f"{each.name:<24}{'in place' if each.in_place else 'copied':>10}{each.flash_bytes:>12,}"
-            f"{each.ram_bytes:>13,}{each.arena_bytes:>12,}{each.arena_with_margin_bytes:>12,}"
+            f"{each.ram_bytes:>13,}{each.scratch_bytes:>10,}{each.arena_bytes:>12,}{each.arena_with_margin_bytes:>12,}"
             for each in self.variants
         ]
         lines += self._memory()
         lines.append(
-            f"arenas were measured on this 64-bit machine; the margin is {self.margin:.0%}, rounded "
-            f"up to {ARENA_STEP} bytes"
+            f"arenas are for {self.kernels} kernels and 32-bit pointers: values and scratch by formula, tables "
+            f"measured here and reduced by formula; the margin is {self.margin:.0%}"
         )
         lines.append(
             f"latencies: measured on {self.measured_on}"

@@ -51,6 +51,7 @@ class Firmware:
         registrations: The union of the variants' operators.
         resident: Whether all variants stay open in one arena.
         profile: A table that was measured before, or None: the firmware measures at first start.
+        kernels: The library of kernels that the arenas are for.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Firmware:
     registrations: Sequence[Registration]
     resident: bool
     profile: Profile | None
+    kernels: str
 
 
 def generated(firmware: Firmware, *, suffix: str = ".cc") -> dict[str, str]:
@@ -96,7 +98,7 @@ def placeholders(firmware: Firmware) -> dict[str, str]:
     values = {
         "name": name,
         "NAME": name.upper(),
-        "kernels": "reference",
+        "kernels": firmware.kernels,
         "variant_count": str(len(firmware.flash.placed)),
         "input_count": str(len(inputs)),
         "output_count": str(len(outputs)),
@@ -128,12 +130,14 @@ def _sizes(firmware: Firmware) -> dict[str, str]:
             "pool_bytes": resident,
             "arena_bytes": resident,
             "copy_bytes": "0",
+            "host_bytes": str(buffers.host_resident_bytes),
             "and_copies": "",
         }
     return {
         "pool_bytes": str(buffers.pool_bytes),
         "arena_bytes": str(buffers.arena_bytes),
         "copy_bytes": str(buffers.copy_bytes),
+        "host_bytes": str(buffers.host_bytes),
         "and_copies": " and a variant's copy in front of it" if buffers.copy_bytes else "",
     }
 

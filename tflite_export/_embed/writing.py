@@ -14,12 +14,13 @@ from tflite_export._embed.flash import layout as lay_out
 from tflite_export._embed.folder import check_unchanged, replace_folder, write_starters
 from tflite_export._embed.identifiers import DEFAULT_NAME, check_name
 from tflite_export._embed.layouts import get_layout
-from tflite_export._embed.memory import ARENA_MARGIN, MARGIN_MAX, Buffers, VariantMemory
-from tflite_export._embed.operators import registrations
+from tflite_export._embed.memory import Buffers, VariantMemory
+from tflite_export._embed.operators import check_dense, registrations
 from tflite_export._embed.report import EmbeddedVariant, EmbedReport
 from tflite_export._embed.sources import Firmware, generated, placeholders
+from tflite_export.arena import ArenaEstimate, estimate_arena
 from tflite_export.errors import DeviceError, PackError, VerificationError
-from tflite_export.runtimes import ArenaReport, LiteModel, measure_arena
+from tflite_export.runtimes import LiteModel
 
 SAMPLES = 8
 """Random samples on which a re-rooted variant must answer as the bundle's own."""
@@ -33,7 +34,8 @@ def embed(
     layout: str = "make",
     in_place: tuple[str, ...] = (),
     resident: bool = False,
-    margin: float = ARENA_MARGIN,
+    kernels: str = "reference",
+    margin: float = 0.05,
     int8_kernels: bool = False,
     profile: str | os.PathLike[str] | None = None,
     force: bool = False,
@@ -50,13 +52,17 @@ def embed(
             their whole size in flash, and no RAM.
         resident: Whether all variants stay open in one arena, so that switching costs nothing. All of them
             have to run in place.
-        margin: The share added to each measured arena, at least 0.
+        kernels: The library of kernels on the board, whose scratch memory lies in the arena: `"reference"`,
+            `"cmsis-nn"`, `"cmsis-nn-mve"` or `"esp-nn"`.
+        margin: The share added to each arena, 0 or more.
         int8_kernels: Whether operators used in int8 alone are registered for int8 alone.
         profile: A measured table of the board that the firmware is for; without one, it measures at first start.
         force: Whether to overwrite files that the user has changed, the example and the build files too.
 
     Raises:
         BundleError: The bundle is damaged.
+        SchemeError: There is no such library of kernels.
+        ProfileError: The margin or the profile is malformed.
         PackError: A name, a layout or a profile does not fit, a variant cannot be embedded, or the user has changed a
             generated file.
         DeviceError: TFLM cannot run a variant, or is not installed.
@@ -68,30 +74,30 @@ def embed(
     """
     project, plan = Path(folder), get_layout(layout)
     network = project / plan.folder.format(name=check_name(name))
-    if not 0 <= margin <= MARGIN_MAX:
-        raise PackError(f"the margin is a share from 0 to {MARGIN_MAX}, received {margin}")
     if not force:
         check_unchanged(network)
     opened = Bundle.open(bundle)
     table = None if profile is None else _table(profile, opened)
     flash = _flash(opened, in_place, resident=resident)
     models = {placed.variant.name: placed.model for placed in flash.placed}
+    check_dense(models, kernels=kernels)
     registered = registrations(models, int8_kernels=int8_kernels)
     memory = {
-        placed.variant.name: VariantMemory.of(placed, _arena(placed), margin=margin)
+        placed.variant.name: VariantMemory.of(placed, _arena(placed, kernels, margin))
         for placed in flash.placed
     }
-    buffers = Buffers.of(list(memory.values()), margin=margin)
+    buffers = Buffers.of(list(memory.values()))
     firmware = Firmware(
         name=name,
         flash=flash,
         manifest=opened.manifest,
         bundle_sha256=opened.payload_sha256,
-        arenas={each: found.arena_bytes for each, found in memory.items()},
+        arenas={each: found.arena.with_margin_bytes for each, found in memory.items()},
         buffers=buffers,
         registrations=registered,
         resident=resident,
         profile=table,
+        kernels=kernels,
     )
     values = placeholders(firmware)
     files = plan.network_files(generated(firmware, suffix=plan.suffix), values)
@@ -106,6 +112,7 @@ def embed(
         array_bytes=len(flash.data),
         separate_bytes=sum(variant.bytes for variant in opened.variants),
         margin=margin,
+        kernels=kernels,
         buffers=buffers,
         resident=resident,
         operators=tuple(each.operator for each in registered),
@@ -125,7 +132,8 @@ def _embedded(placed: Placed, memory: Mapping[str, VariantMemory]) -> EmbeddedVa
         flash_bytes=placed.flash_bytes,
         ram_bytes=placed.ram_bytes,
         arena_bytes=found.arena.arena_bytes,
-        arena_with_margin_bytes=found.arena_bytes,
+        scratch_bytes=found.arena.scratch_bytes,
+        arena_with_margin_bytes=found.arena.with_margin_bytes,
     )
 
 
@@ -160,9 +168,9 @@ def _table(path: str | os.PathLike[str], bundle: Bundle) -> Profile:
     return table
 
 
-def _arena(placed: Placed) -> ArenaReport:
+def _arena(placed: Placed, kernels: str, margin: float) -> ArenaEstimate:
     try:
-        return measure_arena(placed.model)
+        return estimate_arena(placed.model, kernels=kernels, margin=margin)
     except DeviceError as error:
         raise DeviceError(
             f"variant {placed.variant.name!r}: {' '.join(str(error).split())}; `tfelastic export --target tflm` "

@@ -12,7 +12,7 @@ from tests.support.golden import CONFORMANCE
 from tflite_export import Variant, write_bundle
 from tflite_export._convert import convert
 from tflite_export._embed import writing
-from tflite_export.runtimes import ArenaReport
+from tflite_export.arena import ArenaEstimate
 
 layers = keras.layers
 
@@ -66,4 +66,16 @@ def ladder(models: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory) -
 @pytest.fixture
 def measured(monkeypatch: pytest.MonkeyPatch) -> None:
     """State an arena at once: measuring takes seconds. It is one in which the stub has room."""
-    monkeypatch.setattr(writing, "measure_arena", lambda tflite: ArenaReport(4000, 3000, 1000))
+
+    def estimate(tflite: bytes, *, kernels: str, margin: float) -> ArenaEstimate:
+        return ArenaEstimate(
+            kernels=kernels,
+            activation_bytes=3000,
+            scratch_bytes=0,
+            persistent_bytes=1000,
+            preparation_bytes=500,
+            measured_bytes=4000,
+            margin=margin,
+        )
+
+    monkeypatch.setattr(writing, "estimate_arena", estimate)

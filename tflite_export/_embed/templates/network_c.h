@@ -16,7 +16,9 @@ extern "C" {
 
 /* Bytes of the buffer for the interpreter's arena@and_copies@; more or fewer may be named to the compiler. */
 #ifndef @NAME@_ARENA_BYTES
-#ifdef @NAME@_COPY_SECTION
+#if UINTPTR_MAX > 0xffffffff /* A host, where TFLM's tables are larger. */
+#define @NAME@_ARENA_BYTES @host_bytes@
+#elif defined(@NAME@_COPY_SECTION)
 #define @NAME@_ARENA_BYTES @arena_bytes@
 #else
 #define @NAME@_ARENA_BYTES @pool_bytes@
