@@ -45,13 +45,13 @@ class ElasticExperiment:
     def check(self, run: Run[ElasticRecipe]) -> None:
         """Try on the untrained model what comes after its training, so that what cannot work fails before."""
         from pipelines.experiments.elastic import export
-        from pipelines.experiments.elastic.ladder import plan_ladder
+        from pipelines.experiments.elastic.ladder import check_ladder
         from pipelines.stages.task import task_of
         from pipelines.stages.training import batches_for
 
         model, recipe = baseline.build(run), run.recipe
         task_of(run, model)
-        plan_ladder(recipe.ladder, model)
+        check_ladder(recipe.ladder, model)
         export.options(recipe)
         batches_for(recipe.elastic, run.dataset.train, seed=recipe.seed)
 

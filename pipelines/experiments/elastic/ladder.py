@@ -1,5 +1,7 @@
 """Rank the trained model's channels and plan the rungs."""
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.experiments.elastic.recipe import ElasticRecipe, LadderSpec
@@ -8,31 +10,63 @@ from pipelines.stages import Nothing, Outcome, Run, Stage, baseline
 if TYPE_CHECKING:
     import keras
 
-    from tfelastic import Ladder
+    from tfelastic import Ladder, LatencyTable
 
 FILE = "ladder.json"
 
+#: The operations of the model, where they were measured for its ladder.
+TABLE_FILE = "operations.json"
+
 
 def run(run: Run[ElasticRecipe]) -> Outcome[Nothing]:
-    """Plan the ladder."""
+    """Plan the ladder; a latency ladder without a table of its own is priced by what this machine measures."""
     import tfelastic as te
 
-    model = baseline.load(run)
-    rungs = plan_ladder(run.recipe.ladder, model)
+    model, spec = baseline.load(run), run.recipe.ladder
+    files: tuple[str, ...] = (FILE,)
+    table = None
+    if spec.budgets is not None and spec.budgets.resource == "latency_us":
+        if spec.budgets.table is not None:
+            table = te.LatencyTable.load(spec.budgets.table)
+        else:
+            table = _measured(run, model)
+            run.workspace.save_json(TABLE_FILE, table.to_json())
+            files = (FILE, TABLE_FILE)
+    rungs = plan_ladder(spec, model, table)
     run.workspace.save_json(FILE, rungs.to_json())
     names = ", ".join(rungs.names)
     groups = len(te.trace(model).groups)
-    return Outcome(f"{names} over {groups} channel groups", Nothing(), files=(FILE,))
+    return Outcome(f"{names} over {groups} channel groups", Nothing(), files=files)
 
 
-def plan_ladder(spec: LadderSpec, model: "keras.Model") -> "Ladder":
-    """Plan a recipe's ladder for a model."""
+def check_ladder(spec: LadderSpec, model: "keras.Model") -> None:
+    """Plan the ladder of an untrained model, so that what cannot work fails before the trainings.
+
+    Latencies that have yet to be measured are not checked.
+    """
     import tfelastic as te
 
+    if spec.budgets is None or spec.budgets.resource != "latency_us":
+        plan_ladder(spec, model)
+    elif spec.budgets.table is not None:
+        plan_ladder(spec, model, te.LatencyTable.load(spec.budgets.table))
+
+
+def plan_ladder(
+    spec: LadderSpec, model: "keras.Model", table: "LatencyTable | None" = None
+) -> "Ladder":
+    """Plan a recipe's ladder for a model; a latency ladder needs the table that prices it."""
+    import tfelastic as te
+
+    budgets = None
+    if spec.budgets is not None:
+        resource = spec.budgets.resource
+        budgets = [te.Budget(**{resource: share}, latency=table) for share in spec.budgets.shares]
     return te.ladder(
         model,
         widths=spec.widths,
         depths=spec.depths,
+        budgets=budgets,
         criterion=spec.criterion,
         strategy=spec.strategy,
         round_to=spec.round_to,
@@ -46,4 +80,36 @@ def planned(run: Run[ElasticRecipe]) -> "Ladder":
     return te.Ladder.from_json(run.read_json(FILE))
 
 
-STAGE = Stage("ladder", run, Nothing, keys=("ladder",), stages=(baseline.STAGE,))
+def _measured(run: Run[ElasticRecipe], model: "keras.Model") -> "LatencyTable":
+    import tflite_export as tx
+
+    recipe = run.recipe
+    with run.reporter.bar(1.0, "of the operations") as advance:
+
+        def progress(what: str, done: int, total: int) -> None:
+            # Conversion and measurement take about as long as each other.
+            advance((done / total + (what == "measure")) / 2, what)
+
+        return tx.profile_ops(
+            model,
+            scheme=recipe.export.scheme,
+            round_to=recipe.ladder.round_to,
+            threads=recipe.profile.threads,
+            progress=progress,
+        )
+
+
+def _table_file(recipe: ElasticRecipe) -> Mapping[str, Path]:
+    budgets = recipe.ladder.budgets
+    return {"ladder.budgets.table": Path(budgets.table)} if budgets and budgets.table else {}
+
+
+STAGE = Stage(
+    "ladder",
+    run,
+    Nothing,
+    keys=("ladder", "export.scheme", "profile.threads"),
+    stages=(baseline.STAGE,),
+    files=_table_file,
+    packages=("tensorflow",),
+)

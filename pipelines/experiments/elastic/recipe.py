@@ -1,6 +1,7 @@
 """The recipe of an elastic network: its ladder, its trainings and its selector."""
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Literal
 
 from pipelines.recipe import Recipe, Training
@@ -8,25 +9,54 @@ from pipelines.records import Record, require
 
 
 @dataclass(frozen=True)
-class LadderSpec(Record):
-    """How narrow and how deep the rungs are and which channels they keep, as in `tfelastic.ladder`."""
+class RungBudgets(Record):
+    """What the rungs below the first may spend: shares of what the whole model spends of one resource.
 
-    widths: tuple[float, ...] = (1.0, 0.75, 0.5, 0.25)
+    A latency is priced by `table`, a file that `tfelastic.LatencyTable.save` wrote; without one, the model's operations
+    are measured on this machine.
+    """
+
+    resource: Literal["latency_us", "macs", "params", "peak_bytes", "tflite_bytes"]
+    shares: tuple[float, ...]
+    table: str | None = None
+
+    def __post_init__(self) -> None:
+        falling = all(a > b for a, b in pairwise((1.0, *self.shares, 0.0)))
+        require(
+            bool(self.shares) and falling, "shares", "shares that fall from below 1", self.shares
+        )
+        latency = self.resource == "latency_us"
+        require(latency or self.table is None, "table", "none beside this resource", self.table)
+
+
+@dataclass(frozen=True)
+class LadderSpec(Record):
+    """How narrow and how deep the rungs are, or what they may spend, as in `tfelastic.ladder`.
+
+    Without widths and budgets the widths are 1, 0.75, 0.5 and 0.25. The strategy is by default `uniform` for widths,
+    and for budgets `greedy`.
+    """
+
+    widths: tuple[float, ...] | None = None
     depths: tuple[float, ...] | None = None
+    budgets: RungBudgets | None = None
     criterion: str = "magnitude"
-    strategy: Literal["uniform", "global"] = "uniform"
+    strategy: Literal["uniform", "global", "greedy", "knapsack"] | None = None
     round_to: int = 8
 
     def __post_init__(self) -> None:
-        falling = all(a > b for a, b in zip(self.widths, self.widths[1:], strict=False))
-        from_one = bool(self.widths) and self.widths[0] == 1.0 and self.widths[-1] > 0
-        # With depths, which may fall instead, `tfelastic.ladder` checks both together.
-        require(
-            from_one and (falling or self.depths is not None),
-            "widths",
-            "widths that fall from 1 and stay above 0",
-            self.widths,
-        )
+        if self.widths is not None:
+            falling = all(a > b for a, b in pairwise(self.widths))
+            from_one = bool(self.widths) and self.widths[0] == 1.0 and self.widths[-1] > 0
+            # With depths, which may fall instead, `tfelastic.ladder` checks both together.
+            require(
+                from_one and (falling or self.depths is not None),
+                "widths",
+                "widths that fall from 1 and stay above 0",
+                self.widths,
+            )
+        alone = self.budgets is None or (self.widths is None and self.depths is None)
+        require(alone, "budgets", "none beside widths or depths", self.budgets)
         require(self.round_to >= 1, "round_to", "at least 1", self.round_to)
 
 
@@ -88,8 +118,8 @@ class ElasticRecipe(Recipe):
     """A run that trains one elastic network, exports it and runs its selector.
 
     Example:
-        >>> ElasticRecipe(name="tiny").ladder.widths
-        (1.0, 0.75, 0.5, 0.25)
+        >>> ElasticRecipe(name="tiny").ladder.round_to
+        8
     """
 
     ladder: LadderSpec = field(default_factory=LadderSpec)

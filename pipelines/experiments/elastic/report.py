@@ -30,7 +30,7 @@ _ELASTIC = (JOINT, GROWN)
 def content(metrics: ElasticMetrics) -> Content:
     """Return the report's content."""
     return Content(
-        headline=f"One elastic network of {len(metrics.variants)} widths",
+        headline=f"One elastic network of {len(metrics.variants)} variants",
         key_figures=tuple(_key_figures(metrics)),
         sections=tuple(_sections(metrics)),
         curves="On the training examples, augmented where the recipe says so. The loss of all widths together also "
@@ -46,7 +46,7 @@ def _key_figures(metrics: ElasticMetrics) -> Iterator[KeyFigure]:
     yield KeyFigure(score(metric, metrics.baseline.score), alone)
     yield KeyFigure(score(metric, widest.score_tflite), f"widest variant, {scheme}")
     yield KeyFigure(score(metric, narrowest.score_tflite), f"narrowest, at {share} of the MACs")
-    yield KeyFigure(f"{kilobytes(metrics.bundle_bytes)} kB", "the bundle, all widths in it")
+    yield KeyFigure(f"{kilobytes(metrics.bundle_bytes)} kB", "the bundle, all variants in it")
 
 
 def _sections(metrics: ElasticMetrics) -> Iterator[Section]:
@@ -72,7 +72,7 @@ def _sections(metrics: ElasticMetrics) -> Iterator[Section]:
     if metrics.comparison:
         rungs = metrics.comparison
         yield Section(
-            "Methods to train the widths",
+            "Methods to train the rungs",
             tuple(_methods(metrics, rungs)),
             lambda: draw_methods(metrics, TITLES),
         )
