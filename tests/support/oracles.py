@@ -39,7 +39,7 @@ def masked(
         position = iter(range(len(step.inputs)))
 
         def mask(leaf: Any) -> Any:
-            if not is_array(leaf):
+            if not ops.is_tensor(leaf):  # A constant may be an array, but is no input.
                 return leaf
             number = next(position)
             if number not in step.reduced_inputs:

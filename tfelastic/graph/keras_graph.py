@@ -8,7 +8,7 @@ layers, as structures of their own. Everything else in tfelastic works on struct
 import inspect
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import keras
 from keras.src.models.functional import Functional
@@ -34,20 +34,29 @@ def read(model: keras.Model) -> Structure:
     Raises:
         GraphError: `model` is subclassed, not built, or no Keras model at all.
     """
-    closed: set[int] = set()
+    calls: dict[int, _Shapes | None] = {}
     while True:
         try:
-            return _Reader(closed).read(model)
+            return _Reader(calls).read(model)
         except _CalledDifferently as found:
-            closed.add(found.layer)
+            calls[found.layer] = found.shapes
 
 
-class _CalledDifferently(Exception):  # noqa: N818 - a signal, not an error: the layer stays closed.
-    """A layer made of layers calls others at one place than at another."""
+# The shapes of the tensors that enter a layer, over all of its calls: `None` where they differ.
+_Shapes: TypeAlias = tuple[tuple[int | None, ...], ...]
 
-    def __init__(self, layer: int) -> None:
+
+class _CalledDifferently(Exception):  # noqa: N818 - a signal, not an error: the model is read once more.
+    """A layer made of layers is called in another way at one place than at another.
+
+    Args:
+        layer: The layer's `id`.
+        shapes: What its calls have in common; `None` where it calls other layers, so that it stays closed.
+    """
+
+    def __init__(self, layer: int, shapes: "_Shapes | None") -> None:
         super().__init__()
-        self.layer = layer
+        self.layer, self.shapes = layer, shapes
 
 
 def _functional(model: keras.Model) -> Any:
@@ -155,11 +164,12 @@ class _Reader:
     """Reads a model and what is nested in it, each once.
 
     Args:
-        closed: The `id`s of layers made of layers that are not looked into; `None` looks into none.
+        calls: What is known of how layers made of layers are called, by `id`: `None` for one that is not looked
+            into. Without it none is.
     """
 
-    def __init__(self, closed: set[int] | None) -> None:
-        self._closed = closed
+    def __init__(self, calls: "dict[int, _Shapes | None] | None" = None) -> None:
+        self._calls = calls
         self._known: dict[int, Structure] = {}
         self._opened: dict[int, Structure] = {}
         self._paths: dict[int, str] = {}
@@ -222,24 +232,48 @@ class _Reader:
         # A model that runs its graph in a way of its own is read as a layer is.
         if isinstance(node.op, keras.Sequential | Functional) and not _redefined(node.op):
             return self.read(node.op, path, in_layer=in_layer)
-        if self._closed is None or id(node.op) in self._closed or not may_open(node):
+        if self._calls is None or not may_open(node):
             return None
-        inference = _complete_graph(node)
-        first = self._opened.get(id(node.op))
-        if first and not (inference and alike(first, inference)):
-            raise _CalledDifferently(id(node.op))
-        if inference is None:
-            self._closed.add(id(node.op))
+        key, shapes = id(node.op), tuple(ref.spec.shape for ref in node.inputs)
+        common = self._calls.setdefault(key, shapes)
+        if common is None:
             return None
-        opened = self._opened.setdefault(id(node.op), inference)
-        return self.read(opened.model, path, in_layer=True)
+        if (merged := _merged(common, shapes)) != common:
+            raise _CalledDifferently(key, merged)
+        inference = _complete_graph(node, shapes)
+        first = self._opened.get(key) or (
+            inference if shapes == common else _complete_graph(node, common)
+        )
+        if first and inference and alike(first, inference):
+            self._opened[key] = first
+            return self.read(first.model, path, in_layer=True)
+        if key in self._opened:
+            raise _CalledDifferently(key, None)
+        self._calls[key] = None
+        return None
 
 
-def _complete_graph(node: Node) -> Structure | None:
-    """Return what a layer made of layers calls, if that is all that it computes, whatever mode it is in."""
+def _merged(one: _Shapes, other: _Shapes) -> _Shapes | None:
+    """Return what the shapes of two calls have in common; `None` where they have not equally many axes."""
+    if list(map(len, one)) != list(map(len, other)):
+        return None
+    return tuple(
+        tuple(a if a == b else None for a, b in zip(*pair, strict=True))
+        for pair in zip(one, other, strict=True)
+    )
+
+
+def _complete_graph(node: Node, shapes: _Shapes) -> Structure | None:
+    """Return what a layer made of layers calls, if that is all that it computes, whatever mode it is in.
+
+    Args:
+        node: A call of the layer.
+        shapes: The shapes of the tensors that enter it.
+    """
+    entering = iter(shapes)
     args, kwargs = keras.tree.map_structure(
         lambda leaf: (
-            keras.Input(batch_shape=leaf.spec.shape, dtype=leaf.spec.dtype)
+            keras.Input(batch_shape=next(entering), dtype=leaf.spec.dtype)
             if isinstance(leaf, Ref)
             else leaf
         ),
@@ -248,7 +282,7 @@ def _complete_graph(node: Node) -> Structure | None:
     models = [_model_of(node.op, args, kwargs, training=mode) for mode in (False, True)]
     if any(model is None for model in models):
         return None
-    inference, training = (_Reader(None).read(model) for model in models)
+    inference, training = (_Reader().read(model) for model in models)
     return inference if says_all(inference, training, node.op) else None
 
 

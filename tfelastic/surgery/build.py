@@ -1,6 +1,7 @@
 """`prune`: carries a plan out, with no decisions left to make. The original model is only read."""
 
 import inspect
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -147,6 +148,8 @@ class _Builder:
                 for variable, source in zip(clone.variables, original.variables, strict=True):
                     variable.assign(source)
                 clone.finalize_state()
+            elif hasattr(original, "save_assets"):
+                _carry_assets(original, clone)
             elif _saves_state_of_its_own(original) and _shapes(clone) == _shapes(original):
                 store: dict[str, Any] = {}
                 original.save_own_variables(store)
@@ -264,6 +267,16 @@ class _Builder:
         return self._clones[key]
 
 
+def _carry_assets(original: Any, clone: Any) -> None:
+    """Carry over what a layer keeps in files of its own: the vocabulary of an adapted lookup."""
+    vocabulary = getattr(original, "get_vocabulary", None)
+    if vocabulary and not vocabulary(include_special_tokens=False):
+        return  # Keras cannot load an empty one.
+    with tempfile.TemporaryDirectory() as folder:
+        original.save_assets(folder)
+        clone.load_assets(folder)
+
+
 def _name(node: Node) -> str:
     return node.path.rpartition("/")[2]
 
@@ -280,7 +293,7 @@ def _input_shapes(structure: Structure, tensors: Sequence[keras.KerasTensor]) ->
 def _has_hidden_state(op: keras.Operation) -> bool:
     """Whether an operation computes with more than its weights and its config."""
     return isinstance(op, keras.Layer) and (
-        hasattr(op, "finalize_state") or _saves_state_of_its_own(op)
+        hasattr(op, "finalize_state") or hasattr(op, "save_assets") or _saves_state_of_its_own(op)
     )
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import pytest
 from keras import layers
 
 import tfelastic as te
@@ -128,6 +129,26 @@ def test_state_that_is_neither_weight_nor_config_is_carried_over() -> None:
 class OwnStep(keras.Model):
     def train_step(self, data):
         return {"mine": keras.ops.zeros(())}
+
+
+@pytest.mark.parametrize("mode", ["one_hot", "int"])
+def test_the_vocabulary_of_an_adapted_lookup_is_carried_over(mode: str, tmp_path: Path) -> None:
+    lookup = layers.IntegerLookup(output_mode=mode)
+    lookup.adapt(np.array([7, 8, 9, 9]))
+    inputs = keras.Input((1,), dtype="int64")
+    x = lookup(inputs)
+    x = layers.Flatten()(layers.Embedding(5, 4)(x)) if mode == "int" else x
+    model = keras.Model(inputs, layers.Dense(3)(layers.Dense(8)(x)))
+    numbers = np.array([[7], [8], [9], [1]])
+    same = te.prune(model, te.KeepPlan(te.trace(model).fingerprint))
+    np.testing.assert_array_equal(same(numbers), model(numbers))
+    net = te.ElasticModel(model, te.ladder(model, widths=(1, 0.5), round_to=1))
+    net.save(tmp_path / "net.keras")
+    loaded = keras.saving.load_model(tmp_path / "net.keras")
+    outputs = net.rung("w050")(numbers)
+    assert len(np.unique(outputs, axis=0)) == 4
+    for other in (net.cut("w050"), loaded.rung("w050"), loaded.cut("w050")):
+        np.testing.assert_array_equal(other(numbers), outputs)
 
 
 def test_class_of_the_model_is_kept_where_it_is_made_from_inputs_and_outputs() -> None:
