@@ -21,7 +21,7 @@ private const val MANIFEST_BYTES_MAX = 1 shl 20
  * name: an opened bundle goes on with the old one, while a file that is overwritten or cut would change under it.
  *
  * @property manifest What the bundle says of itself.
- * @property sha256 The SHA-256 of the whole file, in lower-case hexadecimal.
+ * @property sha256 The SHA-256 of the payload, in lower-case hexadecimal: by it a measured table names its bundle.
  */
 class Bundle private constructor(
     val manifest: Manifest,
@@ -98,10 +98,9 @@ class Bundle private constructor(
             val digest = MessageDigest.getInstance("SHA-256")
             digest.update(view.slice(0, size - DIGEST_BYTES))
             val end = view.slice(size - DIGEST_BYTES, DIGEST_BYTES)
-            if (ByteBuffer.wrap((digest.clone() as MessageDigest).digest()) != end) {
+            if (ByteBuffer.wrap(digest.digest()) != end) {
                 throw BundleException("$source is damaged: its checksum does not match. Copy it anew")
             }
-            digest.update(end)
             if (manifestBytes > MANIFEST_BYTES_MAX) {
                 throw BundleException("$source: its manifest has $manifestBytes bytes, readers hold at most $MANIFEST_BYTES_MAX")
             }
@@ -117,7 +116,7 @@ class Bundle private constructor(
                     "$source: the manifest states a payload of ${manifest.payloadBytes} bytes, the file's has ${payload.capacity()}",
                 )
             }
-            return Bundle(manifest, hex(digest.digest()), payload, source)
+            return Bundle(manifest, sha256Of(payload), payload, source)
         }
     }
 }

@@ -15,7 +15,7 @@ private const val THREADS_MAX = 1024
  * @property latencies One latency per variant name.
  * @property runtime Name and version of what ran the variants, such as `LiteRT 2.3.0`; null where unknown.
  * @property kernels The set of kernels, such as `xnnpack`; null where unknown.
- * @property bundleSha256 The SHA-256 of the measured bundle's file; null where unknown.
+ * @property bundleSha256 The SHA-256 of the measured bundle's payload; null where unknown.
  */
 data class Profile(
     val device: Map<String, Any>,
