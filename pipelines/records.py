@@ -5,9 +5,11 @@ Nothing unknown or mistyped gets through, and every complaint names the key's pl
 
 import dataclasses
 import difflib
+import json
 import math
 import types
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal, Self, Union, get_args, get_origin, get_type_hints
 
 from pipelines.errors import RecordError
@@ -57,6 +59,31 @@ def require(ok: bool, key: str, expected: str, received: object) -> None:
     """Raise a RecordError that names a key unless `ok`."""
     if not ok:
         raise RecordError(f"{key}: expected {expected}, received {received!r}")
+
+
+def require_whole(key: str, value: int | None, *, least: int = 1, most: int = 2**31 - 1) -> None:
+    """Raise a RecordError that names a key unless a number, if there is one, lies between `least` and `most`.
+
+    Without a bound above, 10^20 epochs or pixels fail far from here, after hours and in words of another library.
+    """
+    if value is not None:
+        bounds = f"at least {least}" if value < least else f"at most {most:,}"
+        require(least <= value <= most, key, bounds, value)
+
+
+def read_json(path: Path, what: str = "") -> Any:
+    """Return what a JSON file holds, as plain data; a complaint names `what` it is.
+
+    Raises:
+        RecordError: It cannot be read, or is not JSON; the text names the file.
+    """
+    named = f"{what} {path}".lstrip()
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RecordError(f"cannot read {named}: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
+        raise RecordError(f"{named} is not valid JSON: {error}") from None
 
 
 def hint(word: str, known: Sequence[str]) -> str:
@@ -110,7 +137,7 @@ def _read(kind: Any, value: Any, place: str) -> Any:
             )
         if get_origin(option) is Literal and value in get_args(option):
             return value
-        if option is float and type(value) in (int, float) and math.isfinite(value):
+        if option is float and _is_number(value):
             return float(value)
         if get_origin(option) is dict and isinstance(value, Mapping):
             item = get_args(option)[1]
@@ -119,6 +146,12 @@ def _read(kind: Any, value: Any, place: str) -> Any:
             return value
     expected = " or ".join(_in_words(option) for option in _options(kind))
     raise RecordError(f"{place}: expected {expected}, received {value!r:.120}")
+
+
+def _is_number(value: Any) -> bool:
+    # No float holds an integer of 400 digits, and `isfinite` fails at it.
+    whole = type(value) is int and abs(value) < 2**63
+    return whole or (type(value) is float and math.isfinite(value))
 
 
 def _options(kind: Any) -> tuple[Any, ...]:

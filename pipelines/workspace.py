@@ -9,7 +9,6 @@ that the next run can tell which stages a change concerns.
 """
 
 import contextlib
-import fcntl
 import functools
 import hashlib
 import json
@@ -20,10 +19,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pipelines.errors import WorkspaceError
-from pipelines.records import Record
+from pipelines.errors import RecordError, WorkspaceError
+from pipelines.records import Record, read_json
+
+try:
+    import fcntl
+except ImportError:  # Windows has none.
+    fcntl = None  # type: ignore[assignment]
 
 _FORMAT = 2
+_LOCKED_BYTE = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -96,18 +101,24 @@ class Workspace:
         path = self._state / "run.json"
         if not path.exists():
             return
-        record = json.loads(path.read_text(encoding="utf-8"))
-        if record.get("format") != _FORMAT:
+        try:
+            tree = read_json(path)
+            written = tree.get("format") if isinstance(tree, Mapping) else None
+            if written != _FORMAT:
+                raise WorkspaceError(
+                    f"{self.path} was written in format {written}, and this is {_FORMAT}; choose another --workspace"
+                )
+            record = _RunRecord.from_json(tree)
+        except RecordError as error:
             raise WorkspaceError(
-                f"{self.path} was written in format {record.get('format')}, and this is {_FORMAT}; "
-                "choose another --workspace"
-            )
-        if record["name"] != self._record.name:
+                f"the record of the run, {path}, is damaged: {error}; choose another --workspace, or delete the folder"
+            ) from None
+        if record.name != self._record.name:
             raise WorkspaceError(
-                f"{self.path} holds a run of the recipe {record['name']!r}, not of {self._record.name!r}; choose "
+                f"{self.path} holds a run of the recipe {record.name!r}, not of {self._record.name!r}; choose "
                 "another --workspace, or delete the folder"
             )
-        self._record = _RunRecord.from_json(record)
+        self._record = record
 
     # Stages
 
@@ -211,8 +222,8 @@ def _claim(path: Path) -> None:
 def _locked(path: Path) -> Iterator[None]:
     with open(_state_of(path) / "lock", "a+", encoding="utf-8") as lock:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            _lock(lock.fileno())
+        except (BlockingIOError, PermissionError):
             lock.seek(0)
             owner = lock.read().strip() or "unknown"
             raise WorkspaceError(
@@ -223,6 +234,22 @@ def _locked(path: Path) -> Iterator[None]:
         lock.write(str(os.getpid()))
         lock.flush()
         yield
+
+
+def _lock(file: int) -> None:
+    """Hold an open file until it is closed.
+
+    Raises:
+        OSError: Another process holds it.
+    """
+    if fcntl is not None:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return
+    import msvcrt
+
+    # There a locked byte cannot be read, so it is one behind the owner's number.
+    os.lseek(file, _LOCKED_BYTE, os.SEEK_SET)
+    msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
 
 
 def digest_of_json(data: Any) -> str:

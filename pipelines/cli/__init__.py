@@ -22,9 +22,17 @@ def main() -> None:
 
 def _execute() -> int:
     # Imported behind the supervisor, so that Ctrl-C finds its handler whenever it comes.
-    from pipelines.cli.entry import execute
+    from pipelines.cli.entry import COMPLETION, complete, execute
 
-    return execute(sys.argv[1:])
+    if instruction := os.environ.get(COMPLETION):
+        return complete(instruction)
+    try:
+        return execute(sys.argv[1:])
+    except (
+        BrokenPipeError
+    ):  # `| head` has seen enough. What Python flushes at its end must go somewhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
 
 
 __all__ = ["main"]

@@ -9,7 +9,6 @@ if TYPE_CHECKING:
     from tfelastic_runtime import Bundle
 
 _MAGIC = b"\x89TFE\r\n\x1a\n"
-_WIDTH = 160
 #: How a delta writes bytes: the column in the table.
 _COLUMNS = {
     "whole": ("whole",),
@@ -31,10 +30,14 @@ def load(path: str) -> "Bundle":
     """Open a bundle.
 
     Raises:
-        click.UsageError: There is no such file.
+        click.UsageError: There is no such file, or it is a folder.
         BundleError: The file is no bundle, or is damaged.
     """
-    if not Path(path).is_file():
+    if Path(path).is_dir():
+        raise click.UsageError(
+            f"{path} is a folder; expected a bundle, as 'tfelastic export' writes"
+        )
+    if not Path(path).exists():
         raise click.UsageError(f"there is no file {path}; 'tfelastic export' writes bundles")
     from tfelastic_runtime import Bundle
 
@@ -72,51 +75,42 @@ def contents(bundle: "Bundle", path: str) -> dict[str, Any]:
 
 def print_contents(found: dict[str, Any]) -> None:
     """Print what `contents` returned as a table."""
-    from rich.console import Console
     from rich.markup import escape
-    from rich.table import Table
 
-    # Figures are for reading across: a narrow terminal wraps lines, but nothing is cut off.
-    console = Console(highlight=False, soft_wrap=True, width=max(Console().width, _WIDTH))
+    from pipelines.cli.tables import lay_out, result_console
+
+    console = result_console()
     console.print(f"[bold]{escape(found['name'])}[/], by {escape(found['producer'])}")
     for side in ("inputs", "outputs"):
         for spec in found[side]:
             shape = " x ".join(map(str, spec["shape"][1:])) or "1"
             console.print(f"  {side[:-1]} {escape(spec['name'])}: {shape} {spec['kind']}")
     console.print()
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
     headings = (
-        "scheme",
-        "width",
-        "params",
-        "MACs",
-        escape(found["score"]["metric"]),
-        ".tflite, B",
-        "stored, B",
-        *_COLUMNS,
+        *("variant", "scheme", "width", "params", "MACs", found["score"]["metric"]),
+        *(".tflite, B", "stored, B", *_COLUMNS),
     )
-    table.add_column("variant", no_wrap=True)
-    for heading in headings:
-        table.add_column(heading, justify="right", no_wrap=True)
-    for variant in found["variants"]:
-        size, sources = variant["bytes"], variant["written_from"]
-        shares = (sum(sources.get(kind, 0) for kind in kinds) / size for kinds in _COLUMNS.values())
-        table.add_row(
-            variant["name"],
-            escape(variant["scheme"]),
-            f"{variant['width']:.3g}",
-            f"{variant['params']:,}",
-            f"{variant['macs']:,}",
-            f"{variant['score']:.4g}",
-            f"{size:,}",
-            f"{variant['stored']['bytes']:,}",
-            *(f"{share:.1%}" if share else "" for share in shares),
-        )
-    console.print(table)
+    console.print(lay_out(console, headings, [_row(each) for each in found["variants"]]))
     parts = found["bytes"]
     console.print(
         f"\n{parts['file']:,} bytes: variants {parts['stored_variants']:,}, factors and padding "
         f"{parts['factors_and_padding']:,}, manifest and checksum {parts['manifest_and_checksum']:,}\n"
         f"{found['times_the_widest']:.3f} times the widest .tflite; as separate files "
         f"{found['separate_files_bytes'] / found['variants'][0]['bytes']:.3f} times"
+    )
+
+
+def _row(variant: dict[str, Any]) -> tuple[str, ...]:
+    size, sources = variant["bytes"], variant["written_from"]
+    shares = (sum(sources.get(kind, 0) for kind in kinds) / size for kinds in _COLUMNS.values())
+    return (
+        variant["name"],
+        variant["scheme"],
+        f"{variant['width']:.3g}",
+        f"{variant['params']:,}",
+        f"{variant['macs']:,}",
+        f"{variant['score']:.4g}",
+        f"{size:,}",
+        f"{variant['stored']['bytes']:,}",
+        *(f"{share:.1%}" if share else "" for share in shares),
     )

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from pipelines.cli import options
 from pipelines.cli.run import Output, carry_out
 
 
@@ -12,7 +13,7 @@ from pipelines.cli.run import Output, carry_out
     "--workspace", type=click.Path(file_okay=False), default="runs/demo", show_default=True
 )
 @click.option("--json", "as_json", is_flag=True, help="Print metrics.json on standard output.")
-@click.option("-q", "--quiet", is_flag=True, help="No progress.")
+@options.quiet
 @click.pass_context
 def command(ctx: click.Context, workspace: str, as_json: bool, quiet: bool) -> None:
     """Go the whole way on scikit-learn's handwritten digits, in a few minutes on two cores.

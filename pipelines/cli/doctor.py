@@ -8,6 +8,7 @@ from importlib import metadata
 
 import click
 
+from pipelines.cli import options
 from pipelines.cli.json_output import echo_json
 
 #: Extra of the package: the distributions and modules it brings. "base" is the plain install.
@@ -60,7 +61,7 @@ class Finding:
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+@options.as_json
 def command(as_json: bool) -> None:
     """Say which packages are installed and which extras are missing.
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from importlib import metadata
 
 import click
+from click.shell_completion import shell_complete
 
 from pipelines.cli import supervisor
 from pipelines.cli.supervisor import STOPPED
@@ -27,6 +28,9 @@ COMMANDS = {
     "report": "Write a run's report.html anew from its metrics.json.",
     "doctor": "Say what is installed and whether the demo can run here.",
 }
+
+#: The variable by which a shell asks for completion, as click names it.
+COMPLETION = "_TFELASTIC_COMPLETE"
 
 #: Errors of these packages are raised on purpose and say all that is needed.
 _OWN = frozenset({"pipelines", "tfelastic", "tflite_export", "tfelastic_runtime"})
@@ -52,7 +56,11 @@ class LazyGroup(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=f'Completion in bash: eval "$({COMPLETION}=bash_source tfelastic)"; in zsh with zsh_source.',
+)
 @click.version_option(metadata.version("tfelastic"), prog_name="tfelastic")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 @click.option(
@@ -66,8 +74,17 @@ def tfelastic(debug: bool, imports: tuple[str, ...]) -> None:
     """Turn a Keras CNN into one elastic network that runs within a device's latency budget."""
 
 
+def complete(instruction: str) -> int:
+    """Do what a shell asks for by the variable `COMPLETION`: print its script, or the words that may come next."""
+    return shell_complete(tfelastic, {}, "tfelastic", COMPLETION, instruction)
+
+
 def execute(arguments: Sequence[str]) -> int:
-    """Run one command line and return its exit code, with every error told on standard error."""
+    """Run one command line and return its exit code, with every error told on standard error.
+
+    Raises:
+        BrokenPipeError: Nobody reads the output any more.
+    """
     debug = False
     try:
         with tfelastic.make_context("tfelastic", list(arguments)) as ctx:
@@ -82,6 +99,8 @@ def execute(arguments: Sequence[str]) -> int:
     except (KeyboardInterrupt, click.Abort):
         click.echo("stopped", err=True)
         return STOPPED
+    except BrokenPipeError:
+        raise
     except Exception as error:  # noqa: BLE001 (the last resort: no traceback for a user)
         if supervisor.stopping():  # What Ctrl-C interrupted may fail in any way.
             click.echo("stopped", err=True)
@@ -98,14 +117,11 @@ def _message(error: Exception) -> str:
     kind = type(error)
     if kind.__module__.partition(".")[0] in _OWN:
         return f"error: {error}"
-    if isinstance(error, OSError) and error.strerror:
+    if isinstance(error, OSError):
         named = f"{error.filename}: " if error.filename is not None else ""
-        mend = (
-            "; free some space, and run the same command again"
-            if error.errno == errno.ENOSPC
-            else ""
-        )
-        return f"error: {named}{error.strerror}{mend}"
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        mend = "; free some space, and run the same command again" if full else ""
+        return f"error: {named}{error.strerror or error}{mend}"
     if isinstance(error, MemoryError):
         return "error: out of memory; give it fewer or smaller examples, or a smaller batch"
     return (

@@ -1,12 +1,11 @@
 """`tfelastic export`: a Keras model, elastic or not, into one bundle."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipelines.cli import model_file
+from pipelines.cli import model_file, options, output_file
 from pipelines.cli.json_output import echo_json
 
 if TYPE_CHECKING:
@@ -17,10 +16,18 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("model", metavar="MODEL.keras")
-@click.option("-o", "--output", required=True, metavar="OUT.elastic", help="The bundle to write.")
+@click.argument("model", type=options.PATH, metavar="MODEL.keras")
+@click.option(
+    "-o",
+    "--output",
+    type=options.PATH,
+    required=True,
+    metavar="OUT.elastic",
+    help="The bundle to write.",
+)
 @click.option(
     "--data",
+    type=options.PATH,
     required=True,
     metavar="SOURCE",
     help="Examples to calibrate with and to verify on: digits, a .npz file, a tfds name, a prepared "
@@ -63,12 +70,17 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--calibration",
+    type=options.COUNT,
     default=200,
     show_default=True,
     help="How many training images calibrate; int8-qat learns from them too, so give it thousands.",
 )
 @click.option(
-    "--tolerance", default=1.0, show_default=True, help="Times the scheme's bounds of verification."
+    "--tolerance",
+    type=options.POSITIVE,
+    default=1.0,
+    show_default=True,
+    help="Times the scheme's bounds of verification.",
 )
 @click.option(
     "--strict",
@@ -76,11 +88,21 @@ if TYPE_CHECKING:
     help="Stop at a variant that strays from Keras, instead of leaving it out.",
 )
 @click.option(
-    "--variants", metavar="FOLDER", help="Write each variant here as NAME.tflite as well."
+    "--variants",
+    type=click.Path(file_okay=False),
+    metavar="FOLDER",
+    help="Write each variant here as NAME.tflite as well.",
 )
-@click.option("--seed", default=0, show_default=True, help="Says which images calibrate.")
-@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
-def command(model: str, as_json: bool, **options: Any) -> None:
+@click.option(
+    "--seed",
+    type=options.SEED,
+    default=0,
+    show_default=True,
+    help="Says which images calibrate.",
+)
+@options.quiet
+@options.as_json
+def command(model: str, as_json: bool, quiet: bool, **asked: Any) -> None:
     """Convert every rung of MODEL.keras, verify each against Keras, and pack them into one bundle.
 
     A model that is not elastic becomes a bundle of one variant. A variant that strays from Keras by
@@ -90,34 +112,38 @@ def command(model: str, as_json: bool, **options: Any) -> None:
     tfelastic export elastic.keras -o net.elastic --data cifar10
     tfelastic export net.keras -o net.elastic --data photos/ --scheme float32
     """  # noqa: D301 - click knows a paragraph to leave alone by the character.
-    request = _Request(**options)
+    request = _Request(**asked)
     request.check()
     net = _elastic(model_file.load(model))
     import tflite_export as tx
     from pipelines.experiments.elastic.export import scaled
+    from pipelines.progress import Reporter
     from pipelines.stages.data import load_shaped
     from pipelines.stages.evaluation import some_examples
 
     widest = net.cut(net.names[0])
     shapes = [tuple(tensor.shape[1:]) for tensor in widest.inputs]
     dataset = load_shaped(shapes, request.data)
-    report = tx.export(
-        net,
-        request.output,
-        samples=some_examples(dataset.train, request.calibration, seed=request.seed),
-        test=dataset.test,
-        scheme=request.scheme,
-        target=request.target,
-        arena=request.arena,
-        kernels=request.kernels,
-        per_channel_dense=request.per_channel_dense,
-        labels=_labels(widest, dataset) or None,
-        metric=request.metric,
-        variants_dir=request.variants,
-        tolerance=scaled(tx.SCHEMES[request.scheme].tolerance, request.tolerance),
-        strays="stop" if request.strict else "leave out",
-        seed=request.seed,
-    )
+    reporter = Reporter(quiet=quiet)
+    with reporter.stage("export"), reporter.bar(len(net.names), "variants") as advance:
+        report = tx.export(
+            net,
+            request.output,
+            samples=some_examples(dataset.train, request.calibration, seed=request.seed),
+            test=dataset.test,
+            scheme=request.scheme,
+            target=request.target,
+            arena=request.arena,
+            kernels=request.kernels,
+            per_channel_dense=request.per_channel_dense,
+            labels=_labels(widest, dataset) or None,
+            metric=request.metric,
+            variants_dir=request.variants,
+            tolerance=scaled(tx.SCHEMES[request.scheme].tolerance, request.tolerance),
+            strays="stop" if request.strict else "leave out",
+            seed=request.seed,
+            progress=lambda name, done, total: advance(done, name),
+        )
     if as_json:
         echo_json(report.to_json())
     else:
@@ -146,17 +172,11 @@ class _Request:
         """Refuse what cannot be carried out, before any work is done for it."""
         from tflite_export import SCHEMES
 
-        if not self.output.endswith(".elastic"):
-            raise click.UsageError(f"the output must end in .elastic, received {self.output}")
-        if not Path(self.output).parent.is_dir():
-            raise click.UsageError(f"there is no folder {Path(self.output).parent} to write into")
+        output_file.check(self.output, ".elastic")
         if self.scheme not in SCHEMES:
             raise click.UsageError(
                 f"--scheme is one of {', '.join(SCHEMES)}, received {self.scheme}"
             )
-        for option in ("calibration", "tolerance"):
-            if not getattr(self, option) > 0:
-                raise click.UsageError(f"--{option} must be more than 0")
 
 
 def _elastic(model: "keras.Model") -> "te.ElasticModel":

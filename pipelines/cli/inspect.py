@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipelines.cli import bundle_file, model_file
+from pipelines.cli import bundle_file, model_file, options
 from pipelines.cli.json_output import echo_json
 
 if TYPE_CHECKING:
@@ -17,8 +17,8 @@ _SENTENCE = 60
 
 
 @click.command()
-@click.argument("file", metavar="MODEL.keras|BUNDLE.elastic")
-@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
+@click.argument("file", type=options.PATH, metavar="MODEL.keras|BUNDLE.elastic")
+@options.as_json
 def command(file: str, as_json: bool) -> None:
     """Print what a model or a bundle holds.
 

@@ -1,22 +1,46 @@
 """The measured table that a command works with: a file, or one that travels in the bundle."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+from pipelines.cli.options import PATH, Number
 
 if TYPE_CHECKING:
     from tfelastic_runtime import Bundle, Profile
 
-#: Options of the commands that read a table.
-FROM = click.option(
-    "--profile",
-    "table",
-    metavar="FILE",
-    help="The device's measured table, as 'tfelastic profile' writes it. Default: the bundle's own.",
-)
-OF = click.option(
-    "--device", metavar="TEXT", help="Which of the bundle's own tables: a part of what names it."
-)
+AnyCommand = TypeVar("AnyCommand", bound=Callable[..., Any])
+
+#: A latency that fits the policy's 32-bit microseconds.
+_MILLISECONDS = Number(0, 2_147_483, min_open=True)
+
+
+def measured_bundle(command: AnyCommand) -> AnyCommand:
+    """Add what the policy needs to choose: a bundle, a measured table and a latency budget."""
+    for add in (
+        click.option(
+            "--budget-ms",
+            type=_MILLISECONDS,
+            required=True,
+            help="How long an inference may take, in milliseconds.",
+        ),
+        click.option(
+            "--device",
+            metavar="TEXT",
+            help="Which of the bundle's own tables: a part of what names it.",
+        ),
+        click.option(
+            "--profile",
+            "table",
+            type=PATH,
+            metavar="FILE",
+            help="The device's measured table, as 'tfelastic profile' writes it. Default: the bundle's own.",
+        ),
+        click.argument("bundle", type=PATH, metavar="BUNDLE"),
+    ):
+        command = add(command)
+    return command
 
 
 def load(bundle: "Bundle", file: str | None, device: str | None) -> "Profile":

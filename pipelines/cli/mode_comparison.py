@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from pipelines.cli import output_file
+
 if TYPE_CHECKING:
     import tfelastic as te
 
@@ -37,12 +39,7 @@ def picture_path(output: str | None, model: str) -> Path:
         click.UsageError: The path is no picture's, its folder does not exist, or matplotlib is missing.
     """
     path = Path(output) if output else Path(model).with_suffix(".compare.svg")
-    if path.suffix not in _FORMATS:
-        raise click.UsageError(
-            f"--compare writes a picture: the output must end in {' or '.join(_FORMATS)}, received {path}"
-        )
-    if not path.parent.is_dir():
-        raise click.UsageError(f"there is no folder {path.parent} to write {path.name} into")
+    output_file.check(str(path), *_FORMATS)
     if importlib.util.find_spec("matplotlib") is None:
         raise click.UsageError(
             "--compare draws with matplotlib, which is not installed; pip install 'tfelastic[report]'"

@@ -14,7 +14,13 @@ import click
 if TYPE_CHECKING:
     import keras
 
+#: How a model file's name ends.
+SUFFIX = ".keras"
+
 _LONGEST_REASON = 400
+#: Keras stores without compression, and weights hardly have any; what unpacks to far more was not saved as a model.
+_MOST_TIMES = 50
+_ALWAYS_FINE_BYTES = 1 << 28
 
 
 def load(path: str) -> "keras.Model":
@@ -27,10 +33,13 @@ def load(path: str) -> "keras.Model":
         raise click.UsageError(
             f"{path} is a folder; expected a file, written by model.save(NAME.keras)"
         )
-    if not Path(path).is_file():
+    if not Path(path).exists():
         raise click.UsageError(
             f"there is no file {path}; save your model with model.save({path!r})"
         )
+    if not Path(path).is_file():
+        raise click.UsageError(f"{path} is no regular file; expected one written by model.save")
+    _refuse_bomb(path)
     from pipelines.backend import start_backend
 
     start_backend()
@@ -86,6 +95,20 @@ def _import(code: str) -> None:
         ) from cause
 
 
+def _refuse_bomb(path: str) -> None:
+    """Refuse an archive whose files would fill the memory."""
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as archive:
+        unpacked = sum(each.file_size for each in archive.infolist())
+    stored = Path(path).stat().st_size
+    if unpacked > max(_MOST_TIMES * stored, _ALWAYS_FINE_BYTES):
+        raise click.ClickException(
+            f"{path} has {stored:,} bytes and would unpack to {unpacked:,}; no model saved by Keras does, so it is not "
+            "opened"
+        )
+
+
 def _not_loaded(path: str, cause: Exception) -> str:
     if not zipfile.is_zipfile(path) and not path.endswith((".h5", ".hdf5")):
         size = Path(path).stat().st_size
@@ -106,24 +129,9 @@ def _not_loaded(path: str, cause: Exception) -> str:
     return text
 
 
-def check_output(path: str) -> None:
-    """Make sure that a model can be written to a path, before any work is done for it.
-
-    Raises:
-        click.UsageError: The path does not end in .keras, or its folder does not exist.
-    """
-    if not path.endswith(".keras"):
-        raise click.UsageError(f"the output must end in .keras, received {path}")
-    if not Path(path).parent.is_dir():
-        raise click.UsageError(
-            f"there is no folder {Path(path).parent} to write {Path(path).name} into"
-        )
-
-
 def save(model: "keras.Model", path: str) -> None:
     """Write a model to a .keras file in one step."""
     from tfelastic.files import atomic_write
 
-    check_output(path)
     with atomic_write(path) as temporary:
         model.save(temporary)

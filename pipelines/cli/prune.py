@@ -4,15 +4,15 @@ from typing import Any
 
 import click
 
-from pipelines.cli import prune_requests
+from pipelines.cli import options, prune_requests
 from pipelines.cli.budget import LIMIT
 from pipelines.cli.json_output import echo_json
 from pipelines.cli.mode_comparison import MODES
 
 
 @click.command()
-@click.argument("model", metavar="MODEL.keras")
-@click.option("-o", "--output", metavar="OUT.keras", help="Where to write.")
+@click.argument("model", type=options.PATH, metavar="MODEL.keras")
+@click.option("-o", "--output", type=options.PATH, metavar="OUT.keras", help="Where to write.")
 @click.option(
     "--budget",
     "limits",
@@ -27,12 +27,23 @@ from pipelines.cli.mode_comparison import MODES
     show_default=True,
     help="global, uniform, complexity or blocks.",
 )
-@click.option("--data", metavar="SOURCE", help="Of blocks and of criteria: the images to use.")
 @click.option(
-    "--fine-tune-epochs", "epochs", type=int, help="Of blocks: after each step.  [default: 0]"
+    "--data",
+    type=options.PATH,
+    metavar="SOURCE",
+    help="Of blocks and of criteria: the images to use.",
 )
 @click.option(
-    "--checkpoint", metavar="DIR", help="Of blocks: go on from there if cut short; kept until then."
+    "--fine-tune-epochs",
+    "epochs",
+    type=click.IntRange(0, 2**31 - 1),
+    help="Of blocks: after each step.  [default: 0]",
+)
+@click.option(
+    "--checkpoint",
+    type=click.Path(file_okay=False),
+    metavar="DIR",
+    help="Of blocks: go on from there if cut short; kept until then.",
 )
 @click.option(
     "--criterion",
@@ -49,18 +60,22 @@ from pipelines.cli.mode_comparison import MODES
     type=click.Choice(("weighted", "largest")),
     help="Of complexity: how groups are drawn by their share.  [default: weighted]",
 )
-@click.option("--seed", type=int, help="Of complexity: settles what is drawn.  [default: 0]")
+@click.option(
+    "--seed", type=options.SEED, help="Of complexity: settles what is drawn.  [default: 0]"
+)
 @click.option(
     "--compare", is_flag=True, help="Of complexity: tabulate and draw what each mode would leave."
 )
 @click.option("--measure", is_flag=True, help="With --compare: time every model here, in float32.")
-@click.option("--round-to", type=int, help="Channel counts' multiple.  [default: 8]")
-@click.option("--floor", type=float, help="Share of a group that stays.  [default: 0]")
+@click.option("--round-to", type=options.COUNT, help="Channel counts' multiple.  [default: 8]")
+@click.option("--floor", type=options.SHARE, help="Share of a group that stays.  [default: 0]")
 @click.option("--protect", multiple=True, metavar="LAYER", help="Keep this layer's channels.")
-@click.option("--plan", metavar="PLAN.json", help="Carry out this plan instead.")
-@click.option("--save-plan", metavar="PLAN.json", help="Write the plan here as well.")
-@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
-def command(model: str, as_json: bool, **options: Any) -> None:
+@click.option("--plan", type=options.PATH, metavar="PLAN.json", help="Carry out this plan instead.")
+@click.option(
+    "--save-plan", type=options.PATH, metavar="PLAN.json", help="Write the plan here as well."
+)
+@options.as_json
+def command(model: str, as_json: bool, **asked: Any) -> None:
     """Prune the channels of MODEL.keras, or remove its blocks, until it fits a budget.
 
     \b
@@ -70,7 +85,7 @@ def command(model: str, as_json: bool, **options: Any) -> None:
     tfelastic prune net.keras -o shallow.keras --budget params=0.4 --strategy blocks --data cifar10
     tfelastic prune net.keras --strategy complexity --compare [-o PICTURE.svg] [--measure]
     """  # noqa: D301 - click knows a paragraph to leave alone by the character.
-    request = prune_requests.choose(options)
+    request = prune_requests.choose(asked)
     answer = request.carry_out(model)
     if as_json:
         echo_json(answer.to_json())

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import click
 
-from pipelines.cli import block_search, mode_comparison, model_file
+from pipelines.cli import block_search, mode_comparison, model_file, output_file
 from pipelines.cli.budget import Limit, budget_of
 from pipelines.cli.criterion_data import DATA_DRIVEN, data_driven
+from pipelines.errors import RecordError
+from pipelines.records import read_json
 
 if TYPE_CHECKING:
     import keras
@@ -54,11 +56,9 @@ class Target:
 
     def check(self) -> None:
         """Make sure that both can be written, before any work is done for them."""
-        model_file.check_output(self.output)
-        if self.save_plan and not Path(self.save_plan).parent.is_dir():
-            raise click.UsageError(
-                f"there is no folder {Path(self.save_plan).parent} to write {Path(self.save_plan).name} into"
-            )
+        output_file.check(self.output, model_file.SUFFIX)
+        if self.save_plan:
+            output_file.check(self.save_plan)
 
     def write(self, model: "keras.Model", plan: "te.KeepPlan") -> None:
         """Write both."""
@@ -307,15 +307,15 @@ def _flag(name: str) -> str:
 
 def _read_plan(path: str) -> "te.KeepPlan":
     try:
-        text = Path(path).read_text(encoding="utf-8")
-        data = json.loads(text)
-    except OSError as cause:
-        raise click.UsageError(f"cannot read the plan {path}: {cause.strerror}") from cause
-    except json.JSONDecodeError as cause:
-        raise click.UsageError(f"the plan {path} is not JSON: {cause}") from cause
+        data = read_json(Path(path), "the plan")
+    except RecordError as cause:
+        raise click.UsageError(str(cause)) from cause
     import tfelastic as te
 
-    return te.KeepPlan.from_json(data)
+    try:
+        return te.KeepPlan.from_json(data)
+    except te.errors.PlanError as cause:
+        raise RecordError(f"{path}: {cause}") from cause
 
 
 def _pruned(

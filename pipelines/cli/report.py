@@ -4,14 +4,20 @@ from pathlib import Path
 
 import click
 
+from pipelines.cli.json_output import echo_json
+
 
 @click.command()
 @click.argument("workspace", type=click.Path(exists=True, file_okay=False))
 @click.option("--markdown", is_flag=True, help="Print the results as Markdown instead.")
-def command(workspace: str, markdown: bool) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print metrics.json instead.")
+def command(workspace: str, markdown: bool, as_json: bool) -> None:
     """Write report.html of WORKSPACE anew from its metrics.json, and print its path."""
     from pipelines import experiments
 
+    if as_json:
+        echo_json(experiments.read_metrics(workspace).to_json())
+        return
     if markdown:
         from pipelines.report.markdown import section
 

@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.shell_completion import CompletionItem
 
+from pipelines.cli import options
 from pipelines.cli.json_output import echo_json
 from pipelines.cli.supervisor import STOPPED, note_what_is_kept
+from pipelines.recipe import built_in
 
 if TYPE_CHECKING:
     from pipelines.recipe import Recipe
@@ -44,8 +47,22 @@ class Changes:
         return load_recipe(recipe, schedule=self.schedule, overrides=overrides)
 
 
+class _RecipeName(click.ParamType):
+    """A recipe's built-in name or its path."""
+
+    name = "RECIPE"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Complete built-in names and files."""
+        names = [CompletionItem(name) for name in built_in() if name.startswith(incomplete)]
+        # In this order: click's script for bash forgets what comes before files.
+        return [CompletionItem(incomplete, type="file"), *names]
+
+
 @click.command()
-@click.argument("recipe")
+@click.argument("recipe", type=_RecipeName())
 @click.option(
     "--workspace", type=click.Path(file_okay=False), help="Default: runs/<recipe's name>."
 )
@@ -53,7 +70,11 @@ class Changes:
 @click.option(
     "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a recipe's key."
 )
-@click.option("--data-dir", help="A prepared tfds directory, or where tfds keeps its data.")
+@click.option(
+    "--data-dir",
+    type=click.Path(file_okay=False),
+    help="A prepared tfds directory, or where tfds keeps its data.",
+)
 @click.option(
     "--strict",
     is_flag=True,
@@ -61,7 +82,7 @@ class Changes:
 )
 @click.option("--dry-run", is_flag=True, help="Say which stages would run and why; run none.")
 @click.option("--json", "as_json", is_flag=True, help="Print metrics.json on standard output.")
-@click.option("-q", "--quiet", is_flag=True, help="No progress.")
+@options.quiet
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -72,7 +93,7 @@ def command(
     quiet: bool,
     **changes: "str | tuple[str, ...] | bool | None",
 ) -> None:
-    r"""Run RECIPE: the path of a .yaml file, or a built-in name.
+    """Run RECIPE: the path of a .yaml file, or a built-in name.
 
     A run that was stopped, by Ctrl-C or by a crash, goes on where it was when the same command is
     given again. A finished stage is run again only when something that it reads has changed: a key
@@ -83,7 +104,7 @@ def command(
     tfelastic run demo --set profile.runs=500 --dry-run
     tfelastic run cifar10_resnet20_quick --data-dir data/cifar10/3.0.2
     tfelastic run resnet20_cifar10 --schedule paper
-    """
+    """  # noqa: D301 - click knows a paragraph to leave alone by the character.
     chosen = Changes(**changes).load(recipe)  # type: ignore[arg-type]
     folder = Path(workspace or f"runs/{chosen.name}")
     if dry_run:

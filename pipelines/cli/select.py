@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipelines.cli import bundle_file, measured_table
+from pipelines.cli import bundle_file, measured_table, options
 from pipelines.cli.json_output import echo_json
 
 if TYPE_CHECKING:
@@ -12,20 +12,15 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("bundle", metavar="BUNDLE")
-@measured_table.FROM
-@measured_table.OF
-@click.option(
-    "--budget-ms", type=click.FloatRange(min=0, min_open=True), required=True, help="Milliseconds."
-)
+@measured_table.measured_bundle
 @click.option(
     "--slowdown",
     default=1.0,
     show_default=True,
-    type=click.FloatRange(1 / 16, 64),
+    type=options.Number(1 / 16, 64),
     help="How much slower the device is now than when it was measured.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the rows as JSON.")
+@options.as_json
 def command(
     bundle: str,
     table: str | None,

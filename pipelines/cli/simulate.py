@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipelines.cli import bundle_file, measured_table
+from pipelines.cli import bundle_file, measured_table, options, output_file
 from pipelines.cli.json_output import echo_json
 
 if TYPE_CHECKING:
@@ -12,17 +12,13 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("bundle", metavar="BUNDLE")
-@measured_table.FROM
-@measured_table.OF
+@measured_table.measured_bundle
 @click.option(
     "--trace",
+    type=options.PATH,
     required=True,
     metavar="NAME|FILE",
     help="idle, step, ramp, throttle, bursts, or a file with one slowdown a line.",
-)
-@click.option(
-    "--budget-ms", type=click.FloatRange(min=0, min_open=True), required=True, help="Milliseconds."
 )
 @click.option(
     "--runs",
@@ -35,19 +31,23 @@ if TYPE_CHECKING:
     "--noise",
     default=0.06,
     show_default=True,
-    type=click.FloatRange(0, 2),
+    type=options.Number(0, 2),
     help="Spread of a run's latency.",
 )
 @click.option(
     "--stalls",
     default=0.01,
     show_default=True,
-    type=click.FloatRange(0, 1),
+    type=options.SHARE,
     help="Share of runs that stall, 3 to 8 times as long.",
 )
-@click.option("--seed", default=0, show_default=True, help="Seed of trace and noise.")
-@click.option("-o", "--output", metavar="PICTURE", help="Draw an .svg, .png or .pdf.")
-@click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
+@click.option(
+    "--seed", default=0, show_default=True, type=options.SEED, help="Seed of trace and noise."
+)
+@click.option(
+    "-o", "--output", type=options.PATH, metavar="PICTURE", help="Draw an .svg, .png or .pdf."
+)
+@options.as_json
 def command(
     bundle: str,
     table: str | None,
@@ -70,6 +70,8 @@ def command(
     tfelastic simulate net.elastic --profile profile.json --trace bursts --budget-ms 5
     tfelastic simulate net.elastic --profile profile.json --trace mine.txt --budget-ms 5 -o mine.svg
     """  # noqa: D301 - click knows a paragraph to leave alone by the character.
+    if output:
+        output_file.check(output, ".svg", ".png", ".pdf")
     import tflite_export as tx
 
     opened = bundle_file.load(bundle)

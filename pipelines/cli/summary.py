@@ -4,26 +4,25 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.padding import Padding
+from rich.table import Table as Grid
 
-from pipelines.report import Content, Items, Metrics
-from pipelines.report import Table as TextTable
+from pipelines.cli.tables import lay_out, result_console
+from pipelines.report import Content, Items, Metrics, Table
 from pipelines.report.text import read
 
-_LEAST_WIDTH = 100
-#: Figures are for reading across: a narrow terminal wraps lines, but nothing is cut off.
-_TABLE_WIDTH = 200
 _FILES = ("model.elastic", "pruned.keras", "report.html", "metrics.json")
 
 
 def print_summary(metrics: Metrics, content: Content, folder: Path) -> None:
-    """Print what a finished run reached."""
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=_LEAST_WIDTH)
-    console.print(f"\n[bold]{escape(metrics.data.name)}[/]", soft_wrap=True)
+    """Print what a finished run reached, in lines no longer than the terminal's but for paths."""
+    console = result_console()
+    console.print(f"\n[bold]{escape(metrics.data.name)}[/]")
+    figures = Grid.grid(padding=(0, 2))
+    figures.add_column(justify="right", no_wrap=True)
     for each in content.key_figures:
-        console.print(escape(f"{each.value:>10}  {each.caption}"), soft_wrap=True)
+        figures.add_row(escape(each.value), escape(each.caption))
+    console.print(Padding(figures, (0, 0, 0, 2)))
     for section in content.sections:
         if section.lines:
             console.print(f"\n[bold]{escape(section.title)}[/]")
@@ -37,18 +36,8 @@ def print_summary(metrics: Metrics, content: Content, folder: Path) -> None:
 def _print_lines(console: Console, lines: tuple[str, ...]) -> None:
     """Print a section's tables and lists; the page has the explanations too."""
     for each in read(lines):
-        if isinstance(each, TextTable):
-            width = max(console.width, _TABLE_WIDTH)
-            Console(highlight=False, soft_wrap=True, width=width).print(_table(each))
+        if isinstance(each, Table):
+            console.print(lay_out(console, each.headings, each.rows))
         elif isinstance(each, Items):
             for text in each.texts:
                 console.print(escape(f"- {text}"))
-
-
-def _table(text: TextTable) -> Table:
-    table = Table(box=None, padding=(0, 3, 0, 0), header_style="dim", pad_edge=False)
-    for index, heading in enumerate(text.headings):
-        table.add_column(heading, justify="left" if index == 0 else "right", no_wrap=True)
-    for row in text.rows:
-        table.add_row(*map(escape, row))
-    return table

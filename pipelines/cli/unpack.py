@@ -2,15 +2,16 @@
 
 import click
 
-from pipelines.cli import bundle_file
+from pipelines.cli import bundle_file, options
 from pipelines.cli.json_output import echo_json
 
 
 @click.command()
-@click.argument("bundle", metavar="BUNDLE")
+@click.argument("bundle", type=options.PATH, metavar="BUNDLE")
 @click.option(
     "-d",
     "--directory",
+    type=click.Path(file_okay=False),
     default=".",
     show_default=True,
     help="The folder to write to; made if missing.",
@@ -20,11 +21,15 @@ from pipelines.cli.json_output import echo_json
     type=click.IntRange(min=1),
     help="The most bytes to write; by default 16 times what the variants share in BUNDLE.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
-def command(bundle: str, directory: str, limit_bytes: int | None, as_json: bool) -> None:
+@options.as_json
+@options.quiet
+def command(
+    bundle: str, directory: str, limit_bytes: int | None, as_json: bool, quiet: bool
+) -> None:
     """Write every variant of BUNDLE as NAME.tflite, byte for byte as it was packed."""
     opened = bundle_file.load(bundle)
-    click.echo(f"{len(opened.variants)} variants, {opened.unpacked_bytes:,} bytes", err=True)
+    if not quiet:
+        click.echo(f"{len(opened.variants)} variants, {opened.unpacked_bytes:,} bytes", err=True)
     paths = opened.unpack(directory, limit_bytes=limit_bytes)
     written = [
         {"file": str(path), "bytes": variant.bytes, "sha256": variant.sha256}

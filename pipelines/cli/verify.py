@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipelines.cli import bundle_file, model_file
+from pipelines.cli import bundle_file, model_file, options
 from pipelines.cli.json_output import echo_json
 
 if TYPE_CHECKING:
@@ -15,14 +15,20 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("bundle", metavar="BUNDLE")
-@click.option("--data", metavar="SOURCE", help="Score each variant on these test examples as well.")
+@click.argument("bundle", type=options.PATH, metavar="BUNDLE")
+@click.option(
+    "--data",
+    type=options.PATH,
+    metavar="SOURCE",
+    help="Score each variant on these test examples as well.",
+)
 @click.option(
     "--model",
+    type=options.PATH,
     metavar="MODEL.keras",
     help="Compare each variant with its rung of this model, on --data.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+@options.as_json
 def command(bundle: str, data: str | None, model: str | None, as_json: bool) -> None:
     """Check BUNDLE: its checksums, and every variant, expanded and opened in LiteRT.
 

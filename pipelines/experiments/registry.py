@@ -1,13 +1,13 @@
 """The kinds of run: each a folder of its own, behind one protocol, and loaded when a recipe asks for it."""
 
 import importlib
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 from pipelines.errors import RecipeError, RecordError, WorkspaceError
 from pipelines.recipe import Recipe, read_tree
+from pipelines.records import read_json
 from pipelines.report import Content, Metrics
 from pipelines.stages import Run, Stage
 
@@ -100,15 +100,11 @@ def read_metrics(workspace: str | Path) -> Metrics:
     """
     file = Path(workspace) / "metrics.json"
     try:
-        tree: Any = json.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise WorkspaceError(
-            f"cannot read {file}: {error.strerror}; tfelastic run writes it as its last step"
-        ) from None
-    except ValueError as error:
-        raise WorkspaceError(f"{file} is not valid JSON: {error}; run the recipe again") from None
+        tree = read_json(file)
+    except RecordError as error:
+        raise WorkspaceError(f"{error}; tfelastic run writes it as its last step") from None
     name = tree.get("experiment") if isinstance(tree, dict) else None
-    if name not in EXPERIMENTS:
+    if name not in tuple(EXPERIMENTS):
         raise WorkspaceError(
             f"{file} names no experiment ({', '.join(EXPERIMENTS)}), received {name!r}; run the recipe again"
         )

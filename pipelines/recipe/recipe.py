@@ -20,8 +20,10 @@ from pipelines.recipe.sections import (
     Training,
     WeightedMetric,
 )
-from pipelines.recipe.strict_yaml import merged, override, parse
-from pipelines.records import Record, hint, read, require
+from pipelines.recipe.strict_yaml import merged, override, parse, parse_file
+from pipelines.records import Record, hint, read, require, require_whole
+
+_SUFFIXES = (".yaml", ".yml")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +57,7 @@ class Recipe(Record):
     def __post_init__(self) -> None:
         good = re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", self.name) is not None
         require(good, "name", "letters, digits, '.', '_' and '-'", self.name)
-        require(self.seed >= 0, "seed", "at least 0", self.seed)
+        require_whole("seed", self.seed, least=0, most=2**32 - 1)
         trained = self.model.is_file or self.model.weights is not None
         require(
             self.baseline != "none" or trained,
@@ -134,7 +136,7 @@ def read_tree(
     Raises:
         RecipeError: There is no such recipe or schedule, or it or an override is malformed.
     """
-    tree = parse(_text(name_or_path), f"recipe {name_or_path}")
+    tree = _parsed(name_or_path)
     if not isinstance(tree, dict):
         raise RecipeError(f"recipe {name_or_path}: expected a mapping of keys, received {tree!r}")
     tree.setdefault("name", Path(name_or_path).stem)
@@ -167,16 +169,17 @@ def _resolve_files(tree: dict[str, Any], folder: Path) -> None:
                 model[key] = str(folder / value)
 
 
-def _text(name_or_path: str) -> str:
+def _parsed(name_or_path: str) -> Any:
+    """Return what the file of a recipe holds, given its path or a built-in name."""
     path = Path(name_or_path)
-    if path.suffix in (".yaml", ".yml"):
-        try:
-            return path.read_text(encoding="utf-8")
-        except OSError as error:
-            raise RecipeError(f"cannot read the recipe {path}: {error.strerror}") from None
+    if path.suffix in _SUFFIXES:
+        return parse_file(path)
     if name_or_path in built_in():
-        return (resources.files("pipelines.recipes") / f"{name_or_path}.yaml").read_text(
-            encoding="utf-8"
+        file = resources.files("pipelines.recipes") / f"{name_or_path}.yaml"
+        return parse(file.read_text(encoding="utf-8"), f"recipe {name_or_path}")
+    if path.exists():
+        raise RecipeError(
+            f"{path} is no recipe: expected a file that ends in {' or '.join(_SUFFIXES)}"
         )
     known = ", ".join(built_in())
     raise RecipeError(

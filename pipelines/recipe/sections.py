@@ -3,10 +3,12 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from pipelines.records import Record, require
+from pipelines.records import Record, require, require_whole
 
 #: How the name of a model file ends.
 MODEL_SUFFIX = ".keras"
+
+_LARGEST_IMAGE = 16_384
 
 #: How training images are varied.
 Augmentation = Literal["shift", "shift-flip"] | None
@@ -38,9 +40,9 @@ class Data(Record):
 
     def __post_init__(self) -> None:
         require(bool(self.source), "source", "the name or path of a data set", self.source)
-        for key in ("image_size", "limit", "test_limit"):
-            value = getattr(self, key)
-            require(value is None or value >= 1, key, "null or at least 1", value)
+        require_whole("image_size", self.image_size, most=_LARGEST_IMAGE)
+        require_whole("limit", self.limit)
+        require_whole("test_limit", self.test_limit)
         pair = self.features is None or len(self.features) == 2
         require(pair, "features", "the names of an input's and a target's feature", self.features)
 
@@ -92,8 +94,8 @@ class Training(Record):
     augment: Augmentation = "shift-flip"
 
     def __post_init__(self) -> None:
-        require(self.epochs >= 1, "epochs", "at least 1", self.epochs)
-        require(self.batch_size >= 1, "batch_size", "at least 1", self.batch_size)
+        require_whole("epochs", self.epochs)
+        require_whole("batch_size", self.batch_size)
         require(self.learning_rate > 0, "learning_rate", "more than 0", self.learning_rate)
         require(0 <= self.warmup < 1, "warmup", "a share from 0 to below 1", self.warmup)
         require(self.weight_decay >= 0, "weight_decay", "at least 0", self.weight_decay)
@@ -142,7 +144,7 @@ class Export(Record):
     strays: Literal["leave out", "keep", "stop"] = "leave out"
 
     def __post_init__(self) -> None:
-        require(self.calibration >= 1, "calibration", "at least 1 example", self.calibration)
+        require_whole("calibration", self.calibration)
         require(self.tolerance >= 0, "tolerance", "at least 0", self.tolerance)
 
 
@@ -155,6 +157,6 @@ class ProfileSpec(Record):
     threads: int = 1
 
     def __post_init__(self) -> None:
-        require(self.runs >= 1, "runs", "at least 1", self.runs)
-        require(self.warmup >= 0, "warmup", "at least 0", self.warmup)
-        require(self.threads >= 1, "threads", "at least 1", self.threads)
+        require_whole("runs", self.runs)
+        require_whole("warmup", self.warmup, least=0)
+        require_whole("threads", self.threads)

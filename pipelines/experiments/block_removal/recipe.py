@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from pipelines.recipe import Augmentation, Limits, Recipe, Training, idle_without_bundle
-from pipelines.records import Record, require
+from pipelines.records import Record, require, require_whole
 
 
 @dataclass(frozen=True)
@@ -23,9 +23,8 @@ class FineTuning(Record):
     distillation: bool = True
 
     def __post_init__(self) -> None:
-        for key in ("epochs", "batch_size"):
-            require(getattr(self, key) >= 1, key, "at least 1", getattr(self, key))
-        require(self.images is None or self.images >= 1, "images", "at least 1", self.images)
+        for key in ("images", "epochs", "batch_size"):
+            require_whole(key, getattr(self, key))
         require(self.learning_rate > 0, "learning_rate", "more than 0", self.learning_rate)
 
 
@@ -57,16 +56,8 @@ class BlockRemoval(Record):
     round_to: int = 4
 
     def __post_init__(self) -> None:
-        tests = self.test_images
-        require(self.compared >= 1, "compared", "at least 1 block", self.compared)
-        require(
-            self.validation_images >= 1,
-            "validation_images",
-            "at least 1 image",
-            self.validation_images,
-        )
-        require(tests is None or tests >= 1, "test_images", "null or at least 1", tests)
-        require(self.round_to >= 1, "round_to", "at least 1", self.round_to)
+        for key in ("compared", "validation_images", "test_images", "round_to"):
+            require_whole(key, getattr(self, key))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from pipelines.recipe import Limits, Recipe, Training, idle_without_bundle
-from pipelines.records import Record, require
+from pipelines.records import Record, require, require_whole
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class ComplexityPruning(Record):
         once = bool(budgets) and len(set(budgets)) == len(budgets)
         require(once, "comparisons", "at least one, and each budget once", budgets)
         require(self.fine_tuning_rate > 0, "fine_tuning_rate", "more than 0", self.fine_tuning_rate)
-        require(self.round_to >= 1, "round_to", "at least 1", self.round_to)
+        require_whole("round_to", self.round_to)
         require(0 <= self.floor <= 1, "floor", "a share from 0 to 1", self.floor)
 
 

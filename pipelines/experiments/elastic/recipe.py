@@ -5,7 +5,7 @@ from itertools import pairwise
 from typing import Literal
 
 from pipelines.recipe import Recipe, Training
-from pipelines.records import Record, require
+from pipelines.records import Record, require, require_whole
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class LadderSpec(Record):
             )
         alone = self.budgets is None or (self.widths is None and self.depths is None)
         require(alone, "budgets", "none beside widths or depths", self.budgets)
-        require(self.round_to >= 1, "round_to", "at least 1", self.round_to)
+        require_whole("round_to", self.round_to)
 
 
 @dataclass(frozen=True)
@@ -105,12 +105,7 @@ class SelectorSpec(Record):
         if self.budgets != "auto":
             good = bool(self.budgets) and all(float(budget) > 0 for budget in self.budgets)
             require(good, "budgets", "'auto' or microseconds above 0", self.budgets)
-        require(
-            self.requests is None or self.requests >= 1,
-            "requests",
-            "null or at least 1",
-            self.requests,
-        )
+        require_whole("requests", self.requests)
 
 
 @dataclass(frozen=True, kw_only=True)

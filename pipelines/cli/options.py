@@ -1,0 +1,33 @@
+"""Types of arguments and options, and the options that several commands share."""
+
+import math
+from typing import Any
+
+import click
+
+
+class Number(click.FloatRange):
+    """A finite number in a range: Python reads `nan` and `inf` as numbers too."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return the number, or fail with what was expected."""
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a finite number.", param, ctx)
+        return number
+
+
+#: A path, which shells complete; what is wrong with it is said where it is opened.
+PATH = click.Path()
+
+COUNT = click.IntRange(1, 2**31 - 1)
+POSITIVE = Number(min=0, min_open=True)
+SHARE = Number(0, 1)
+
+#: What numpy and Keras take alike.
+SEED = click.IntRange(0, 2**32 - 1)
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
+quiet = click.option("-q", "--quiet", is_flag=True, help="No progress.")
