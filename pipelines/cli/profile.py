@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from pipelines.cli import bundle_file, profile_operations
+from pipelines.cli import bundle_file, options, profile_operations
 from pipelines.cli.profile_tables import Output, bar, finish
 from pipelines.cli.supervisor import note_what_is_kept
 
@@ -32,7 +32,7 @@ _LIMIT_S = {"host": 60.0, "serial": 600.0}
 
 
 @click.command()
-@click.argument("bundle", metavar="BUNDLE|MODEL.keras")
+@click.argument("bundle", type=options.PATH, metavar="BUNDLE|MODEL.keras")
 @click.option(
     "--on", type=click.Choice(list(_ONLY_ON)), default="host", show_default=True, help="Where."
 )
@@ -53,12 +53,12 @@ _LIMIT_S = {"host": 60.0, "serial": 600.0}
     "--half-width",
     default=0.02,
     show_default=True,
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    type=options.Number(0, 1, min_open=True, max_open=True),
     help="Measure until the 95 % interval of each median is so narrow, as a share of it. Host.",
 )
 @click.option(
     "--limit-s",
-    type=click.FloatRange(min=0, min_open=True),
+    type=options.Number(min=0, min_open=True),
     help="Seconds after which measuring ends in any case. Host: 60 for each table; serial: 600.",
 )
 @click.option(
@@ -91,14 +91,14 @@ _LIMIT_S = {"host": 60.0, "serial": 600.0}
     "--seconds",
     default=0.5,
     show_default=True,
-    type=click.FloatRange(min=0, min_open=True),
+    type=options.Number(min=0, min_open=True),
     help="Timed seconds of each measurement, at least. Android.",
 )
 @click.option(
     "--cool-down-s",
     default=2.0,
     show_default=True,
-    type=click.FloatRange(0, 120),
+    type=options.Number(0, 120),
     help="Seconds of rest between two measurements; longer where the phone is warm. Android.",
 )
 @click.option(

@@ -1,5 +1,6 @@
 import errno
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -7,7 +8,7 @@ import sys
 import pytest
 
 from pipelines.cli import doctor
-from pipelines.cli.entry import COMMANDS, execute
+from pipelines.cli.entry import COMMANDS, COMPLETION, execute
 from pipelines.cli.run import Changes
 
 _START = "import sys; from pipelines.cli import main; main()"
@@ -193,3 +194,68 @@ def test_a_key_without_effect_is_warned_of(capsys, monkeypatch, tmp_path):
 @pytest.mark.parametrize(("strict", "strays"), [(True, "stop"), (False, "leave out")])
 def test_only_a_strict_run_stops_at_a_variant_that_strays(strict, strays):
     assert Changes(None, (), None, strict).load("keywords").export.strays == strays
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_shows_each_example_in_a_line_of_its_own(name, capsys):
+    assert execute([name, "--help"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert not any("\\b" in line or "\b" in line for line in lines)
+    for line in lines:
+        assert line.count("  tfelastic ") == int(line.startswith("  tfelastic "))
+
+
+def complete(words):
+    """Return what click's script for bash is answered for the words of a command line."""
+    program = "from pipelines.cli import main; main()"
+    environment = {"COMP_WORDS": " ".join(words), "COMP_CWORD": str(len(words) - 1)}
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, **environment, COMPLETION: "bash_complete"},
+    )
+    return done.stdout.split()
+
+
+def test_shells_complete_commands_options_recipes_and_files():
+    assert complete(["tfelastic", "pru"]) == ["plain,prune"]
+    assert complete(["tfelastic", "prune", "--sav"]) == ["plain,--save-plan"]
+    assert complete(["tfelastic", "run", "dem"]) == ["file,dem", "plain,demo"]
+    assert complete(["tfelastic", "inspect", "ne"]) == ["file,ne"]
+    assert complete(["tfelastic", "export", "a.keras", "--target", "t"]) == ["plain,tflm"]
+
+
+def test_the_line_that_turns_completion_on_is_in_the_help(capsys):
+    assert execute(["--help"]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert 'eval "$(_TFELASTIC_COMPLETE=bash_source tfelastic)"' in told
+
+
+def test_a_reader_that_has_seen_enough_gets_no_complaint():
+    program = "from pipelines.cli import main; main()"
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [sys.executable, "-c", program, "run", "--help"],
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (1, b"")
+
+
+def test_the_application_is_imported_and_locks_where_there_is_no_fcntl(tmp_path):
+    """As on Windows, whose module for locks is played here."""
+    program = (
+        "import sys, types; sys.modules['fcntl'] = None\n"
+        "held = []\n"
+        "sys.modules['msvcrt'] = types.SimpleNamespace(LK_NBLCK=2, locking=lambda *how: held.append(how[1:]))\n"
+        "from pipelines.cli.entry import execute\n"
+        "from pipelines.workspace import Workspace\n"
+        "with Workspace.open(sys.argv[1], 'x'): pass\n"
+        "assert held == [(2, 1)], held"
+    )
+    subprocess.run([sys.executable, "-c", program, str(tmp_path / "w")], check=True)
