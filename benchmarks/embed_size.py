@@ -4,15 +4,14 @@
 
 In int8, at depths 1, .6 and .3, which run in place, and at widths 1, .75, .5 and .25, which are copied. The networks
 are those of `bundle_size.py`, drawn at random: no size depends on training. Each variant is held against the
-bundle's own on random images before anything is written; arenas are TFLM's, measured on this machine.
+bundle's own on random images before anything is written; arenas are those of a board with reference kernels.
 """
 
 import argparse
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bundle_size import LADDERS, converted, elastic
-
+from benchmarks.bundle_size import LADDERS, converted, elastic
 from tflite_export import Variant, write_bundle
 from tflite_export._embed import embed
 

@@ -6,8 +6,8 @@
 The bundles of the conformance cases unless others are named. Every variant runs once, on this machine or on QEMU's
 Cortex-M4F (mps2-an386), from the array, by the engine that the selector uses. Its outputs must equal, to the last bit,
 those of the pinned tflite-micro wheel on the bundle's own .tflite. Prints each variant's arena as TFLM used it there,
-beside the one that was embedded. `--kernels` of the library change the last bits where they are not the reference ones:
-then the largest difference is printed, in steps of the output.
+beside the one that was embedded. Tuned kernels, and float32 on another processor, differ
+in the last bits: then the largest difference is printed. With `--resident` all variants are open in one arena.
 """
 
 import argparse
@@ -34,10 +34,15 @@ def compare(bundle: Path, arguments: argparse.Namespace) -> None:
     """Embed a bundle, run every variant, and print how it compares."""
     opened = Bundle.open(bundle)
     with tempfile.TemporaryDirectory() as folder:
-        report = embed(bundle, Path(folder) / "project", name=NAME)
+        names = tuple(variant.name for variant in opened.variants) if arguments.resident else ()
+        report = embed(
+            bundle, Path(folder) / "project", name=NAME, resident=arguments.resident, in_place=names
+        )
         write_bench(Path(folder), opened, NAME, [Step(1)])
         lines = run(Path(folder), arguments)
-    print(f"{bundle.name}")
+    buffers = report.buffers
+    buffer_bytes = buffers.resident_bytes if arguments.resident else buffers.pool_bytes
+    print(f"{bundle.name}: a buffer of {buffer_bytes:,} bytes with 32-bit pointers")
     print(f"{'variant':<24}{'arena there':>12}{'embedded':>10}  outputs")
     for line, variant, embedded in zip(lines, opened.variants, report.variants, strict=True):
         name, used, *bits = line.split()
@@ -99,6 +104,7 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("bundles", nargs="*", type=Path, default=BUNDLES)
     parser.add_argument("--library", type=Path, required=True, help="TFLM's library")
     parser.add_argument("--include", action="append", required=True, help="a folder of headers")
+    parser.add_argument("--resident", action="store_true", help="all variants in one arena")
     parser.add_argument("--cortex-m", action="store_true", help="run under QEMU")
     arguments = parser.parse_args(words)
     for bundle in arguments.bundles:
