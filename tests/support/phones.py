@@ -64,6 +64,10 @@ def adb_server(home: Path) -> Iterator[dict[str, str]]:
     adb = needed_adb()
     subprocess.run([adb, "start-server"], env=environment, check=True, capture_output=True)
     try:
+        listed = subprocess.run(
+            [adb, "devices"], env=environment, check=True, capture_output=True, text=True
+        ).stdout.split("\n", 1)[1]
+        assert not listed.strip(), f"unplug these phones, or the tests would use them:\n{listed}"
         yield own
     finally:
         subprocess.run([adb, "kill-server"], env=environment, check=True, capture_output=True)
