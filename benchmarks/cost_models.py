@@ -30,7 +30,6 @@ from tflite_export._profile.operations import measure_files, table_of
 from tflite_export.quantize.scheme import get_scheme
 
 NETS = ("resnet8", "resnet20", "resnet56", "vgg16_cifar", "alexnet_cifar", "mobilenet_v2_cifar")
-BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 
 
 @dataclass(frozen=True)
@@ -121,10 +120,11 @@ def fit(found: Sequence[Found]) -> str:
     )
 
 
-def write(path: Path, text: str) -> None:
+def write(path: Path, text: str, *, mark: str = "measured") -> None:
     """Replace what stands between the two marks of a page."""
-    before, _, rest = path.read_text().partition(BEGIN)
-    write_atomically(path, f"{before}{BEGIN}\n\n{text}\n\n{END}{rest.partition(END)[2]}")
+    begin, end = f"<!-- {mark}: begin -->", f"<!-- {mark}: end -->"
+    before, _, rest = path.read_text().partition(begin)
+    write_atomically(path, f"{before}{begin}\n\n{text}\n\n{end}{rest.partition(end)[2]}".encode())
 
 
 def main() -> None:

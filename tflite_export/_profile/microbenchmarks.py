@@ -17,7 +17,7 @@ from tfelastic._cost import (
     makes_channels,
     timed_steps,
 )
-from tfelastic._plan import Selection
+from tfelastic._plan import KeepPlan, Selection
 from tfelastic.graph import LayerGraph, Step, Tensor, trace
 from tflite_export.errors import ConversionError
 from tflite_export.keras_models import require_tensorflow_backend
@@ -107,7 +107,7 @@ def _all_benchmarks(graph: LayerGraph, round_to: int) -> list[Microbenchmark]:
     """Return what to measure, each point of each geometry once."""
     selection = Selection(graph)
     steps: dict[Geometry, list[Step]] = defaultdict(list)
-    for step in timed_steps(selection):
+    for step in _ever_timed(graph):
         steps[geometry_of(selection, step)].append(step)
     found = [Microbenchmark(OVERHEAD, keras.layers.ReLU(), ((1,),))]
     for geometry, alike in steps.items():
@@ -118,6 +118,16 @@ def _all_benchmarks(graph: LayerGraph, round_to: int) -> list[Microbenchmark]:
             for channels in product(*grid)
         ]
     return found
+
+
+def _ever_timed(graph: LayerGraph) -> Iterator[Step]:
+    """Yield every step that takes time in the network or without one of its blocks.
+
+    Where a block goes, what was fused into its addition becomes an operation of its own.
+    """
+    plans = [KeepPlan(graph.fingerprint, removed=(block.name,)) for block in graph.blocks]
+    selections = [Selection(graph, plan) for plan in (None, *plans)]
+    yield from dict.fromkeys(step for each in selections for step in timed_steps(each))
 
 
 def _counts(selection: Selection, step: Step, round_to: int) -> list[set[int]]:

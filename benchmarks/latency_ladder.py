@@ -1,0 +1,149 @@
+"""Ladders cut by measured latency beside ladders cut by width: how fast each rung really is.
+
+For each network a table of its operations is measured, a ladder is cut to 75, 50 and 35 % of the predicted latency by
+`Greedy` (widths and blocks) and by HALP's `Knapsack` (widths), and another to uniform widths. Every rung is converted
+and timed whole, all of them interleaved. Printed are, for each rung, its share of the MACs, its share of the latency as
+predicted and as measured, and its speed-up over the MAC ratio; `--write docs/costs.md` puts the table into that page.
+
+    python -m benchmarks.latency_ladder [NET ...] [--scheme int8] [--runs N] [--write docs/costs.md]
+"""
+
+import argparse
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import keras
+import numpy as np
+
+import tfelastic as te
+import tflite_export as tx
+from benchmarks.cost_models import built, write
+from benchmarks.quiet_machine import measured_quietly
+from tfelastic._plan import Selection
+
+NETS = ("resnet20", "resnet56", "mobilenet_v2_cifar")
+SHARES = (0.75, 0.5, 0.35)
+WIDTHS = (1.0, 0.875, 0.8, 0.75, 0.64, 0.5, 0.25)
+
+
+@dataclass(frozen=True)
+class TimedRung:
+    """One rung: what it was cut to, and what it takes.
+
+    Attributes:
+        ladder: What cut it.
+        name: The rung's name.
+        macs: Its share of the MACs of the whole network, 0 to 1.
+        predicted: Its share of the predicted latency, 0 to 1; `None` where the table cannot price it.
+        measured: Its share of the measured latency, 0 to 1.
+        latency_us: Its measured latency in microseconds.
+        predicted_us: Its predicted latency in microseconds.
+    """
+
+    ladder: str
+    name: str
+    macs: float
+    measured: float
+    latency_us: float
+    predicted_us: float
+
+    @property
+    def efficiency(self) -> float:
+        """The speed-up over the MAC ratio: 1 where latency falls as MACs do."""
+        return self.macs / self.measured
+
+    @property
+    def error(self) -> float:
+        """How far the prediction is from the measurement, as a share of it."""
+        return self.predicted_us / self.latency_us - 1
+
+
+def ladders(model: keras.Model, table: te.LatencyTable) -> Iterator[tuple[str, te.Ladder]]:
+    """Yield the ladders to compare, by what cuts them."""
+    budgets = [te.Budget(latency_us=share, latency=table) for share in SHARES]
+    yield "greedy", te.ladder(model, budgets=budgets)
+    try:
+        yield "knapsack", te.ladder(model, budgets=budgets, strategy="knapsack")
+    except te.errors.BudgetError as error:
+        print(f"no ladder by knapsack: {error}")
+    yield "uniform", te.ladder(model, widths=WIDTHS)
+
+
+def measured(net: str, *, scheme: str, runs: int) -> list[TimedRung]:
+    """Measure one network's ladders."""
+    model = built(net)
+    graph = te.trace(model)
+    table = tx.profile_ops(model, scheme=scheme, runs=runs)
+    plans: dict[tuple[str, str], te.KeepPlan] = {
+        (cut, rung.name): rung.plan
+        for cut, ladder in ladders(model, table)
+        for rung in ladder.rungs
+    }
+    files = {key: _converted(te.prune(model, plan), scheme) for key, plan in plans.items()}
+    times = tx.measure_files(files, runs=runs)
+    macs = {key: te.cost(graph, plan).macs for key, plan in plans.items()}
+    predicted = {key: table.latency_us(Selection(graph, plan)) for key, plan in plans.items()}
+    return list(_rungs(times, macs, predicted))
+
+
+def _rungs(
+    times: Mapping[tuple[str, str], float],
+    macs: Mapping[tuple[str, str], int],
+    predicted: Mapping[tuple[str, str], float],
+) -> Iterator[TimedRung]:
+    whole = next(iter(times))
+    for (cut, name), latency in times.items():
+        yield TimedRung(
+            cut,
+            name,
+            macs[cut, name] / macs[whole],
+            latency / times[whole],
+            latency,
+            predicted[cut, name],
+        )
+
+
+def _converted(model: keras.Model, scheme: str) -> bytes:
+    samples = np.random.default_rng(0).integers(0, 256, (8, *model.input_shape[1:]), dtype=np.uint8)
+    return tx.convert(model, scheme=scheme, samples=None if scheme == "float32" else samples)
+
+
+def lines(net: str, found: Sequence[TimedRung]) -> list[str]:
+    """Return the rows of one network's table."""
+    return [
+        f"| {net} | {each.ladder} | {each.name} | {each.macs:.0%} | {each.latency_us:,.0f} | {each.measured:.0%} | "
+        f"{1 / each.measured:.2f}x | {each.efficiency:.2f} | {each.error:+.0%} |"
+        for each in found
+    ]
+
+
+HEAD = [
+    "| network | ladder | rung | MACs | latency, us | share | speed-up | speed-up / MAC ratio | prediction |",
+    "|---|---|---|---:|---:|---:|---:|---:|---:|",
+]
+
+
+def main() -> None:
+    """Measure, print, and write where asked to."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("nets", nargs="*", default=NETS)
+    parser.add_argument("--scheme", default="int8", choices=["int8", "float32"])
+    parser.add_argument("--runs", type=int, default=200)
+    parser.add_argument("--write", type=Path, help="the page to put the table into")
+    options = parser.parse_args()
+    rows = list(HEAD)
+    for net in options.nets:
+        found = measured_quietly(partial(measured, net, scheme=options.scheme, runs=options.runs))
+        rows += lines(net, found)
+        print(*rows[-len(found) :], sep="\n", flush=True)
+    if options.write:
+        write(options.write, "\n".join(rows), mark="ladders")
+
+
+if __name__ == "__main__":
+    main()
