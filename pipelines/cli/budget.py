@@ -1,5 +1,6 @@
 """Budgets on the command line."""
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -28,6 +29,10 @@ class _Limit(click.ParamType):
             limit = float(amount)
         except ValueError:
             self.fail(f"{value!r}: {amount!r} is no number")
+        if not 0 < limit < math.inf:
+            self.fail(
+                f"{value!r}: expected a share up to 1 ({resource}=0.5) or a whole amount ({resource}=100000)"
+            )
         if limit > 1 and not limit.is_integer():
             self.fail(
                 f"{value!r}: was {100 * limit:g} % of the original meant? A budget is a share up to 1 "

@@ -85,12 +85,20 @@ def trace_of(
 
 
 def _read(path: Path) -> list[float]:
+    if path.is_dir():
+        raise SimulationError(f"{path} is a folder; expected a file with one slowdown a line")
     if not path.is_file():
         raise SimulationError(
             f"unknown trace {str(path)!r}: expected {', '.join(TRACES)}, or the path of a file"
         )
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except UnicodeDecodeError as cause:
+        raise SimulationError(
+            f"{path} is not text in UTF-8: expected one slowdown a line"
+        ) from cause
     slowdowns = []
-    for number, line in enumerate(path.read_text("utf-8").splitlines(), start=1):
+    for number, line in enumerate(lines, start=1):
         text = line.partition("#")[0].strip()
         if text:
             try:
