@@ -165,6 +165,7 @@ def print_prospects(recipe: "Recipe", folder: Path, *, as_json: bool) -> None:
         return
     for each in found:
         click.echo(_prospect(each))
+    click.echo(_estimate(found))
 
 
 def _prospect(prospect: "Prospect") -> str:
@@ -174,6 +175,21 @@ def _prospect(prospect: "Prospect") -> str:
         return f"= {prospect.stage.name:<18} kept"
     last = f"; took {duration(prospect.seconds)} last time" if prospect.seconds else ""
     return f"> {prospect.stage.name:<18} runs: {'; '.join(prospect.reasons)}{last}"
+
+
+def _estimate(found: "Sequence[Prospect]") -> str:
+    """Return how long the stages that would run took when they last ran, and how many never did."""
+    from pipelines.progress import duration
+
+    ahead = [each for each in found if each.reasons]
+    known = [each.seconds for each in ahead if each.seconds is not None]
+    new = len(ahead) - len(known)
+    parts = [f"{len(ahead)} of {len(found)} stages run"]
+    if known:
+        parts.append(f"{len(known)} of them took {duration(sum(known))} together last time")
+    if new:
+        parts.append(f"{new} never ran here, so how long they take is not known")
+    return "; ".join(parts)
 
 
 def _what_is_kept(finished: Sequence[str], again: str) -> str:

@@ -71,6 +71,10 @@ class Model(Record):
     options: dict[str, Any] = field(default_factory=dict)
     weights: str | None = None
 
+    def __post_init__(self) -> None:
+        taken = sorted({"name", "input_shape"} & self.options.keys())
+        require(not taken, "options", "none that the name and the data decide", taken)
+
     @property
     def is_file(self) -> bool:
         """Whether the model is a file of the user's, not one of the zoo."""

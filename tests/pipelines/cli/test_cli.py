@@ -259,3 +259,17 @@ def test_the_application_is_imported_and_locks_where_there_is_no_fcntl(tmp_path)
         "assert held == [(2, 1)], held"
     )
     subprocess.run([sys.executable, "-c", program, str(tmp_path / "w")], check=True)
+
+
+def test_a_dry_run_says_how_long_what_runs_again_took(capsys, tmp_path):
+    state = tmp_path / "w" / ".state"
+    state.mkdir(parents=True)
+    finished = {"summary": "", "inputs": {}, "files": {}, "result": {}}
+    stages = {"data": {**finished, "seconds": 4}, "baseline": {**finished, "seconds": 181}}
+    (state / "run.json").write_text(json.dumps({"format": 2, "name": "demo", "stages": stages}))
+    assert execute(["run", "demo", "--workspace", str(tmp_path / "w"), "--dry-run"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1] == (
+        "9 of 9 stages run; 2 of them took 3 min 05 s together last time; 7 never ran here, so how long they take is "
+        "not known"
+    )
