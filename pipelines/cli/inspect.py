@@ -82,11 +82,15 @@ def _as_json(graph: "te.LayerGraph", cost: "te.Cost | None") -> dict[str, Any]:
 
 
 def _layer_rows(graph: "te.LayerGraph", cost: "te.Cost | None") -> Iterator[tuple[str, ...]]:
-    """Yield each layer's path, kind, output shape, parameters, MACs and activations, `?` where that is not known."""
+    """Yield each layer's path, kind, output shape, parameters, MACs and activations, `?` where that is not known.
+
+    A guess stands behind the activations of a layer of which it is not known what the converter makes.
+    """
     import tfelastic as te
 
     for layer in cost.layers if cost else ():
-        counts = (f"{layer.params:,}", f"{layer.macs:,}", f"{layer.activation_bytes:,} B")
+        guess = " (guess)" if layer.guessed else ""
+        counts = (f"{layer.params:,}", f"{layer.macs:,}", f"{layer.activation_bytes:,} B{guess}")
         yield layer.path, layer.kind, _shape(layer.output_shape), *counts
     if cost is None:
         params = te.layer_params(graph)

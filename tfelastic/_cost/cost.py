@@ -25,6 +25,8 @@ class LayerCost:
         macs: Its multiply-accumulate operations per sample, over all calls.
         activation_bytes: The size of its outputs per sample, over all calls, at one byte per value (int8).
         output_shape: The shape of its last output, batch first.
+        guessed: Whether it is not known what the converter makes of the layer, so that its share of memory and file
+            size is a guess.
     """
 
     path: str
@@ -33,6 +35,7 @@ class LayerCost:
     macs: int
     activation_bytes: int
     output_shape: tuple[int | None, ...]
+    guessed: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Return the cost as plain data."""
@@ -74,10 +77,16 @@ class Cost:
             **{**data, "layers": tuple(LayerCost.from_json(layer) for layer in data["layers"])}
         )
 
+    @property
+    def guessed(self) -> tuple[str, ...]:
+        """The paths of the layers whose share of memory and file size is a guess."""
+        return tuple(layer.path for layer in self.layers if layer.guessed)
+
     def __str__(self) -> str:
+        guess = f" (a guess for {', '.join(self.guessed)})" if self.guessed else ""
         return (
             f"{self.params:,} parameters, {self.macs:,} MACs, "
-            f"{self.peak_bytes:,} bytes of int8 activations at the peak"
+            f"{self.peak_bytes:,} bytes of int8 activations at the peak{guess}"
         )
 
 
@@ -123,7 +132,7 @@ def cost_of(selection: Selection) -> Cost:
     graph = selection.graph
     for tensor in graph.outputs:
         _check_known(graph, selection.shape(tensor))
-    params = params_of(selection)
+    params, guessed = params_of(selection), lower(selection).guessed
     layers: dict[str, LayerCost] = {}
     for step in selection.steps:
         shapes = [selection.shape(tensor) for tensor in step.outputs]
@@ -139,6 +148,7 @@ def cost_of(selection: Selection) -> Cost:
             activation_bytes=(before.activation_bytes if before else 0)
             + sum(prod(n or 0 for n in shape[1:]) for shape in shapes),
             output_shape=shapes[-1],
+            guessed=step.path in guessed,
         )
     return Cost(
         params=sum(layer.params for layer in layers.values()),

@@ -163,10 +163,10 @@ def _added_parts(selection: Selection, operation: Operation) -> tuple[int, bool]
         if not isinstance(step.op, keras.layers.BatchNormalization):
             length += _length(selection, step, "Relu")
             continue
-        parts = ("batchnorm/add_1",) if dense else ("batchnorm/add_1", "batchnorm/sub")
+        names = ["add_1"] if dense else ["add_1", "sub"]
         if biased or operation.kind == "DEPTHWISE_CONV_2D":
-            parts += ("batchnorm/mul_1", "batchnorm/mul")
-        length += sum(_length(selection, step, part) for part in parts)
+            names += ["mul_1", "mul"]
+        length += sum(_length(selection, step, f"batchnorm/{name}") for name in names)
     return length, biased
 
 

@@ -10,9 +10,11 @@ without TensorFlow. In short:
 - ReLU and ReLU6 are fused into the operation right before them, under the same condition.
 - A padding layer stays a PAD with a value of its own; so do Rescaling and Normalization, as a MUL and an ADD.
 - Flatten and Reshape become a RESHAPE; an addition of n tensors becomes n - 1 ADDs.
+- A layer over one axis is its two-dimensional twin between two RESHAPEs; a RESHAPE that undoes the one before it goes.
 - Branches run in the order of their layers' names (`order`).
 
-A layer that is not listed here is taken for one operation that reads its inputs and makes its outputs.
+A layer that is not listed here is taken for one operation that reads its inputs and makes its outputs. That is a guess,
+and so said (`Lowered.guessed`).
 """
 
 from collections import defaultdict
@@ -55,12 +57,15 @@ _KINDS = {
     "Conv2D": "CONV_2D",
     "Conv2DTranspose": "TRANSPOSE_CONV",
     "Conv3D": "CONV_3D",
+    "Cropping1D": "STRIDED_SLICE",
     "Cropping2D": "STRIDED_SLICE",
     "Dense": "FULLY_CONNECTED",
     "DepthwiseConv2D": "DEPTHWISE_CONV_2D",
     "ELU": "ELU",
     "Flatten": "RESHAPE",
+    "GlobalAveragePooling1D": "MEAN",
     "GlobalAveragePooling2D": "MEAN",
+    "GlobalMaxPooling1D": "REDUCE_MAX",
     "GlobalMaxPooling2D": "REDUCE_MAX",
     "LeakyReLU": "LEAKY_RELU",
     "MaxPooling2D": "MAX_POOL_2D",
@@ -69,10 +74,14 @@ _KINDS = {
     "Minimum": "MINIMUM",
     "Multiply": "MUL",
     "PReLU": "PRELU",
+    "Permute": "TRANSPOSE",
     "Reshape": "RESHAPE",
     "Softmax": "SOFTMAX",
     "Subtract": "SUB",
+    "ZeroPadding1D": "PAD",
     "ZeroPadding2D": "PAD",
+    "exponential": "EXP",
+    "gelu": "GELU",
     "hard_silu": "HARD_SWISH",
     "relu": "RELU",
     "relu6": "RELU6",
@@ -94,7 +103,6 @@ FUSED = frozenset(("relu", "relu6"))
 # leaves with a single channel ("position"), or as a depthwise convolution's ("wide").
 _Part = tuple[str, tuple[int, ...], str]
 _PARTS: dict[str, tuple[_Part, ...]] = {
-    "Conv1D": (("RESHAPE", (0,), "in"), ("CONV_2D", (1,), "out"), ("RESHAPE", (2,), "out")),
     "LayerNormalization": (
         ("MEAN", (0,), "position"),
         ("SQUARED_DIFFERENCE", (0, 1), "out"),
@@ -108,15 +116,45 @@ _PARTS: dict[str, tuple[_Part, ...]] = {
         ("ADD", (9, 8), "out"),
     ),
     "SeparableConv2D": (("DEPTHWISE_CONV_2D", (0,), "wide"), ("CONV_2D", (1,), "out")),
+    "UpSampling1D": (("RESHAPE", (0,), "in"), ("TILE", (1,), "out"), ("RESHAPE", (2,), "out")),
     "UpSampling2D": (
         ("RESHAPE", (0,), "in"),
-        ("TILE", (1,), "out"),
-        ("RESHAPE", (2,), "out"),
+        ("TILE", (1,), "rows"),
+        ("RESHAPE", (2,), "rows"),
+        ("TILE", (3,), "out"),
+        ("RESHAPE", (4,), "out"),
     ),
     "affine": (("MUL", (0,), "out"), ("ADD", (1,), "out")),
     "factor": (("MUL", (0,), "out"),),
+    "mish": (
+        ("EXP", (0,), "out"),
+        ("ADD", (1,), "out"),
+        ("LOG", (2,), "out"),
+        ("TANH", (3,), "out"),
+        ("MUL", (0, 4), "out"),
+    ),
+    "normalization": (("SUB", (0,), "out"), ("MUL", (1,), "out")),
+    "relu up to a maximum": (("MINIMUM", (0,), "out"), ("RELU", (1,), "out")),
+    "softplus": (("EXP", (0,), "out"), ("ADD", (1,), "out"), ("LOG", (2,), "out")),
     "silu": (("LOGISTIC", (0,), "out"), ("MUL", (0, 1), "out")),
 }
+
+# What stands between the two RESHAPEs of a layer over one axis, and how large its values are.
+_ONE_AXIS: dict[str, tuple[tuple[str, str], ...]] = {
+    "AveragePooling1D": (("AVERAGE_POOL_2D", "out"),),
+    "Conv1D": (("CONV_2D", "out"),),
+    "Conv1DTranspose": (("TRANSPOSE_CONV", "out"),),
+    "DepthwiseConv1D": (("DEPTHWISE_CONV_2D", "out"),),
+    "MaxPooling1D": (("MAX_POOL_2D", "out"),),
+    "SeparableConv1D": (("DEPTHWISE_CONV_2D", "wide"), ("CONV_2D", "out")),
+}
+
+# What is known to become of a layer; any other kind of operation is a guess.
+_KNOWN = frozenset(
+    (*_KINDS.values(), *(part[0] for parts in _PARTS.values() for part in parts)),
+).union(
+    ("RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR", *(k for p in _ONE_AXIS.values() for k, _ in p))
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,6 +192,11 @@ class Lowered:
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
 
+    @property
+    def guessed(self) -> frozenset[str]:
+        """The paths of the layers of which it is not known what the converter makes of them."""
+        return frozenset(each.step.path for each in self.operations if each.kind not in _KNOWN)
+
 
 def lower(selection: Selection) -> Lowered:
     """Return the operations that a device runs for a graph under a plan."""
@@ -178,6 +221,8 @@ class _Lowering:
         self._operations: list[Operation] = []
         self._maker: dict[int, Operation] = {}
         self._closed: set[int] = set()
+        # For what a layer over one axis makes: the value inside, before its last axis is dropped.
+        self._inside: dict[int, int] = {}
 
     def run(self) -> Lowered:
         for step in converted_order(self._selection):
@@ -191,7 +236,7 @@ class _Lowering:
         if kind in _VANISHING:
             makes = reads
         elif kind in _AFFINE:
-            makes = self._scale(step, reads[0], shifts=_shifts(step.op))
+            makes = self._scale(step, reads[0], kind)
         elif kind in _ACTIVATIONS:
             makes = self._activate(step, reads)
         else:
@@ -204,17 +249,48 @@ class _Lowering:
     def _compute(self, step: Step, kind: str, reads: tuple[int, ...]) -> tuple[int, ...]:
         """Emit what a layer does before its activation."""
         name = _KINDS.get(kind, kind)
-        if getattr(step.op, "interpolation", "") == "bilinear":
+        if kind in _ONE_AXIS:
+            return self._compute_on_one_axis(step, kind, reads[0])
+        resizing = _RESIZING.get((kind, getattr(step.op, "interpolation", "")))
+        if resizing:
             # Resizing has an operation of its own; only repeating rows and columns takes several.
-            return self._emit("RESIZE_BILINEAR", step, reads, [self._size(step.outputs[0])])
+            return self._emit(resizing, step, reads, [self._size(step.outputs[0])])
         if kind in _PARTS:
-            return self._emit_parts(step, _PARTS[kind], reads[0])
+            return self._emit_parts(step, _parts(step, kind), reads[0])
         if name not in _PAIRWISE or len(reads) < 2:
             return self._emit(name, step, reads, [self._size(tensor) for tensor in step.outputs])
         makes = reads[:1]
         for other in reads[1:]:
             makes = self._emit(name, step, (*makes, other), [self._size(step.outputs[0])])
-        return self._scale(step, makes[0], shifts=False) if kind == "Average" else makes
+        return self._scale(step, makes[0], kind) if kind == "Average" else makes
+
+    def _compute_on_one_axis(self, step: Step, kind: str, value: int) -> tuple[int, ...]:
+        """Emit a layer over one axis: its operation in two dimensions, between two RESHAPEs."""
+        if getattr(step.op, "padding", "") == "causal":
+            (value,) = self._emit("PAD", step, (value,), [self._sizes[value]])
+        before = self._inside.get(value)
+        if before is not None and self._undo_reshape(step, value):
+            value = before
+        else:
+            (value,) = self._emit("RESHAPE", step, (value,), [self._sizes[value]])
+        size = self._size(step.outputs[0])
+        for name, length in _ONE_AXIS[kind]:
+            sizes = [size if length == "out" else self._wide(step)]
+            (value,) = self._emit(name, step, (value,), sizes)
+        (result,) = self._emit("RESHAPE", step, (value,), [size])
+        self._inside[result] = value
+        return (result,)
+
+    def _undo_reshape(self, step: Step, value: int) -> bool:
+        """Leave out the RESHAPE that made a value, if only `step` reads it, and say whether it was left out."""
+        maker = self._maker.get(value)
+        if maker is None or maker.kind != "RESHAPE":
+            return False
+        if maker.step is not step and len(self._readers[self._source(maker.step.outputs[0])]) > 1:
+            return False
+        self._operations.remove(maker)
+        self._sizes[value] = 0
+        return True
 
     def _activate(self, step: Step, makes: tuple[int, ...]) -> tuple[int, ...]:
         """Fuse a step's activation into the operation before it, or emit it."""
@@ -227,18 +303,26 @@ class _Lowering:
         parts = _PARTS.get(name, ((_KINDS.get(name, name.upper()), (0,), "out"),))
         return self._emit_parts(step, parts, makes[0])
 
-    def _scale(self, step: Step, value: int, *, shifts: bool) -> tuple[int, ...]:
+    def _scale(self, step: Step, value: int, kind: str) -> tuple[int, ...]:
         """Fold a factor and shift per channel into a convolution beside it, or emit them."""
+        shifts = kind != "Average" and _shifts(step.op)
         followers = self._readers[self._source(step.outputs[0])]
         only = followers[0] if len(followers) == 1 else None
         follows = only is not None and _KINDS.get(type(only.op).__name__) in _FOLDING
+        # One number added everywhere is folded too, where no margin of zeros comes between.
+        padding = getattr(only.op, "padding", "") if only is not None else ""
+        if follows and kind == "Rescaling" and padding == "valid":
+            return (value,)
         if self._absorb(step, value, _FOLDING) or (follows and not shifts):
             return (value,)
-        return self._emit_parts(step, _PARTS["affine" if shifts else "factor"], value)
+        parts = "affine" if shifts else "factor"
+        return self._emit_parts(
+            step, _PARTS["normalization" if kind == "Normalization" else parts], value
+        )
 
     def _absorb(self, step: Step, value: int, kinds: frozenset[str]) -> bool:
         """Let the operation that made `value` take a step up, if it can and nothing else sees the value."""
-        maker = self._maker.get(value)
+        maker = self._maker.get(self._inside.get(value, value))
         if maker is None or maker.kind not in kinds or value in self._closed:
             return False
         if maker.step is not step:
@@ -249,6 +333,7 @@ class _Lowering:
 
     def _emit_parts(self, step: Step, parts: Sequence[_Part], value: int) -> tuple[int, ...]:
         sizes = {"in": self._sizes[value], "out": self._size(step.outputs[0])}
+        sizes["rows"] = sizes["in"] * _row_factor(step.op)
         sizes["position"] = sizes["out"] // (self._selection.shape(step.outputs[0])[-1] or 1)
         values = [value]
         for kind, reads, size in parts:
@@ -259,6 +344,11 @@ class _Lowering:
     def _emit(
         self, kind: str, step: Step, reads: tuple[int, ...], sizes: Sequence[int]
     ) -> tuple[int, ...]:
+        if kind == "RESHAPE":
+            # Two in a row are one.
+            source = self._maker.get(reads[0])
+            if source is not None and self._undo_reshape(step, reads[0]):
+                reads = source.reads
         operation = Operation(kind, step, reads, tuple(self._new(size) for size in sizes))
         self._operations.append(operation)
         self._maker |= dict.fromkeys(operation.makes, operation)
@@ -304,8 +394,10 @@ def activation_name(op: Any) -> str:
     """Return the name of the activation that a layer ends in."""
     kind = type(op).__name__
     if kind == "ReLU":
-        if op.negative_slope or op.threshold or op.max_value not in (None, 6):
-            return "ReLU"
+        if op.negative_slope or op.threshold:
+            return "ReLU of another slope"
+        if op.max_value not in (None, 6):
+            return "relu up to a maximum"
         return "relu6" if op.max_value else "relu"
     if kind in ("Relu", "Relu6", "Silu", "HardSilu"):
         return {"HardSilu": "hard_silu"}.get(kind, kind.lower())
@@ -315,6 +407,27 @@ def activation_name(op: Any) -> str:
         plain = name == "linear" and type(function).__name__ not in _ACTIVATIONS | _VANISHING
         return type(function).__name__ if plain else name
     return getattr(function, "__name__", "linear")
+
+
+# Layers that an operation of its own resizes, by their interpolation.
+_RESIZING = {
+    ("Resizing", "bilinear"): "RESIZE_BILINEAR",
+    ("Resizing", "nearest"): "RESIZE_NEAREST_NEIGHBOR",
+    ("UpSampling2D", "bilinear"): "RESIZE_BILINEAR",
+}
+
+
+def _parts(step: Step, kind: str) -> tuple[_Part, ...]:
+    """Return what becomes of a layer; repeating rows, columns, or nothing at all takes fewer operations."""
+    if kind == "UpSampling2D":
+        repeated = sum(factor > 1 for factor in step.op.size)
+        return (_PARTS["UpSampling1D"] if repeated == 1 else _PARTS[kind]) if repeated else ()
+    return _PARTS[kind]
+
+
+def _row_factor(op: Any) -> int:
+    size = getattr(op, "size", 1)
+    return int(size[0]) if isinstance(size, tuple) else 1
 
 
 def _shifts(op: Any) -> bool:

@@ -44,7 +44,13 @@ def peak_bytes(selection: Selection, *, bytes_per_value: int) -> int:
     """
     lowered = lower(selection)
     sizes = -(-np.array(lowered.sizes, int) * bytes_per_value // _ALIGNMENT) * _ALIGNMENT
-    return int((needed(lowered) @ sizes).max(initial=0))
+    totals = needed(lowered) @ sizes
+    for moment, operation in enumerate(lowered.operations):
+        if operation.kind == "TRANSPOSE_CONV" and bytes_per_value == 1:
+            # It sums into 32-bit numbers, one for each value that it makes.
+            scratch = 4 * lowered.sizes[operation.makes[0]]
+            totals[moment] += -(-scratch // _ALIGNMENT) * _ALIGNMENT
+    return int(totals.max(initial=0))
 
 
 def needed(lowered: Lowered) -> np.ndarray:

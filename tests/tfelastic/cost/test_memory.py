@@ -123,7 +123,10 @@ def test_what_is_needed_at_each_moment_is_counted_by_walking_the_operations(name
         size = lowered.sizes[operation.makes[0]]
         over = [v for v in dying if lowered.sizes[v] == size and operation.kind in IN_PLACE]
         total = sum(16 * -(-lowered.sizes[v] // 16) for v in kept - set(over[:1]))
-        most = max(most, total + sum(16 * -(-lowered.sizes[v] // 16) for v in operation.makes))
+        # A transposed convolution sums into 32-bit numbers.
+        scratch = 16 * -(-4 * size // 16) if operation.kind == "TRANSPOSE_CONV" else 0
+        made = sum(16 * -(-lowered.sizes[v] // 16) for v in operation.makes)
+        most = max(most, total + made + scratch)
         held = (kept - set(dying)) | set(operation.makes)
     assert te.cost(build(every_recipe()[name])).peak_bytes == most
 
@@ -142,3 +145,9 @@ def test_bilinear_upsampling_is_one_operation(size: int) -> None:
     assert kinds == ["CONV_2D", "RESIZE_BILINEAR", "CONV_2D"]
     large = (8 * size) ** 2
     assert te.cost(model).peak_bytes == max(64 * (3 + 8), 64 * 8 + large * 8, large * (8 + 2))
+
+
+def test_a_transposed_convolution_sums_into_numbers_of_32_bits() -> None:
+    image = keras.Input((8, 8, 4))  # 256
+    x = layers.Conv2DTranspose(4, 3, strides=2, padding="same")(image)  # 1,024
+    assert peaks(keras.Model(image, x)) == (256 + 1024 + 4 * 1024, 4 * (256 + 1024))
