@@ -30,7 +30,7 @@ _ELASTIC = (JOINT, GROWN)
 def content(metrics: ElasticMetrics) -> Content:
     """Return the report's content."""
     return Content(
-        headline=f"One elastic network of {len(metrics.variants)} variants",
+        headline=f"One elastic network of {len(metrics.variants) + len(metrics.left_out)} variants",
         key_figures=tuple(_key_figures(metrics)),
         sections=tuple(_sections(metrics)),
         curves="On the training examples, augmented where the recipe says so. The loss of all widths together also "
@@ -45,8 +45,13 @@ def _key_figures(metrics: ElasticMetrics) -> Iterator[KeyFigure]:
     alone = f"the net trained alone, float: {metric.title}{metric.direction}"
     yield KeyFigure(score(metric, metrics.baseline.score), alone)
     yield KeyFigure(score(metric, widest.score_tflite), f"widest variant, {scheme}")
-    yield KeyFigure(score(metric, narrowest.score_tflite), f"narrowest, at {share} of the MACs")
-    yield KeyFigure(f"{kilobytes(metrics.bundle_bytes)} kB", "the bundle, all variants in it")
+    if narrowest is not widest:
+        narrow = f"narrowest, at {share} of the MACs"
+        yield KeyFigure(score(metric, narrowest.score_tflite), narrow)
+    held = (
+        "all variants in it" if not metrics.left_out else f"{len(metrics.variants)} of them in it"
+    )
+    yield KeyFigure(f"{kilobytes(metrics.bundle_bytes)} kB", f"the bundle, {held}")
 
 
 def _sections(metrics: ElasticMetrics) -> Iterator[Section]:
@@ -84,6 +89,8 @@ def _variants(metrics: ElasticMetrics) -> Iterator[str]:
     yield f"Keras and {scheme}: the {metric.title} on the test examples{metric.direction}."
     yield ""
     headings = ("variant", "width", "params", "MACs (M)", ".tflite (kB)", "Keras", scheme, "speed")
+    first = metrics.variants[0].p50_us
+    speeds = {each.name: ratio(first / each.p50_us) for each in metrics.variants}
     rows = (
         (
             each.name,
@@ -93,9 +100,9 @@ def _variants(metrics: ElasticMetrics) -> Iterator[str]:
             kilobytes(each.tflite_bytes),
             score(metric, each.score_keras),
             score(metric, each.score_tflite),
-            ratio(metrics.variants[0].p50_us / each.p50_us),
+            speeds.get(each.name, "–"),
         )
-        for each in metrics.variants
+        for each in (*metrics.variants, *metrics.left_out)
     )
     yield from Table(headings, tuple(rows)).markdown()
     yield ""

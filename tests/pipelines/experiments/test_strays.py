@@ -86,7 +86,11 @@ def test_one_that_strays_is_reported_and_left_out_and_the_others_are_packed(
     metrics: Any = read_metrics(folder / "w")
     assert [each.name for each in metrics.variants] == ["w100"]
     assert [each.name for each in metrics.left_out] == ["w050"]
-    page = render(metrics, content_of(metrics))
+    content = content_of(metrics)
+    page = render(metrics, content)
+    row = next(line for line in content.sections[0].lines if line.startswith("| w050"))
+    assert row.endswith("| – |")
+    assert not any("narrowest" in each.caption for each in content.key_figures)
     assert "w050 strays from its Keras model and was left out of the bundle: mean" in page
 
 
