@@ -17,7 +17,13 @@ from pipelines.report import render
 from pipelines.stages import Run
 from pipelines.workspace import Workspace
 
-_TRAINING = {"epochs": 1, "batch_size": 32, "optimizer": "adamw", "augment": None}
+_TRAINING = {
+    "epochs": 1,
+    "batch_size": 32,
+    "optimizer": "adamw",
+    "learning_rate": 0.01,
+    "augment": None,
+}
 
 
 @pytest.fixture(scope="module")
