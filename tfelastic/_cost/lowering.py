@@ -7,7 +7,8 @@ without TensorFlow. In short:
 - BatchNorm, or any other factor and shift per channel, is folded into the convolution or dense layer right before
   it, if nothing else reads that layer's output. Elsewhere it becomes a MUL and an ADD; a factor without a shift is
   folded into a convolution that follows.
-- ReLU and ReLU6 are fused into the operation right before them, under the same condition.
+- ReLU and ReLU6 are fused into the operation right before them, under the same condition; what is rectified already,
+  as where a block was removed between two of them, is not rectified again.
 - A padding layer stays a PAD with a value of its own; so do Rescaling and Normalization, as a MUL and an ADD.
 - Flatten and Reshape become a RESHAPE; an addition of n tensors becomes n - 1 ADDs.
 - A layer over one axis is its two-dimensional twin between two RESHAPEs; a RESHAPE that undoes the one before it goes.
@@ -220,9 +221,10 @@ class _Lowering:
         self._inputs: list[int] = []
         self._operations: list[Operation] = []
         self._maker: dict[int, Operation] = {}
-        self._closed: set[int] = set()
         # For what a layer over one axis makes: the value inside, before its last axis is dropped.
         self._inside: dict[int, int] = {}
+        # By which activation each value was rectified by the operation that makes it.
+        self._rectified: dict[int, str] = {}
 
     def run(self) -> Lowered:
         for step in converted_order(self._selection):
@@ -297,8 +299,10 @@ class _Lowering:
         name = activation_name(step.op)
         if name == "linear":
             return makes
+        if self._rectified.get(makes[0]) == name:
+            return makes
         if name in FUSED and self._absorb(step, makes[0], _FUSING):
-            self._closed.add(makes[0])
+            self._rectified[makes[0]] = name
             return makes
         parts = _PARTS.get(name, ((_KINDS.get(name, name.upper()), (0,), "out"),))
         return self._emit_parts(step, parts, makes[0])
@@ -323,7 +327,7 @@ class _Lowering:
     def _absorb(self, step: Step, value: int, kinds: frozenset[str]) -> bool:
         """Let the operation that made `value` take a step up, if it can and nothing else sees the value."""
         maker = self._maker.get(self._inside.get(value, value))
-        if maker is None or maker.kind not in kinds or value in self._closed:
+        if maker is None or maker.kind not in kinds or value in self._rectified:
             return False
         if maker.step is not step:
             if len(self._readers[self._source(step.inputs[0])]) > 1:
