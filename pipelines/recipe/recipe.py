@@ -3,11 +3,11 @@
 import hashlib
 import json
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeVar
 
 from pipelines.errors import RecipeError, RecordError
 from pipelines.recipe.sections import (
@@ -24,6 +24,8 @@ from pipelines.recipe.strict_yaml import merged, override, parse, parse_file
 from pipelines.records import Record, hint, read, require, require_whole
 
 _SUFFIXES = (".yaml", ".yml")
+
+AnyRecord = TypeVar("AnyRecord", bound=Record)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,9 +60,8 @@ class Recipe(Record):
         good = re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", self.name) is not None
         require(good, "name", "letters, digits, '.', '_' and '-'", self.name)
         require_whole("seed", self.seed, least=0, most=2**32 - 1)
-        trained = self.model.is_file or self.model.weights is not None
         require(
-            self.baseline != "none" or trained,
+            self.baseline != "none" or self.starts_trained,
             "baseline",
             "a training, since the model is not trained (none is for a .keras file or pretrained weights)",
             self.baseline,
@@ -93,7 +94,12 @@ class Recipe(Record):
             recipe: Self = read(cls, data)
         except RecordError as error:
             raise RecipeError(str(error)) from None
-        return recipe
+        return _with_default_rates(recipe, data, trained=recipe.starts_trained)
+
+    @property
+    def starts_trained(self) -> bool:
+        """Whether the model comes with trained weights."""
+        return self.model.is_file or self.model.weights is not None
 
     @property
     def fingerprint(self) -> str:
@@ -102,6 +108,19 @@ class Recipe(Record):
         del tree["data"]["data_dir"]
         canonical = json.dumps(tree, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _with_default_rates(record: AnyRecord, data: Any, *, trained: bool) -> AnyRecord:
+    """Return a record whose trainings that were given no learning rate have one for their optimizer and net."""
+    given = data if isinstance(data, Mapping) else {}
+    changes: dict[str, Any] = {}
+    for each in fields(record):  # type: ignore[arg-type]
+        value = getattr(record, each.name)
+        if isinstance(value, Record):
+            changes[each.name] = _with_default_rates(value, given.get(each.name), trained=trained)
+    if isinstance(record, Training) and "learning_rate" not in given:
+        changes["learning_rate"] = record.default_rate(trained=trained)
+    return replace(record, **changes) if changes else record  # type: ignore[type-var]
 
 
 def idle_without_bundle(recipe: Recipe) -> tuple[str, ...]:

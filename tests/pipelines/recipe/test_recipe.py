@@ -313,3 +313,30 @@ def test_keys_without_effect_are_known(tree, idle):
 def test_a_budget_is_a_share_or_a_whole_amount(limit):
     with pytest.raises(RecipeError, match="a share up to 1, or a whole amount"):
         parse_recipe({"name": "x", "block_removal": {"budget": {"macs": limit}}})
+
+
+@pytest.mark.parametrize(
+    ("model", "optimizer", "rate"),
+    [
+        ("resnet8", "sgd", 0.1),
+        ("resnet8", "adamw", 0.001),
+        ("mine.keras", "sgd", 0.01),
+        ("mine.keras", "adamw", 0.0001),
+    ],
+)
+def test_a_training_without_a_rate_gets_one_for_its_optimizer_and_net(model, optimizer, rate):
+    tree = {"name": "x", "model": {"name": model}, "elastic": {"optimizer": optimizer}}
+    recipe = parse_recipe(tree)
+    assert recipe.elastic.learning_rate == rate
+    assert recipe.baseline.learning_rate == (0.01 if model == "mine.keras" else 0.1)
+    assert parse_recipe(recipe.to_json()) == recipe
+    given = parse_recipe({**tree, "elastic": {"optimizer": optimizer, "learning_rate": 0.5}})
+    assert given.elastic.learning_rate == 0.5
+
+
+def test_a_net_with_pretrained_weights_gets_low_rates_in_nested_sections_too():
+    block_removal = {"budget": {"params": 0.5}, "final_training": {"epochs": 2}}
+    tree = {"name": "x", "model": {"name": "resnet20", "weights": "w.npz"}}
+    recipe = parse_recipe({**tree, "block_removal": block_removal})
+    assert recipe.block_removal.final_training.learning_rate == 0.01
+    assert recipe.baseline.learning_rate == 0.01
