@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import keras
 
-from tfelastic._cost.cost import cost_of, params_of
+from tfelastic._cost.cost import cost_of, macs_of, params_of
 from tfelastic._cost.file_size import tflite_bytes
 from tfelastic._plan import KeepPlan, Selection
 from tfelastic.errors import BudgetError
@@ -84,9 +84,10 @@ class Budget:
         if self.params is not None:
             # Counted apart: parameters alone do not depend on the input's size, which a model may leave open.
             spent["params"] = sum(params_of(selection).values())
-        if self.macs is not None or self.peak_bytes is not None:
-            cost = cost_of(selection)
-            spent |= {"macs": cost.macs, "peak_bytes": cost.peak_bytes}
+        if self.macs is not None:
+            spent["macs"] = macs_of(selection)
+        if self.peak_bytes is not None:
+            spent["peak_bytes"] = cost_of(selection).peak_bytes
         if self.tflite_bytes is not None:
             spent["tflite_bytes"] = tflite_bytes(selection)
         if self.latency is not None and self.latency_us is not None:

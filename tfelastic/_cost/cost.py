@@ -11,7 +11,7 @@ from tfelastic._cost.lowering import lower
 from tfelastic._cost.memory import peak_bytes
 from tfelastic._plan import KeepPlan, Selection
 from tfelastic.errors import CostError
-from tfelastic.graph import LayerGraph, trace
+from tfelastic.graph import LayerGraph, Step, trace
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ def cost_of(selection: Selection) -> Cost:
     graph = selection.graph
     for tensor in graph.outputs:
         _check_known(graph, selection.shape(tensor))
-    params, guessed = params_of(selection), lower(selection).guessed
+    params, lowered = params_of(selection), lower(selection)
     layers: dict[str, LayerCost] = {}
     for step in selection.steps:
         shapes = [selection.shape(tensor) for tensor in step.outputs]
@@ -143,20 +143,35 @@ def cost_of(selection: Selection) -> Cost:
             path=step.path,
             kind=type(step.op).__name__,
             params=params[step.path],
-            macs=(before.macs if before else 0)
-            + sum(m.times * selection.weight_size(m.variable) for m in step.multiplications),
+            macs=(before.macs if before else 0) + _macs(selection, step),
             activation_bytes=(before.activation_bytes if before else 0)
             + sum(prod(n or 0 for n in shape[1:]) for shape in shapes),
             output_shape=shapes[-1],
-            guessed=step.path in guessed,
+            guessed=step.path in lowered.guessed,
         )
     return Cost(
         params=sum(layer.params for layer in layers.values()),
         macs=sum(layer.macs for layer in layers.values()),
-        peak_bytes=peak_bytes(selection, bytes_per_value=1),
-        peak_bytes_float=peak_bytes(selection, bytes_per_value=4),
+        peak_bytes=peak_bytes(lowered, bytes_per_value=1),
+        peak_bytes_float=peak_bytes(lowered, bytes_per_value=4),
         layers=tuple(layers.values()),
     )
+
+
+def macs_of(selection: Selection) -> int:
+    """Return the multiply-accumulate operations that remain of a graph under a plan, per sample.
+
+    Raises:
+        CostError: The model's spatial input shape is not fully known.
+    """
+    for step in selection.steps:
+        for tensor in step.outputs:
+            _check_known(selection.graph, selection.shape(tensor))
+    return sum(_macs(selection, step) for step in selection.steps)
+
+
+def _macs(selection: Selection, step: Step) -> int:
+    return sum(m.times * selection.weight_size(m.variable) for m in step.multiplications)
 
 
 def _check_known(graph: LayerGraph, shape: tuple[int | None, ...]) -> None:

@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from tfelastic._cost.lowering import Lowered, lower
-from tfelastic._plan import Selection
+from tfelastic._cost.lowering import Lowered
 
 # Every value starts at a multiple of this many bytes.
 _ALIGNMENT = 16
@@ -31,7 +30,7 @@ IN_PLACE = frozenset(
 """The operations that write where they read, if what they read is not needed afterwards."""
 
 
-def peak_bytes(selection: Selection, *, bytes_per_value: int) -> int:
+def peak_bytes(lowered: Lowered, *, bytes_per_value: int) -> int:
     """Return the most bytes of activations that a model needs at one moment, per sample.
 
     A value is needed from the operation that makes it to the last one that reads it. The arena of a file for TensorFlow
@@ -39,10 +38,9 @@ def peak_bytes(selection: Selection, *, bytes_per_value: int) -> int:
     more.
 
     Args:
-        selection: The graph and plan to price.
+        lowered: What a device runs.
         bytes_per_value: 1 for int8, 4 for float32.
     """
-    lowered = lower(selection)
     sizes = -(-np.array(lowered.sizes, int) * bytes_per_value // _ALIGNMENT) * _ALIGNMENT
     totals = needed(lowered) @ sizes
     for moment, operation in enumerate(lowered.operations):
