@@ -42,6 +42,7 @@ class Module:
         uses: The modules that it may use.
         jars: The libraries that it may use, beside Kotlin's own.
         sees_internals: Whether it may use what those modules keep internal, as tests do.
+        java: Folders of Java sources that it refers to; they are not compiled.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Module:
     uses: tuple[Module, ...] = ()
     jars: tuple[Path, ...] = ()
     sees_internals: bool = False
+    java: tuple[Path, ...] = ()
 
     @property
     def files(self) -> list[Path]:
@@ -65,7 +67,8 @@ class Module:
         digest.update((RUNTIME / "package-lock.json").read_bytes())
         for module in self.uses:
             digest.update(module.key.encode())
-        for file in self.files:
+        java = sorted(file for folder in self.java for file in folder.rglob("*.java"))
+        for file in (*self.files, *java):
             digest.update(f"{file.relative_to(ROOT)}\0".encode() + file.read_bytes())
         return digest.hexdigest()[:16]
 
@@ -86,10 +89,19 @@ DESKTOP = Module(
     "desktop", (RUNTIME / "desktop" / "src" / "main" / "kotlin",), (CORE,), (JARS / "jna.jar",)
 )
 DRIVER = Module("driver", (TESTS / "Driver.kt",), (CORE, DESKTOP), sees_internals=True)
+STUBS = TESTS / "stubs"
+"""The few classes of Android and of LiteRT that are used, written by hand: no index here has them."""
+LITERT_STUB = Module("litert-stub", (STUBS / "kotlin",))
+ANDROID = Module(
+    "android",
+    (RUNTIME / "android" / "src" / "main" / "kotlin",),
+    (CORE, LITERT_STUB),
+    java=(STUBS / "java",),
+)
 JUNIT = Module(
     "junit",
     (TESTS / "junit",),
-    (CORE, DESKTOP),
+    (CORE, DESKTOP, ANDROID),
     (LIBRARIES / "kotlin-test.jar", LIBRARIES / "kotlin-test-junit.jar", *_JUNIT),
     sees_internals=True,
 )
@@ -134,6 +146,7 @@ def _compile(module: Module) -> None:
         *("org.jetbrains.kotlin.cli.jvm.K2JVMCompiler", *_OPTIONS),
         *("-module-name", module.name, "-cp", classpath, "-d", str(temporary)),
         *((f"-Xfriend-paths={friends}",) if module.sees_internals else ()),
+        *((f"-Xjava-source-roots={','.join(map(str, module.java))}",) if module.java else ()),
         *map(str, module.files),
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
