@@ -105,7 +105,11 @@ def estimate_arena(
         DeviceError: TFLM cannot run the file here, or the package tflite-micro is missing.
 
     Example:
-        >>> print(estimate_arena(tflite, kernels="cmsis-nn"))
+        >>> samples = np.zeros((1, *model.input_shape[1:]), np.uint8)
+        >>> tflite = tx.convert(model, target="tflm", samples=samples)
+        >>> found = estimate_arena(tflite, kernels="cmsis-nn")
+        >>> print(str(found)[-14:])
+        a margin of 5%
     """
     library = get_kernels(kernels)
     if not 0 <= margin < float("inf"):
