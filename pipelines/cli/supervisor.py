@@ -46,6 +46,7 @@ def supervise(work: Callable[[], int]) -> int:
     os.close(notes)
     _die_with(parent)
     signal.signal(signal.SIGINT, _interrupt_once)
+    sys.unraisablehook = _report_unraisable
     try:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         return work()
@@ -71,6 +72,15 @@ def _interrupt_once(number: int, frame: FrameType | None) -> None:
     if not _stopping:
         _stopping = True
         raise KeyboardInterrupt
+
+
+def _report_unraisable(unraisable: "sys.UnraisableHookArgs") -> None:
+    """Print an error that a destructor or a callback of the garbage collector raised, as Python does.
+
+    An interrupt that came while one ran is lost there; then the waiting process kills this one after its grace.
+    """
+    if unraisable.exc_type is not KeyboardInterrupt:
+        sys.__unraisablehook__(unraisable)
 
 
 def _die_with(parent: int) -> None:

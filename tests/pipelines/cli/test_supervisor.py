@@ -75,6 +75,21 @@ def test_ctrl_c_raises_in_the_work_and_lets_it_clean_up():
     assert "kept" not in errors  # It was not killed: it says itself what it kept.
 
 
+def test_an_interrupt_lost_in_a_destructor_stops_the_work_all_the_same():
+    process = start(
+        supervised(
+            "\n    class Slow:\n        def __del__(self): time.sleep(30)\n    Slow()\n    time.sleep(60)"
+        )
+    )
+    worker_of(process)
+    process.send_signal(signal.SIGINT)
+    seconds, errors = seconds_to_end(process)
+    assert process.returncode == 130
+    assert seconds < 30
+    assert "Traceback" not in errors
+    assert "kept: a, b" in errors
+
+
 def test_work_that_does_not_stop_is_killed_and_what_was_kept_is_told():
     process = start(supervised(_DEAF))
     worker_of(process)
