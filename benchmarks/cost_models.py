@@ -1,7 +1,7 @@
 """How close the cost models come to what is measured, on the networks of the zoo at CIFAR's size.
 
 For each network, at full and at half width: the estimated size of the int8 .tflite against the file, and the sum of the
-measured operations against the measured whole, in the same rounds of the same run. `--write docs/costs.md` puts the
+measured operations against the whole, measured right after them in the same run. `--write docs/costs.md` puts the
 tables into that page. (`arena` does the same for the peak of activation memory.)
 
     python -m benchmarks.cost_models [NET ...] [--runs N] [--write docs/costs.md]
@@ -120,9 +120,9 @@ def fit(found: Sequence[Found]) -> str:
     )
 
 
-def write(path: Path, text: str, *, mark: str = "measured") -> None:
+def write(path: Path, text: str) -> None:
     """Replace what stands between the two marks of a page."""
-    begin, end = f"<!-- {mark}: begin -->", f"<!-- {mark}: end -->"
+    begin, end = "<!-- measured: begin -->", "<!-- measured: end -->"
     before, _, rest = path.read_text().partition(begin)
     write_atomically(path, f"{before}{begin}\n\n{text}\n\n{end}{rest.partition(end)[2]}".encode())
 

@@ -2,10 +2,10 @@
 
 For each network a table of its operations is measured, a ladder is cut to 75, 50 and 35 % of the predicted latency by
 `Greedy` (widths and blocks) and by HALP's `Knapsack` (widths), and another to uniform widths. Every rung is converted
-and timed whole, all of them interleaved. Printed are, for each rung, its share of the MACs, its share of the latency as
-predicted and as measured, and its speed-up over the MAC ratio; `--write docs/costs.md` puts the table into that page.
+and timed whole, all of them interleaved. Printed are, for each rung, its share of the MACs, its measured latency, its
+speed-up over the MAC ratio, and how far the prediction was off.
 
-    python -m benchmarks.latency_ladder [NET ...] [--scheme int8] [--runs N] [--write docs/costs.md]
+    python -m benchmarks.latency_ladder [NET ...] [--scheme int8] [--runs N]
 """
 
 import argparse
@@ -13,7 +13,6 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
@@ -22,7 +21,7 @@ import numpy as np
 
 import tfelastic as te
 import tflite_export as tx
-from benchmarks.cost_models import built, write
+from benchmarks.cost_models import built
 from benchmarks.quiet_machine import measured_quietly
 from tfelastic._plan import Selection
 
@@ -39,7 +38,6 @@ class TimedRung:
         ladder: What cut it.
         name: The rung's name.
         macs: Its share of the MACs of the whole network, 0 to 1.
-        predicted: Its share of the predicted latency, 0 to 1; `None` where the table cannot price it.
         measured: Its share of the measured latency, 0 to 1.
         latency_us: Its measured latency in microseconds.
         predicted_us: Its predicted latency in microseconds.
@@ -129,20 +127,16 @@ HEAD = [
 
 
 def main() -> None:
-    """Measure, print, and write where asked to."""
+    """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("nets", nargs="*", default=NETS)
     parser.add_argument("--scheme", default="int8", choices=["int8", "float32"])
     parser.add_argument("--runs", type=int, default=200)
-    parser.add_argument("--write", type=Path, help="the page to put the table into")
     options = parser.parse_args()
-    rows = list(HEAD)
+    print(*HEAD, sep="\n", flush=True)
     for net in options.nets:
         found = measured_quietly(partial(measured, net, scheme=options.scheme, runs=options.runs))
-        rows += lines(net, found)
-        print(*rows[-len(found) :], sep="\n", flush=True)
-    if options.write:
-        write(options.write, "\n".join(rows), mark="ladders")
+        print(*lines(net, found), sep="\n", flush=True)
 
 
 if __name__ == "__main__":
