@@ -59,7 +59,7 @@ LAYOUTS = ("make", "cmake", "esp-idf", "zephyr", "arduino")
     type=click.Choice(KERNELS),
     default=KERNELS[0],
     show_default=True,
-    help="The library of kernels on the board, whose scratch memory lies in the arena.",
+    help="The library of kernels on the board, for whose scratch memory the arenas are planned.",
 )
 @click.option(
     "--margin",

@@ -3,6 +3,9 @@
 Variants whose kernels are whole tensors of wider ones, as those that lack blocks, run in place from
 the array (`tflite/roots.py`). The kernels of narrower ones lie scattered in the wider ones': such a variant
 is stored as a delta, and a device copies it into RAM before it runs.
+
+Before that each variant's memory is planned for the board's library of kernels, whose scratch buffers lie in the
+arena too.
 """
 
 from __future__ import annotations
@@ -12,9 +15,10 @@ from dataclasses import dataclass
 
 from tfelastic_runtime import Bundle, VariantInfo
 
+from tflite_export.arena import with_arena_plan
 from tflite_export.bundle.deduplication import Payload, deduplicate
 from tflite_export.errors import PackError
-from tflite_export.tflite import Roots, buffers, with_roots
+from tflite_export.tflite import Roots, buffers, read_memory_plan, with_roots
 
 INDICES = ("int32", "int64")
 """Types of shapes, axes and biases, which are no kernels."""
@@ -30,7 +34,7 @@ class Placed:
         offset: Where it begins, or the delta that writes it.
         stored_bytes: How long that is; the in-place ones overlap.
         flash_bytes: What it adds to the array behind the variants before it.
-        model: Its .tflite as it will be run: without names, else the bundle's own.
+        model: Its .tflite as it will be run: without names and with the plan of its arena, else the bundle's own.
     """
 
     variant: VariantInfo
@@ -54,19 +58,23 @@ class Flash:
     placed: tuple[Placed, ...]
 
 
-def layout(bundle: Bundle, *, in_place: Sequence[str] = ()) -> Flash:
-    """Lay out a bundle's variants.
+def layout(bundle: Bundle, *, kernels: str = "reference", in_place: Sequence[str] = ()) -> Flash:
+    """Lay out a bundle's variants, each with a plan of its arena for the board's kernels.
 
     Args:
         bundle: What to embed.
+        kernels: The library of kernels on the board, as `plan_arena` takes it.
         in_place: Variants that are to run in place although their kernels are no others': they take
             their whole size in flash, and no RAM.
 
     Raises:
         PackError: A name in `in_place` is no variant's, or a file cannot be laid out.
+        SchemeError: There is no such library of kernels.
         BundleError: A variant is damaged.
     """
-    models = {variant.name: bundle.model(variant.name) for variant in bundle.variants}
+    models = {
+        variant.name: _planned(bundle.model(variant.name), kernels) for variant in bundle.variants
+    }
     if unknown := sorted(set(in_place) - set(models)):
         raise PackError(
             f"the bundle has no variant {', '.join(map(repr, unknown))}; it has {', '.join(models)}"
@@ -83,6 +91,14 @@ def layout(bundle: Bundle, *, in_place: Sequence[str] = ()) -> Flash:
         **_behind([variants[name] for name in stripped], stripped, payload),
     }
     return Flash(payload.data, tuple(placed[name] for name in variants))
+
+
+def _planned(model: bytes, kernels: str) -> bytes:
+    """Return a variant with a plan of its arena for a library of kernels."""
+    if kernels == "reference" and read_memory_plan(model) is None:
+        # It was exported without a plan, as for kernels that may not write in place, or none is smaller than TFLM's.
+        return model
+    return with_arena_plan(model, kernels=kernels)
 
 
 def _in_roots(

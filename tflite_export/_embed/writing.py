@@ -52,7 +52,7 @@ def embed(
             their whole size in flash, and no RAM.
         resident: Whether all variants stay open in one arena, so that switching costs nothing. All of them
             have to run in place.
-        kernels: The library of kernels on the board, whose scratch memory lies in the arena: `"reference"`,
+        kernels: The library of kernels on the board, for whose scratch memory each arena is planned: `"reference"`,
             `"cmsis-nn"`, `"cmsis-nn-mve"` or `"esp-nn"`.
         margin: The share added to each arena, 0 or more.
         int8_kernels: Whether operators used in int8 alone are registered for int8 alone.
@@ -78,7 +78,7 @@ def embed(
         check_unchanged(network)
     opened = Bundle.open(bundle)
     table = None if profile is None else _table(profile, opened)
-    flash = _flash(opened, in_place, resident=resident)
+    flash = _flash(opened, in_place, kernels=kernels, resident=resident)
     models = {placed.variant.name: placed.model for placed in flash.placed}
     check_dense(models, kernels=kernels)
     registered = registrations(models, int8_kernels=int8_kernels)
@@ -137,9 +137,9 @@ def _embedded(placed: Placed, memory: Mapping[str, VariantMemory]) -> EmbeddedVa
     )
 
 
-def _flash(bundle: Bundle, in_place: tuple[str, ...], *, resident: bool) -> Flash:
+def _flash(bundle: Bundle, in_place: tuple[str, ...], *, kernels: str, resident: bool) -> Flash:
     """Lay out the variants; each must answer as the bundle's own, and residents must run in place."""
-    flash = lay_out(bundle, in_place=in_place)
+    flash = lay_out(bundle, kernels=kernels, in_place=in_place)
     copied = [placed.variant.name for placed in flash.placed if not placed.in_place]
     if resident and copied:
         raise PackError(

@@ -1,6 +1,7 @@
 """Plans that TFLM carries out: predicted to the byte, with equal outputs, and kept by whatever rewrites a file."""
 
 import random
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -12,7 +13,7 @@ import tflite_export as tx
 from tests.support.tflite_builder import Cell, Node, tflite_file
 from tests.support.weights import randomize
 from tflite_export._embed.flash import layout
-from tflite_export.arena import plan_arena, with_arena_plan
+from tflite_export.arena import estimate_arena, plan_arena, with_arena_plan
 from tflite_export.runtimes import LiteModel, measure_arena
 from tflite_export.runtimes.tflm import infer
 from tflite_export.tflite import (
@@ -120,16 +121,40 @@ def test_the_plan_outlives_whatever_rewrites_the_file() -> None:
 def test_every_variant_of_a_bundle_keeps_its_own_plan(tmp_path, planned, converted) -> None:
     narrow = with_arena_plan(with_memory_plan(strip(converted("residual")), None))
     files = {"wide": planned, "narrow": narrow}
-    variants = [
-        tx.Variant(name=name, width=1.0, params=0, macs=0, score=0.0, scheme="int8", tflite=tflite)
-        for name, tflite in files.items()
-    ]
-    tx.write_bundle(tmp_path / "two.elastic", variants, name="two")
-    bundle = Bundle.open(tmp_path / "two.elastic")
+    bundle = write_two(tmp_path, files)
     assert {name: bundle.model(name) for name in files} == files
     flash = layout(bundle, in_place=["narrow"])
     for name, each in zip(files, flash.placed, strict=True):
         assert read_memory_plan(each.model) == read_memory_plan(files[name])
+
+
+def test_a_bundles_plans_are_made_anew_for_a_library_with_scratch(tmp_path, demo_files) -> None:
+    planned = {name: with_arena_plan(tflite) for name, tflite in demo_files.items()}
+    bundle = write_two(tmp_path, planned)
+    arenas = [
+        {
+            each.variant.name: arena_bytes(each.model)
+            for each in layout(bundle, kernels=kernels).placed
+        }
+        for kernels in ("reference", "esp-nn")
+    ]
+    assert [found["w100"] for found in arenas] == [115_168, 108_896]
+    assert arenas[1]["w025"] <= arenas[0]["w025"]
+
+
+def arena_bytes(tflite: bytes) -> int:
+    """Return what a file's arena takes with ESP-NN, no margin added."""
+    return estimate_arena(tflite, kernels="esp-nn", margin=0).arena_bytes
+
+
+def write_two(folder: Path, files: dict[str, bytes]) -> Bundle:
+    """Return a bundle of these files, widest first."""
+    variants = [
+        tx.Variant(name=name, width=1.0, params=0, macs=0, score=0.0, scheme="int8", tflite=tflite)
+        for name, tflite in files.items()
+    ]
+    tx.write_bundle(folder / "two.elastic", variants, name="two")
+    return Bundle.open(folder / "two.elastic")
 
 
 def test_a_plan_has_one_offset_for_each_tensor() -> None:

@@ -15,7 +15,8 @@ from tfelastic_runtime.delta import expand
 from pipelines.cli.entry import execute
 from tests.tflite_export.embed.conftest import CHANNELS, CLASSES, IMAGE_SHAPE, SHARED
 from tflite_export import VerificationError
-from tflite_export._embed import embed, layout, writing
+from tflite_export._embed import Flash, embed, layout, writing
+from tflite_export.arena import estimate_arena
 from tflite_export.errors import PackError
 from tflite_export.runtimes import tflm
 from tflite_export.tflite import buffers, with_roots
@@ -59,6 +60,32 @@ def test_a_depth_rung_runs_in_place(ladder: Path) -> None:
     assert shallow.flash_bytes < deep.flash_bytes / 4
 
 
+def test_the_arena_is_planned_for_the_boards_kernels_over_the_same_constants(ladder: Path) -> None:
+    bundle = Bundle.open(ladder)
+    flashes = [layout(bundle, kernels=kernels) for kernels in ("reference", "esp-nn")]
+    # The bundle's files have no plan: 12,032 bytes are what TFLM's own planner needs beside ESP-NN's scratch.
+    assert [_activation_bytes(flash, "esp-nn") for flash in flashes] == [
+        {"deep": 12_032, "shallow": 11_008},
+        {"deep": 11_008, "shallow": 11_008},
+    ]
+    own, planned = flashes
+    assert all(placed.in_place for placed in planned.placed)
+    # What is added is one plan: a number for each tensor.
+    assert 0 < len(planned.data) - len(own.data) < 256
+    images = np.random.default_rng(1).integers(-128, 128, (4, *IMAGE_SHAPE), np.int8)
+    for placed in planned.placed:
+        (found,) = tflm.run(placed.model, [images])
+        (expected,) = tflm.run(bundle.model(placed.variant.name), [images])
+        assert np.array_equal(found, expected)
+
+
+def _activation_bytes(flash: Flash, kernels: str) -> dict[str, int]:
+    return {
+        placed.variant.name: estimate_arena(placed.model, kernels=kernels).activation_bytes
+        for placed in flash.placed
+    }
+
+
 def test_a_width_rung_is_copied_and_its_ram_told() -> None:
     bundle = Bundle.open(SHARED)
     flash = layout(bundle)
@@ -93,7 +120,7 @@ def test_a_variant_that_answers_otherwise_is_not_written(
     exchanged = dataclasses.replace(
         flash, placed=(deep, dataclasses.replace(shallow, model=deep.model))
     )
-    monkeypatch.setattr(writing, "lay_out", lambda bundle, in_place: exchanged)
+    monkeypatch.setattr(writing, "lay_out", lambda bundle, **_: exchanged)
     with pytest.raises(VerificationError, match="'shallow'"):
         embed(ladder, tmp_path / "project")
     assert not (tmp_path / "project").exists()
