@@ -6,6 +6,11 @@ and timed whole, all of them interleaved. Printed are, for each rung, its share 
 speed-up over the MAC ratio, and how far the prediction was off.
 
     python -m benchmarks.latency_ladder [NET ...] [--scheme int8] [--runs N]
+
+With `--train` the rungs are trained as well, beside a uniform ladder's (see `latency_training`); `taskset -c 0` keeps
+that to one core.
+
+    python -m benchmarks.latency_ladder --train --data DIR --folder runs/latency_ladder [NET ...] [--epochs 3]
 """
 
 import argparse
@@ -13,6 +18,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
@@ -21,6 +27,7 @@ import numpy as np
 
 import tfelastic as te
 import tflite_export as tx
+from benchmarks import latency_training
 from benchmarks.cost_models import built
 from benchmarks.quiet_machine import measured_quietly
 from tfelastic._plan import Selection
@@ -127,16 +134,47 @@ HEAD = [
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and print, or train, measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("nets", nargs="*", default=NETS)
     parser.add_argument("--scheme", default="int8", choices=["int8", "float32"])
     parser.add_argument("--runs", type=int, default=200)
+    training = parser.add_argument_group("accuracy")
+    training.add_argument("--train", action="store_true", help="train the rungs as well")
+    training.add_argument("--data", default="cifar10", help="a name of tfds or a prepared folder")
+    training.add_argument("--folder", type=Path, default=Path("runs/latency_ladder"))
+    training.add_argument("--limit", type=int, default=20_000, help="training images; 0 for all")
+    training.add_argument(
+        "--epochs", type=int, default=3, help="of the baseline and of each ladder"
+    )
+    training.add_argument("--widths", type=float, nargs="+", default=[1.0, 0.75, 0.5, 0.25])
+    training.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     options = parser.parse_args()
+    if options.train:
+        _train(options)
+        return
     print(*HEAD, sep="\n", flush=True)
     for net in options.nets:
         found = measured_quietly(partial(measured, net, scheme=options.scheme, runs=options.runs))
         print(*lines(net, found), sep="\n", flush=True)
+
+
+def _train(options: argparse.Namespace) -> None:
+    request = latency_training.Request(
+        folder=options.folder,
+        data=options.data,
+        shares=SHARES,
+        widths=tuple(options.widths),
+        limit=options.limit or None,
+        epochs=(options.epochs, options.epochs),
+        scheme=options.scheme,
+        runs=options.runs,
+        changes=tuple(options.set),
+    )
+    found = {net: latency_training.compare(net, request) for net in options.nets}
+    print(*latency_training.HEAD, sep="\n")
+    for net, rungs in found.items():
+        print(*latency_training.lines(net, rungs), sep="\n")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,76 @@
+"""The latency ladder's accuracy beside the uniform one's: trained once, timed when the machine is quiet."""
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import tfelastic as te
+from benchmarks.latency_training import RESULTS, Gain, Request, TrainedRung, compare, gains_of
+from benchmarks.quiet_machine import BusyMachineError
+from tflite_export._profile.microbenchmarks import _all_benchmarks
+from tflite_export._profile.operations import table_of
+
+NET = "resnet8"
+
+
+def busy(measure: Callable[[], Any]) -> Any:
+    del measure
+    raise BusyMachineError("the machine was busy")
+
+
+def products(model: Any) -> te.LatencyTable:
+    """Return a table in which every pair of channels takes a nanosecond."""
+    points = [each.point for each in _all_benchmarks(te.trace(model), 8)]
+    times = {point: 0.001 * math.prod(point.channels) for point in points}
+    return table_of(times, scheme="int8", threads=1)
+
+
+def test_a_stopped_comparison_goes_on_and_is_timed_once_the_machine_is_quiet(
+    tmp_path: Path,
+) -> None:
+    request = Request(
+        folder=tmp_path,
+        data="digits",
+        shares=(0.6,),
+        widths=(1.0, 0.5),
+        limit=64,
+        epochs=(1, 1),
+        runs=1,
+        changes=("data.test_limit=64", "baseline.batch_size=32", "elastic.batch_size=32"),
+    )
+    with pytest.raises(BusyMachineError):  # Nothing is trained before there are prices.
+        compare(NET, request, quietly=busy)
+    table = products(te.zoo.build(NET, input_shape=(32, 32, 1), classes=10))
+    table.save(tmp_path / NET / "operations.int8.json")
+
+    predicted = compare(NET, request, quietly=busy)
+    assert [rung.name for rung in predicted] == ["t100", "t060", "w100", "w050"]
+    assert not any(rung.measured for rung in predicted)
+    trained = (tmp_path / NET / "latency" / "elastic.keras").stat()
+
+    timed = compare(NET, request, quietly=lambda measure: measure())
+    assert all(rung.measured for rung in timed)
+    assert [rung.accuracy for rung in timed] == [rung.accuracy for rung in predicted]
+    again = compare(NET, request, quietly=busy)
+    assert again == timed
+    assert (tmp_path / NET / "latency" / "elastic.keras").stat() == trained
+    results = json.loads((tmp_path / NET / RESULTS).read_text())
+    assert [row["accuracy"] for row in results["rungs"]] == [rung.accuracy for rung in timed]
+
+
+def rung(ladder: str, name: str, accuracy: float, latency_us: float) -> TrainedRung:
+    return TrainedRung(ladder, name, accuracy, latency_us, True)
+
+
+def test_a_gain_is_counted_from_the_uniform_rungs_that_none_beats() -> None:
+    uniform = [
+        rung("uniform", "w100", 0.9, 100),
+        rung("uniform", "w075", 0.5, 80),  # Beaten: slower and less accurate than the next.
+        rung("uniform", "w050", 0.8, 60),
+    ]
+    cut = [rung("latency", "t080", 0.88, 80), rung("latency", "t040", 0.75, 40)]
+    assert gains_of([*cut, *uniform]) == {"t080": Gain(3.0, False), "t040": Gain(-5.0, True)}
