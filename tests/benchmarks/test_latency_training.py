@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import keras
 import pytest
 
 import tfelastic as te
@@ -29,9 +30,25 @@ def products(model: Any) -> te.LatencyTable:
     return table_of(times, scheme="int8", threads=1)
 
 
+def tiny(*_: Any, **__: Any) -> keras.Model:
+    """Return a network that trains in seconds."""
+    return keras.Sequential(
+        [
+            keras.Input((32, 32, 1)),
+            keras.layers.Rescaling(1 / 255, name="preprocess"),
+            keras.layers.Conv2D(16, 3, strides=4, activation="relu", name="first"),
+            keras.layers.Conv2D(16, 3, activation="relu", name="second"),
+            keras.layers.GlobalAveragePooling2D(name="pool"),
+            keras.layers.Dense(10, name="logits"),
+        ],
+        name=NET,
+    )
+
+
 def test_a_stopped_comparison_goes_on_and_is_timed_once_the_machine_is_quiet(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(te.zoo, "build", tiny)
     request = Request(
         folder=tmp_path,
         data="digits",
@@ -44,8 +61,7 @@ def test_a_stopped_comparison_goes_on_and_is_timed_once_the_machine_is_quiet(
     )
     with pytest.raises(BusyMachineError):  # Nothing is trained before there are prices.
         compare(NET, request, quietly=busy)
-    table = products(te.zoo.build(NET, input_shape=(32, 32, 1), classes=10))
-    table.save(tmp_path / NET / "operations.int8.json")
+    products(tiny()).save(tmp_path / NET / "operations.int8.json")
 
     predicted = compare(NET, request, quietly=busy)
     assert [rung.name for rung in predicted] == ["t100", "t060", "w100", "w050"]
