@@ -50,6 +50,12 @@ def models() -> dict[str, bytes]:
 def ladder(models: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundle of both; the deeper one has the better score."""
     path = tmp_path_factory.mktemp("embed") / "depth.elastic"
+    write_depths(path, models)
+    return path
+
+
+def write_depths(path: Path, models: dict[str, bytes]) -> None:
+    """Write a bundle of a deeper and a shallower network."""
     fields = {"width": 1.0, "params": 1, "macs": 1, "scheme": "int8"}
     scores = {"deep": 0.75, "shallow": 0.5}
     write_bundle(
@@ -60,7 +66,6 @@ def ladder(models: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory) -
         ],
         name="depth",
     )
-    return path
 
 
 @pytest.fixture

@@ -10,12 +10,19 @@ import pytest
 from tfelastic_runtime import Bundle, Latency, Profile, ProfileError
 
 from tests.support.firmware import CLOCK, TESTS, Step, compile_program, run_on_host, write_bench
-from tests.tflite_export.embed.conftest import IMAGE_SHAPE, INTERFACES, SHARED, net
+from tests.tflite_export.embed.conftest import (
+    IMAGE_SHAPE,
+    INTERFACES,
+    SHARED,
+    net,
+    write_depths,
+)
 from tflite_export import DeviceError, SchemeError
 from tflite_export._convert import convert
 from tflite_export._embed import embed, writing
 from tflite_export._embed.identifiers import identifiers
 from tflite_export._embed.operators import check_dense, registrations
+from tflite_export.arena import with_arena_plan
 from tflite_export.errors import PackError
 from tflite_export.tflite import Operator
 
@@ -82,11 +89,13 @@ def test_the_margin_is_added_to_every_arena(tmp_path: Path) -> None:
 
 
 def test_kernels_with_scratch_take_a_larger_arena(
-    ladder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    models: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.undo()
+    bundle = tmp_path / "planned.elastic"
+    write_depths(bundle, {name: with_arena_plan(model) for name, model in models.items()})
     reports = {
-        kernels: embed(ladder, tmp_path / kernels, kernels=kernels)
+        kernels: embed(bundle, tmp_path / kernels, kernels=kernels)
         for kernels in ("reference", "cmsis-nn", "esp-nn")
     }
     for kernels in ("cmsis-nn", "esp-nn"):
@@ -99,7 +108,7 @@ def test_kernels_with_scratch_take_a_larger_arena(
         header = (tmp_path / kernels / "elastic_model" / "elastic_model.h").read_text()
         assert f'#define ELASTIC_MODEL_KERNELS "{kernels}"' in header
     with pytest.raises(SchemeError, match="unknown kernels 'mkl'"):
-        embed(ladder, tmp_path / "none", kernels="mkl")
+        embed(bundle, tmp_path / "none", kernels="mkl")
 
 
 def test_cmsis_nn_takes_a_scale_per_output_in_int8_alone(models: dict[str, bytes]) -> None:
