@@ -15,6 +15,7 @@ from pipelines.stages import Run, baseline
 from pipelines.stages.task import task_of
 from pipelines.workspace import Workspace
 from tests.support.cpp_driver import asking
+from tests.support.cpp_selector import KERNELS, Interpreters
 from tests.support.questions import BUNDLE, Ask, answer_of_python, comparable
 from tfelastic.data import Dataset
 
@@ -43,10 +44,16 @@ def ask(tmp_path_factory: pytest.TempPathFactory) -> Ask:
     return asking(tmp_path_factory.mktemp("cpp"))
 
 
+@pytest.fixture(scope="module")
+def interpreters(tmp_path_factory: pytest.TempPathFactory) -> Interpreters:
+    """The C++ runtime on LiteRT."""
+    return Interpreters(tmp_path_factory.mktemp("cpp"))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.recipe)
 def test_a_recipe_ends_in_a_bundle_that_every_reader_runs(
-    example: Example, ask: Ask, tmp_path: Path
+    example: Example, ask: Ask, interpreters: Interpreters, tmp_path: Path
 ) -> None:
     trained = []
     for input_type in ("int8", "float32"):
@@ -55,6 +62,7 @@ def test_a_recipe_ends_in_a_bundle_that_every_reader_runs(
         check_scores(example, tmp_path)
         check_verification(run)
         check_bundle(tmp_path, input_type, ask)
+        check_interpreters(tmp_path / "model.elastic", dataset, interpreters)
         check_selector(run, tmp_path, dataset, example)
     assert trained[0] == trained[1], "another type of inputs trains nothing again"
 
@@ -102,6 +110,18 @@ def check_bundle(folder: Path, input_type: str, ask: Ask) -> None:
         assert {tensor.dtype for tensor in variant.inputs} == {input_type}
     (answer,) = ask([(BUNDLE, data, b"")])
     assert comparable(answer) == answer_of_python(data) is not None
+
+
+def check_interpreters(path: Path, dataset: Dataset, interpreters: Interpreters) -> None:
+    """C++ runs every variant on LiteRT as Python does, bit by bit, in either set of kernels."""
+    bundle = Bundle.open(path)
+    sets = []
+    for index in range(10):
+        given = one(dataset, index, bundle)
+        (first,) = bundle.manifest.inputs[:1]
+        sets.append(given if isinstance(given, dict) else {first.name: given})
+    for kernels in KERNELS:
+        interpreters.check(path, kernels, sets)
 
 
 def check_selector(run: Run[Any], folder: Path, dataset: Dataset, example: Example) -> None:

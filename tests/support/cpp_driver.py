@@ -26,13 +26,20 @@ def packed(questions: Iterable[Question]) -> bytes:
     )
 
 
+def compiled(folder: Path, source: str, *options: str) -> Path:
+    """Compile a program of tests/runtime/cpp in the folder."""
+    program = folder / Path(source).stem
+    path = _ROOT / "tests" / "runtime" / "cpp" / source
+    subprocess.run(
+        ["g++", *STRICT, *options, f"-I{INCLUDE}", str(path), "-o", str(program), "-ldl"],
+        check=True,
+    )
+    return program
+
+
 def asking(folder: Path, *options: str) -> Ask:
     """Compile the driver, and return what asks it."""
-    program = folder / "driver"
-    source = _ROOT / "tests" / "runtime" / "cpp" / "driver.cc"
-    subprocess.run(
-        ["g++", *STRICT, *options, f"-I{INCLUDE}", str(source), "-o", str(program)], check=True
-    )
+    program = compiled(folder, "driver.cc", *options)
 
     def ask(questions: Iterable[Question]) -> list[str]:
         asked = packed(questions)

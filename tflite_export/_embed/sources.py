@@ -21,7 +21,7 @@ from tflite_export.errors import PackError
 
 HEADERS = (
     *("bytes.h", "clock.h", "delta.h", "encoding.h", "limits.h", "network.h", "policy.h"),
-    *("selector.h", "serial_profile.h", "status.h", "tensor.h", "tflm.h"),
+    *("result.h", "selector.h", "serial_profile.h", "status.h", "tensor.h", "tflm.h"),
 )
 """Of the C++ runtime: what a firmware that selects takes."""
 SOURCES = ("c", "data", "memory", "tables")

@@ -38,7 +38,7 @@ struct Manifest {
   bool higher_is_better;  // Whether a larger score means a better variant.
   std::uint32_t payload_bytes;
   std::size_t variant_count;
-  internal::Json inputs, outputs, variants;
+  internal::Json inputs, outputs, variants, profiles;
 };
 
 namespace internal {
@@ -269,6 +269,7 @@ inline Status ReadManifest(Bytes bytes, Manifest* manifest) {
   manifest->inputs = inputs;
   manifest->outputs = outputs;
   manifest->variants = variants;
+  manifest->profiles = profiles;
   manifest->variant_count = Count(variants);
   if (manifest->variant_count == 0) return Status::kManifest;
   if (manifest->variant_count > kVariantsMax) return Status::kLimit;

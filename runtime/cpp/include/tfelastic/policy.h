@@ -259,6 +259,22 @@ class Policy {
     slowdown_.Observe(rows[current_.index], observed_us);
   }
 
+  // Runs the current row once more while the one that Choose would take is being made ready.
+  Choice Stay(const Row* rows, std::int64_t budget_us) {
+    budget_us_ = budget_us;
+    const std::int64_t predicted_us = slowdown_.Predicted(rows[current_.index]);
+    return {current_.index, predicted_us, predicted_us <= budget_us};
+  }
+
+  // Forgets the row at `index`, which is no longer among those that are chosen from.
+  void Remove(std::size_t index) {
+    if (current_.index == index) {
+      current_ = Current();
+    } else if (current_.index != Current::kNone && current_.index > index) {
+      --current_.index;
+    }
+  }
+
   const Slowdown& slowdown() const { return slowdown_; }
   const Current& current() const { return current_; }
 

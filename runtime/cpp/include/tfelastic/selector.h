@@ -16,21 +16,11 @@
 #include "tfelastic/clock.h"
 #include "tfelastic/network.h"
 #include "tfelastic/policy.h"
+#include "tfelastic/result.h"
 #include "tfelastic/serial_profile.h"
 #include "tfelastic/status.h"
 
 namespace tfelastic {
-
-// One inference.
-struct Result {
-  Status status;              // What follows holds where it is kOk.
-  std::size_t variant;        // Which one ran.
-  std::int64_t latency_us;    // Encoding the inputs, running, decoding the outputs.
-  std::int64_t switch_us;     // Making the variant ready before that; 0 where it was.
-  std::int64_t predicted_us;  // Of both together.
-  bool feasible;              // Whether the prediction kept the budget.
-  bool met;                   // Whether both together did.
-};
 
 // How the variants are timed: in turns, so that a change of clock speed meets all of them.
 constexpr std::size_t kTurns = 4, kRunsPerTurn = 3;

@@ -28,6 +28,9 @@ enum class Status : std::uint8_t {
   kInterface,          // The interpreter's inputs or outputs are not those that were stated.
   kInvocation,         // The interpreter failed while it ran.
   kNotMeasured,        // The selector has no table yet.
+  kProfile,            // A measured table is malformed, or of another bundle, threads or kernels.
+  kNoVariantRuns,      // The interpreter refused every variant.
+  kClosed,             // The selector is closed.
 };
 
 // A short text for logs; "ok" for kOk.
@@ -73,6 +76,12 @@ inline const char* Describe(Status status) {
       return "the interpreter failed while it ran";
     case Status::kNotMeasured:
       return "the selector has no table: call Measure first, or embed with a profile";
+    case Status::kProfile:
+      return "the table is malformed, or of another bundle, threads or kernels: measure anew";
+    case Status::kNoVariantRuns:
+      return "no variant runs: the failures say why";
+    case Status::kClosed:
+      return "the selector is closed";
   }
   return "unknown status";
 }
