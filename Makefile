@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 export KERAS_BACKEND ?= tensorflow
 
-.PHONY: demo test check fuzz lock clean system-packages kotlin-compiler
+.PHONY: demo test check site fuzz lock clean system-packages kotlin-compiler
 
 demo: $(VENV)/installed
 	$(BIN)/tfelastic demo --workspace runs/demo
@@ -18,6 +18,10 @@ check: $(VENV)/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# The documentation as a site, in build/site; a broken link or reference is an error.
+site: $(VENV)/installed
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 # A longer attack on the bundle's reader, guided by coverage: make fuzz FUZZ_SECONDS=3600
 FUZZ_SECONDS ?= 300

@@ -18,7 +18,7 @@ from pipelines.errors import RecordError
 class Record:
     """The base of frozen dataclasses that are kept as JSON.
 
-    Example:
+    Examples:
         >>> @dataclasses.dataclass(frozen=True)
         ... class Reached(Record):
         ...     accuracy: dict[str, float]

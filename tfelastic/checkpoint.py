@@ -26,7 +26,7 @@ class Checkpoint:
         path: The file; its folder is made when needed.
         settings: What must be the same for the computation to go on, as plain data.
 
-    Example:
+    Examples:
         >>> import keras, tempfile
         >>> folder = tempfile.TemporaryDirectory()
         >>> checkpoint = Checkpoint(f"{folder.name}/net.npz", {"epochs": 3})

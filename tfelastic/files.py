@@ -22,7 +22,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
     Raises:
         OSError: The file cannot be written; `filename` is `path`.
 
-    Example:
+    Examples:
         >>> from pathlib import Path
         >>> import tempfile
         >>> folder = tempfile.TemporaryDirectory()

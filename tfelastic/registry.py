@@ -16,7 +16,7 @@ class Registry(Generic[T]):
         kind: What the things are, in the singular, as error texts should say it.
         error: The error to raise for an unknown or repeated name.
 
-    Example:
+    Examples:
         >>> colours = Registry("colour", TfelasticError)
         >>> colours.register("red")(0xFF0000)
         16711680

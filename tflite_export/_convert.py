@@ -65,7 +65,7 @@ def convert(
         ConversionError: The model cannot be converted, the file broke a guard, or TFLM computes other outputs by the
             plan of its arena than without it.
 
-    Example:
+    Examples:
         >>> tflite = convert(model, scheme="int8", samples=train_images)
     """
     options = replace(options or ConversionOptions(), **changes)

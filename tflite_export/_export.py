@@ -308,7 +308,7 @@ def export(
         PackError: The variants cannot be packed.
         OSError: A file cannot be written.
 
-    Example:
+    Examples:
         >>> report = export(net, "model.elastic", samples=images, test=data.test)
     """
     from tfelastic.files import write_atomically

@@ -48,6 +48,7 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = importlib.import_module(f"pipelines.cli.{cmd_name}").command
+        command.name = cmd_name  # The module names it, not the function.
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -83,7 +83,7 @@ def command(model: str, as_json: bool, **asked: Any) -> None:
     tfelastic prune net.keras -o small.keras --budget params=100000 --budget peak_bytes=0.5
     tfelastic prune net.keras -o lean.keras --budget macs=0.5 --strategy complexity --mode peak
     tfelastic prune net.keras -o shallow.keras --budget params=0.4 --strategy blocks --data cifar10
-    tfelastic prune net.keras --strategy complexity --compare [-o PICTURE.svg] [--measure]
+    tfelastic prune net.keras --strategy complexity --compare -o PICTURE.svg --measure
     """  # noqa: D301 - click knows a paragraph to leave alone by the character.
     request = prune_requests.choose(asked)
     answer = request.carry_out(model)

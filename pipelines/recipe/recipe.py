@@ -37,7 +37,7 @@ class Recipe(Record):
     `precision: mixed_bfloat16` all trainings compute in bfloat16, with variables and outputs in float32.
     `baseline: none` takes a trained model as it stands.
 
-    Example:
+    Examples:
         >>> recipe = Recipe.from_json({"name": "tiny", "baseline": {"epochs": 3}})
         >>> recipe.baseline.epochs, recipe.data.source
         (3, 'digits')

@@ -29,7 +29,7 @@ class Items:
 def read(lines: Iterable[str]) -> Iterator[str | Items | Table]:
     """Yield the paragraphs, lists and tables of some Markdown; blank lines separate them.
 
-    Example:
+    Examples:
         >>> list(read(["One", "two.", "", "- a", "- b", "", "| x | y |", "| --- | ---: |", "| 1 | 2 |"]))
         ['One two.', Items(texts=('a', 'b')), Table(headings=('x', 'y'), rows=(('1', '2'),))]
     """

@@ -10,7 +10,7 @@ History = tuple[Epoch, ...]
 def watched(epoch: Mapping[str, object]) -> tuple[str, ...]:
     """Return the names of an epoch's figures that are neither its number, nor its time, nor a loss.
 
-    Example:
+    Examples:
         >>> watched({"epoch": 1, "seconds": 2.5, "loss": 0.5, "sound_loss": 0.1, "sound_accuracy": 0.9})
         ('sound_accuracy',)
     """

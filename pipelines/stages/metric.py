@@ -17,7 +17,7 @@ _SHARES = ("accuracy", "binary_accuracy", "pixel_accuracy", "mean_iou")
 class MetricDescription(Record):
     """A metric's name and direction, and how its values are written.
 
-    Example:
+    Examples:
         >>> accuracy = MetricDescription("accuracy", higher_is_better=True)
         >>> accuracy.show(0.98765), MetricDescription("mae", higher_is_better=False).show(0.98765)
         ('98.77 %', '0.9877')

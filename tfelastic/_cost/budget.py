@@ -39,7 +39,7 @@ class Budget:
     Raises:
         BudgetError: No resource is limited, an amount is not positive, or a latency has nothing to price it.
 
-    Example:
+    Examples:
         >>> Budget(macs=0.5, params=100_000).limits({"params": 400_000, "macs": 10_000_000})
         {'params': 100000, 'macs': 5000000.0}
     """

@@ -101,7 +101,7 @@ def cost(model: keras.Model | LayerGraph, plan: KeepPlan | None = None) -> Cost:
         CostError: The model's spatial input shape is not fully known.
         PlanError: The plan was made for another model.
 
-    Example:
+    Examples:
         >>> import keras, tfelastic as te
         >>> model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3)])
         >>> print(te.cost(model))
@@ -118,7 +118,7 @@ def activation_bytes(model: keras.Model | LayerGraph, plan: KeepPlan | None = No
         model: A functional or sequential model, or its graph.
         plan: A plan for it; without one the model is counted as it is.
 
-    Example:
+    Examples:
         >>> import keras, tfelastic as te
         >>> te.activation_bytes(keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3)]))
         336
@@ -195,7 +195,7 @@ def layer_params(model: keras.Model | LayerGraph, plan: KeepPlan | None = None) 
     Raises:
         PlanError: The plan was made for another model.
 
-    Example:
+    Examples:
         >>> import keras, tfelastic as te
         >>> model = keras.Sequential([keras.Input((None, None, 3)), keras.layers.Conv2D(4, 3, name="stem")])
         >>> te.layer_params(model)

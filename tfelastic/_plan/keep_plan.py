@@ -17,7 +17,7 @@ class KeepPlan:
         keep: For each pruned or re-ordered group its kept units, in their new order; other groups are kept unchanged.
         removed: The names of the removed blocks.
 
-    Example:
+    Examples:
         >>> plan = KeepPlan(model="0f", keep={"conv": (2, 0)})
         >>> KeepPlan.from_json(plan.to_json()) == plan
         True

@@ -31,7 +31,7 @@ class Ladder:
     Attributes:
         rungs: The rungs, widest first.
 
-    Example:
+    Examples:
         >>> wide = Rung("w100", 1.0, KeepPlan("0f", {"conv": (2, 0, 1)}))
         >>> ladder = Ladder((wide, Rung("w033", 1 / 3, KeepPlan("0f", {"conv": (2,)}))))
         >>> ladder.names

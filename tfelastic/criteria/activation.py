@@ -36,7 +36,7 @@ class Activation(Criterion):
     Raises:
         CriterionError: There are no images, or the statistic is unknown.
 
-    Example:
+    Examples:
         >>> import keras, numpy as np, tfelastic as te
         >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(8, activation="relu", name="hidden"),
         ...                           keras.layers.Dense(3)])

@@ -38,7 +38,7 @@ class Taylor(Criterion):
     Raises:
         CriterionError: There are no images, or not as many labels.
 
-    Example:
+    Examples:
         >>> import keras, numpy as np, tfelastic as te
         >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(8, activation="relu", name="hidden"),
         ...                           keras.layers.Dense(3)])

@@ -190,7 +190,7 @@ def described(arrays: Arrays) -> str:
 def stratified_order(labels: np.ndarray, *, seed: int) -> np.ndarray:
     """Return an order of `labels` in which every prefix holds all classes in proportion.
 
-    Example:
+    Examples:
         >>> labels = np.array([0, 0, 0, 0, 1, 1])
         >>> sorted(labels[stratified_order(labels, seed=0)][:3].tolist())
         [0, 0, 1]

@@ -25,7 +25,7 @@ def load_npz(path: Path, *, seed: int = 0) -> Dataset:
     Raises:
         DataError: The file is no `.npz`, holds Python objects, or lacks an array, or the arrays do not fit together.
 
-    Example:
+    Examples:
         >>> np.savez("windows.npz", x=windows, y=gestures)
     """
     found = _read(path)

@@ -57,7 +57,7 @@ def load(
         DataError: The source is missing or unknown, an image or label is malformed, a package that
             it needs is not installed, or an argument does not fit the source.
 
-    Example:
+    Examples:
         >>> load("digits", limit=100).train.images.shape
         (100, 32, 32, 1)
         >>> import numpy as np

@@ -55,7 +55,7 @@ def load_synthetic(name: str, *, seed: int = 0) -> Dataset:
     Raises:
         DataError: The name is unknown.
 
-    Example:
+    Examples:
         >>> load_synthetic("gestures").train.inputs.shape
         (1200, 128, 3)
     """

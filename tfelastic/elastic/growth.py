@@ -52,7 +52,7 @@ class Growth:
     Attributes:
         levels: The levels in the order in which they were trained: the core first, the full network last.
 
-    Example:
+    Examples:
         >>> print(Growth((GrownLevel("w050", 0.5, 1_000, 20_000, 1_000, 2.0, ({"loss": 0.5},), {"loss": 0.6}),)))
         level  width    params        MACs   trained  epochs  seconds  validation
         w050    0.50     1,000      20,000     1,000       1      2.0  loss 0.6000

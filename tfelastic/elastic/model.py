@@ -49,7 +49,7 @@ class ElasticModel(DistilledModel):
     Raises:
         PlanError: The ladder was made for another model.
 
-    Example:
+    Examples:
         >>> import keras, numpy as np, tfelastic as te
         >>> model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(16, 3),
         ...                           keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(10)])
@@ -199,7 +199,7 @@ class ElasticModel(DistilledModel):
         Raises:
             PlanError: A width does not lie between two rungs, or keeps the same channels as another rung.
 
-        Example:
+        Examples:
             >>> import keras, numpy as np, tfelastic as te
             >>> model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(16, 3),
             ...                           keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(10)])

@@ -77,7 +77,7 @@ def prune_and_grow(
         CheckpointError: `checkpoint_dir` holds another run, or a damaged file.
         PlanError: The ladder was made for another model.
 
-    Example:
+    Examples:
         >>> import keras, numpy as np, tfelastic as te
         >>> model = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Conv2D(8, 3), keras.layers.ReLU(),
         ...                           keras.layers.Flatten(), keras.layers.Dense(2)])

@@ -20,7 +20,7 @@ class RungMetrics(keras.callbacks.Callback):
         validation: What `evaluate` takes: `(images, labels)`, optionally with sample weights, or a data set.
         metrics: Names of Keras metrics, or metrics.
 
-    Example:
+    Examples:
         >>> import keras, numpy as np, tfelastic as te
         >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(8), keras.layers.Dense(2)])
         >>> net = te.ElasticModel(model, te.ladder(model, widths=(1, 0.5)))

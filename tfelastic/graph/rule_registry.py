@@ -26,7 +26,7 @@ def rule(*kinds: type | str) -> Callable[[Rule], Rule]:
     Raises:
         GraphError: One of the kinds is neither a class nor such a string.
 
-    Example:
+    Examples:
         >>> import keras, tfelastic as te
         >>> @keras.saving.register_keras_serializable("example")
         ... class Negative(keras.layers.Layer):

@@ -39,7 +39,7 @@ def trace(model: keras.Model) -> LayerGraph:
     Raises:
         GraphError: `model` is subclassed or not built.
 
-    Example:
+    Examples:
         >>> import keras, tfelastic as te
         >>> layers = keras.layers
         >>> model = keras.Sequential([keras.Input((8,)), layers.Dense(16, name="hidden"),

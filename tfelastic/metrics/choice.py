@@ -61,7 +61,7 @@ def metric_of(
     Raises:
         DataError: The metric is unknown or its direction is, or the model alone does not say which metric is right.
 
-    Example:
+    Examples:
         >>> import keras, tfelastic as te
         >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
         >>> model.compile(loss=keras.losses.BinaryCrossentropy(from_logits=True))

@@ -25,7 +25,7 @@ class ClassAccuracy(AdditiveMetric):
         threshold: For one unit, above which value it means class 1: 0.5 for a probability, 0 for a logit.
         ignore_class: A class of pixels that are left out.
 
-    Example:
+    Examples:
         >>> import numpy as np, tfelastic as te
         >>> accuracy = te.metrics.ClassAccuracy(threshold=0.5)
         >>> accuracy(np.array([[1], [0], [1], [1]]), np.array([[0.9], [0.4], [0.3], [0.8]])).value

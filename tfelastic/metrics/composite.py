@@ -123,7 +123,7 @@ class WeightedSum(Metric):
         output_names: The names of all outputs in the model's order, for outputs and labels that come as a list.
         name: What the score is called.
 
-    Example:
+    Examples:
         >>> import numpy as np, tfelastic as te
         >>> metric = te.metrics.WeightedSum(
         ...     {"kind": te.metrics.OutputMetric(te.metrics.ClassAccuracy(), 1.0),

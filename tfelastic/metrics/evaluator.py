@@ -28,7 +28,7 @@ class Evaluator:
     Raises:
         DataError: The counts differ or are zero, or the batch size is not positive.
 
-    Example:
+    Examples:
         >>> import keras, numpy as np, tfelastic as te
         >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Softmax()])
         >>> evaluator = te.Evaluator(np.array([[1.0, 0.0], [3.0, 2.0]]), np.array([0, 1]))
@@ -113,7 +113,7 @@ class Accuracy(Evaluator):
     Raises:
         DataError: The counts differ or are zero, or the batch size is not positive.
 
-    Example:
+    Examples:
         >>> import keras, numpy as np, tfelastic as te
         >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Softmax()])
         >>> te.Accuracy(np.array([[1.0, 0.0], [3.0, 2.0]]), np.array([0, 1]))(model)
@@ -137,7 +137,7 @@ def score_of(
 ) -> Score:
     """Return the score of a model on labelled examples; takes and raises what `Evaluator` does.
 
-    Example:
+    Examples:
         >>> import keras, numpy as np, tfelastic as te
         >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Identity()])
         >>> print(te.score_of(model, np.array([[1.0], [3.0]]), np.array([2.0, 3.0]), metric="mae"))

@@ -17,7 +17,7 @@ class MeanAbsoluteError(AdditiveMetric):
     Attributes:
         name: What the score is called.
 
-    Example:
+    Examples:
         >>> import numpy as np, tfelastic as te
         >>> print(te.metrics.MeanAbsoluteError()(np.array([1.0, 2.0]), np.array([[1.5], [2.0]])))
         mae 0.25 (lower is better)

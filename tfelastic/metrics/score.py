@@ -20,7 +20,7 @@ class Score:
     Raises:
         DataError: The value is not finite.
 
-    Example:
+    Examples:
         >>> import tfelastic as te
         >>> print(te.Score("mae", 0.25, higher_is_better=False))
         mae 0.25 (lower is better)

@@ -141,7 +141,7 @@ class Complexity(Strategy):
     Raises:
         BudgetError: The mode or the sampling is unknown.
 
-    Example:
+    Examples:
         >>> import keras, tfelastic as te
         >>> model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(32, 3, name="a"),
         ...                           keras.layers.Conv2D(32, 3, name="b"), keras.layers.GlobalMaxPooling2D(),

@@ -27,7 +27,7 @@ class Greedy(Strategy):
     Attributes:
         blocks: Whether residual blocks may be removed.
 
-    Example:
+    Examples:
         >>> import keras, tfelastic as te
         >>> model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(32, 3, name="conv"),
         ...                           keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(10)])

@@ -32,7 +32,7 @@ class Knapsack(Strategy):
     Raises:
         BudgetError: `rounds` is less than 1.
 
-    Example:
+    Examples:
         >>> import keras, tfelastic as te
         >>> model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(32, 3, name="conv"),
         ...                           keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(10)])

@@ -80,7 +80,7 @@ def ladder(
         PlanError: `widths` or `depths` do not fall from 1, or stand beside `budgets`, or nothing in the model can be
             pruned.
 
-    Example:
+    Examples:
         >>> import keras, tfelastic as te
         >>> model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(16, 3, name="conv"),
         ...                           keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(10)])

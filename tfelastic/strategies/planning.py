@@ -53,7 +53,7 @@ def plan(
         CriterionError: The criterion is unknown or cannot score the model.
         PlanError: A protected layer does not exist.
 
-    Example:
+    Examples:
         >>> import keras, tfelastic as te
         >>> model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(32, 3, name="conv"),
         ...                           keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(10)])

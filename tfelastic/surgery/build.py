@@ -67,7 +67,7 @@ def prune(model: keras.Model | LayerGraph, plan: KeepPlan) -> keras.Model:
         GraphError: The model cannot be traced.
         PlanError: The plan was made for another model.
 
-    Example:
+    Examples:
         >>> import keras, tfelastic as te
         >>> model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4, name="hidden"), keras.layers.Dense(2)])
         >>> plan = te.KeepPlan(te.trace(model).fingerprint, {"hidden": (3, 0)})

@@ -17,7 +17,7 @@ class StopAtNaN(keras.callbacks.Callback):
     Raises:
         TrainingError: A loss is not a finite number.
 
-    Example:
+    Examples:
         >>> import keras, numpy as np, tfelastic as te
         >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)], name="net")
         >>> model.compile("sgd", "mse")

@@ -37,7 +37,7 @@ def avoid_onednn_crash(model: keras.Model) -> Iterator[None]:
     Args:
         model: The model to train.
 
-    Example:
+    Examples:
         >>> import keras, numpy as np, tfelastic as te
         >>> model = keras.Sequential([keras.Input((64, 64, 8)), keras.layers.Conv2D(4, 1, strides=2)])
         >>> model.compile("sgd", "mse")

@@ -29,7 +29,7 @@ def reinitialize(model: keras.Model, *, seed: int) -> keras.Model:
         GraphError: The model cannot be traced.
         TrainingError: A layer cannot be rebuilt from its config.
 
-    Example:
+    Examples:
         >>> import keras, tfelastic as te
         >>> model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(64), keras.layers.Dense(2)])
         >>> plan = te.plan(model, strategy="complexity", budget=te.Budget(params=0.5))

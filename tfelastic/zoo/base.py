@@ -78,7 +78,7 @@ def build(
         GraphError: The name or an option is unknown, or the network cannot be built from the values
             given.
 
-    Example:
+    Examples:
         >>> build("resnet8", input_shape=(32, 32, 1), classes=10).output_shape
         (None, 10)
     """

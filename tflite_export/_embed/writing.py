@@ -68,7 +68,7 @@ def embed(
         DeviceError: TFLM cannot run a variant, or is not installed.
         VerificationError: A variant does not answer as the bundle's own.
 
-    Example:
+    Examples:
         >>> print(embed("model.elastic", "firmware"))  # doctest: +ELLIPSIS
         firmware: an array of ... bytes; the files one by one take ...
     """

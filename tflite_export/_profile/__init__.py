@@ -65,7 +65,7 @@ def profile(path: str | os.PathLike[str], *, on: str = "host", **options: Any) -
         DeviceError: A phone or board cannot be used.
         BundleError: The bundle cannot be read.
 
-    Example:
+    Examples:
         >>> table = profile("model.elastic", stop=StoppingRule(half_width=0.1, limit_s=5))
     """
     if on not in PROFILERS:

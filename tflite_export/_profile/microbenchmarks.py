@@ -151,7 +151,7 @@ def grid_below(count: int, round_to: int) -> list[int]:
     Every multiple of `round_to` (halved in narrow layers, as `tfelastic.plan` does) up to eight of them, then each
     half as large again as the one before, to the next multiple, unless that comes near to `count`.
 
-    Example:
+    Examples:
         >>> grid_below(16, 8), grid_below(64, 8)
         ([4, 8, 12], [8, 16, 24, 32, 40, 48, 56])
         >>> grid_below(512, 8)

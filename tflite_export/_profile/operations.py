@@ -64,7 +64,7 @@ def profile_ops(
         ProfileError: A number is out of range.
         SchemeError: The scheme is unknown.
 
-    Example:
+    Examples:
         >>> table = profile_ops(model)
         >>> plan = te.plan(model, budget=te.Budget(latency_us=0.5, latency=table))
     """

@@ -124,7 +124,7 @@ class BoardTable:
 def checksum(text: bytes) -> int:
     """Return the exclusive or of all bytes, as NMEA 0183 has it.
 
-    Example:
+    Examples:
         >>> f"{checksum(b'TFE,end,0'):02X}"
         '08'
     """

@@ -25,7 +25,7 @@ class StoppingRule:
         min_runs: Timed runs of each variant, at least; rounded up to whole turns.
         limit_s: Seconds after which no further turn begins, once every variant had one; inf knows no limit.
 
-    Example:
+    Examples:
         >>> StoppingRule(half_width=0.01, limit_s=300)
         StoppingRule(half_width=0.01, min_runs=100, limit_s=300)
     """
@@ -56,7 +56,7 @@ def median_interval(ordered: Sequence[float]) -> tuple[float, float] | None:
     Args:
         ordered: Independent observations, ascending.
 
-    Example:
+    Examples:
         >>> median_interval([1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
         (2, 9)
     """

@@ -104,7 +104,7 @@ def estimate_arena(
         ProfileError: The margin is negative.
         DeviceError: TFLM cannot run the file here, or the package tflite-micro is missing.
 
-    Example:
+    Examples:
         >>> samples = np.zeros((1, *model.input_shape[1:]), np.uint8)
         >>> tflite = tx.convert(model, target="tflm", samples=samples)
         >>> found = estimate_arena(tflite, kernels="cmsis-nn")

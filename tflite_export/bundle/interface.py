@@ -29,7 +29,7 @@ class Interface:
         outputs: What it gives.
         score: What the variants' scores measure.
 
-    Example:
+    Examples:
         >>> Interface(
         ...     (InputSpec("audio", (1, 49, 10, 1)),),
         ...     (OutputSpec("word", (1, 2), "logits", ("yes", "no")),),

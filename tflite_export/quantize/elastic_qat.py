@@ -30,7 +30,7 @@ class QuantizationAware(keras.Model):
     Args:
         net: The elastic network.
 
-    Example:
+    Examples:
         >>> aware = QuantizationAware(net)
         >>> aware.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
         >>> history = aware.fit(images, labels, verbose=0)

@@ -216,6 +216,7 @@ SCHEMES = {
         ),
     )
 }
+"""The quantization schemes, by name."""
 
 
 def get_scheme(name: str) -> Scheme:

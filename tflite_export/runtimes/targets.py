@@ -58,6 +58,7 @@ TARGETS = {
         Target(name="tflm", operators=_TFLM, tflm=True),
     )
 }
+"""Where variants can run, by name."""
 
 
 def get_target(name: str) -> Target:

@@ -178,7 +178,7 @@ def measure_arena(tflite: bytes, *, largest: int = 1 << 28, timeout_s: float = 1
         DeviceError: TFLM cannot run the file (an operator that it lacks, several signatures), crashed on it, or did
             not end in time; the text holds its last words.
 
-    Example:
+    Examples:
         >>> report = measure_arena(tx.convert(model, scheme="int8", samples=samples))
     """
     try:

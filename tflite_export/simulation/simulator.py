@@ -46,7 +46,7 @@ def simulate(
         SimulationError: The table is empty, or the trace is malformed.
         BudgetError: The budget is not in 1 .. 2147483647.
 
-    Example:
+    Examples:
         >>> rows = [Row(2, 1_000, 1_080), Row(1, 400, 432)]
         >>> table = [Candidate("w100", 0.92, rows[0]), Candidate("w050", 0.86, rows[1])]
         >>> simulate(table, "idle", budget_us=1_200, noise=Noise(0, 0))["policy"].of_knowing

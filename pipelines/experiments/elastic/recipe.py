@@ -112,7 +112,7 @@ class SelectorSpec(Record):
 class ElasticRecipe(Recipe):
     """A run that trains one elastic network, exports it and runs its selector.
 
-    Example:
+    Examples:
         >>> ElasticRecipe(name="tiny").ladder.round_to
         8
     """

@@ -70,7 +70,7 @@ def run(run: Run[ElasticRecipe]) -> Outcome[SelectorRuns]:
 def midway(latencies: Mapping[str, LatencyFigures]) -> list[float]:
     """Return the budgets that lie midway between neighbouring variants' p90 latencies.
 
-    Example:
+    Examples:
         >>> p90 = {"w100": 900, "w050": 300, "w025": 100}
         >>> midway({name: LatencyFigures(0.9 * each, each) for name, each in p90.items()})
         [200.0, 600.0]

@@ -37,7 +37,7 @@ _Result = TypeVar("_Result")
 class Bundle:
     """An opened bundle: its manifest and its variants.
 
-    Example:
+    Examples:
         >>> bundle = Bundle.open("model.elastic")
         >>> [variant.name for variant in bundle.variants]
         ['w100', 'w075', 'w050', 'w025']

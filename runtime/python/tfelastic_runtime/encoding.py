@@ -25,7 +25,7 @@ class Encoder:
         spec: What the network takes.
         tensor: How the variant stores it.
 
-    Example:
+    Examples:
         >>> encoder = Encoder(InputSpec("features", (1, 4)), TensorSpec(0, "int8", 0.5, 3))
         >>> encoder.encode(np.array([0.0, 0.25, 0.75, 99.0], np.float32))
         array([[  3,   3,   5, 127]], dtype=int8)

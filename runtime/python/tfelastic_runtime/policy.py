@@ -13,7 +13,7 @@ scales the table of all (ALERT: Wan et al., USENIX ATC 2020). Three facts decide
 Between such changes the slowdown is a running mean, predictions have a margin in proportion to the
 differences between successive runs, and a dead band keeps noise from switching variants.
 
-Example:
+Examples:
     >>> table = [Row(980_000, 4_000, 4_400), Row(950_000, 1_500, 1_700)]
     >>> choose(table, budget_us=5_000)
     Choice(index=0, predicted_us=4400, feasible=True)
@@ -330,7 +330,7 @@ def dominated(table: Sequence[Row]) -> dict[int, int]:
 
     Such a variant takes space for nothing. Switching is not counted: all variants may be resident.
 
-    Example:
+    Examples:
         >>> dominated([Row(950_000, 500, 600), Row(940_000, 550, 650), Row(900_000, 100, 120)])
         {1: 0}
     """
@@ -357,7 +357,7 @@ class Policy:
     Args:
         table: One row per variant, in the manifest's order.
 
-    Example:
+    Examples:
         >>> policy = Policy([Row(980_000, 4_000, 4_400), Row(950_000, 1_500, 1_700)])
         >>> policy.choose(2_000).index
         1

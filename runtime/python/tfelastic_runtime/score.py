@@ -29,7 +29,7 @@ class ScoreSpec:
         metric: The metric's name, such as `accuracy` or `mean_absolute_error`.
         higher_is_better: Whether a larger score means a better variant.
 
-    Example:
+    Examples:
         >>> accuracy = ScoreSpec("accuracy")
         >>> accuracy.order(0.5), accuracy.order(0.75), accuracy.order(-0.5)
         (1056964608, 1061158912, -1056964608)

@@ -69,7 +69,7 @@ class Selector:
         profile: The variants' latencies on this device; None measures them now.
         clock: Returns a time in nanoseconds that never runs backwards.
 
-    Example:
+    Examples:
         >>> with Selector.open("model.elastic", budget_ms=5.0) as selector:
         ...     result = selector.run(image)
     """
