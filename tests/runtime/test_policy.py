@@ -181,7 +181,8 @@ def test_state_stays_bounded_and_fits_64_bits(
     assert low <= state.q16 <= high * 5 // 4
     assert 0 <= state.deviation_q16 <= 32768
     assert state.deviation_q16 <= state.spread_q16 <= 32768 or state.spread_q16 == 0
-    assert 0 <= state.trusted_q16 <= (high << 16) // low
+    assert 0 <= state.trusted_q16 <= (high << 16) // low * 9 // 8
+    assert 0 <= state.doubts <= 1
     assert 1 <= state.patience <= 64
     upper = high * 5 // 4 * 3 // 2
     assert policy.MICROSECONDS_MAX * upper + 65535 < 2**63

@@ -6,7 +6,8 @@ scales the table of all (ALERT: Wan et al., USENIX ATC 2020). Three facts decide
 
 * A run can be slow by accident, but not fast by accident. So one clearly fast run ends a load, and
   one clearly slow run changes nothing until a second confirms it.
-* Where slow runs have proved lasting before, the next such run is believed at once.
+* Where slow runs have proved lasting before, the next such run is believed at once, until two such
+  runs in succession were none.
 * Where the slowdown was lowered and the next runs are slow again, the table does not fit this
   variant. Each time the number of fast runs that lowering takes doubles.
 
@@ -41,6 +42,8 @@ RISE_RUNS, FALL_RUNS = 8, 12
 """The runs that a mean remembers: fewer when it rises, for a slow run costs more than a narrow one."""
 DEVIATION_SHIFT = 6
 LASTING_RUNS = 4
+DOUBTS = 2
+"""Runs wrongly believed at once, with no load between them, that lower the trust."""
 TRIAL_RUNS = 8
 PATIENCE_MAX = 64
 SWITCH_RUNS = 64
@@ -102,6 +105,7 @@ class Slowdown:
         slow_q16: A slow run that waits for confirmation, or 0.
         before_q16: The slowdown before a slow run that was believed at once, or 0.
         trusted_q16: Slow runs up to this factor of the mean are believed at once.
+        doubts: Runs that were wrongly believed at once since the last load; two lower the trust.
         pending_q16: The factor of a load that is trusted once it has lasted four runs, or 0.
         fast_runs: Clearly fast runs in succession.
         patience: How many of them lower the slowdown.
@@ -118,6 +122,7 @@ class Slowdown:
     slow_q16: int = 0
     before_q16: int = 0
     trusted_q16: int = 0
+    doubts: int = 0
     pending_q16: int = 0
     fast_runs: int = 0
     patience: int = 1
@@ -167,8 +172,10 @@ class Slowdown:
     def _after_fast(self, run: int, tolerance: int) -> Slowdown:
         state = self._learned(run, tolerance)
         if self.before_q16:
-            trusted = (self.mean_q16 << 16) // self.before_q16 - 1
-            return replace(state, trusted_q16=trusted)._at(self.before_q16)
+            doubts, trusted = self.doubts + 1, self.trusted_q16
+            if doubts == DOUBTS:
+                doubts, trusted = 0, (self.mean_q16 << 16) // self.before_q16 - 1
+            return replace(state, doubts=doubts, trusted_q16=trusted)._at(self.before_q16)
         if self.fast_runs + 1 >= state.patience:
             return replace(state._at(run), trial=TRIAL_RUNS)
         return replace(state, slow_q16=0, fast_runs=self.fast_runs + 1)
@@ -180,9 +187,13 @@ class Slowdown:
         else:
             mean = self.mean_q16 - (self.mean_q16 - run) // runs
         trusted, pending = self.trusted_q16, self.pending_q16
+        doubts = 0 if self.before_q16 else self.doubts
         if pending and runs >= LASTING_RUNS:
-            trusted, pending = max(trusted, pending), 0
-        state = self._learned(run, tolerance, trusted_q16=trusted, pending_q16=pending)
+            # The next load may be somewhat heavier than the heaviest until now.
+            trusted, pending, doubts = max(trusted, pending + (pending >> 3)), 0, 0
+        state = self._learned(
+            run, tolerance, trusted_q16=trusted, doubts=doubts, pending_q16=pending
+        )
         highest = mean + (mean * state.spread_q16 >> 17)
         q16 = min(max(self.q16, mean), highest)
         return replace(

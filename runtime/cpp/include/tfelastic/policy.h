@@ -81,7 +81,8 @@ class Slowdown {
 
  private:
   static constexpr std::int64_t kOne = internal::kOne;
-  static constexpr std::int64_t kRiseRuns = 8, kFallRuns = 12, kLastingRuns = 4, kTrialRuns = 8, kPatienceMax = 64;
+  static constexpr std::int64_t kRiseRuns = 8, kFallRuns = 12, kLastingRuns = 4, kDoubts = 2,
+                                kTrialRuns = 8, kPatienceMax = 64;
 
   void ObserveSlow(std::int64_t run, std::int64_t tolerance) {
     if (trial_ > 0) {
@@ -112,7 +113,10 @@ class Slowdown {
   void ObserveFast(std::int64_t run, std::int64_t tolerance) {
     Learn(run, tolerance);
     if (before_ != 0) {
-      trusted_ = mean_ * kOne / before_ - 1;
+      if (++doubts_ == kDoubts) {
+        trusted_ = mean_ * kOne / before_ - 1;
+        doubts_ = 0;
+      }
       MoveTo(before_);
     } else if (fast_runs_ + 1 >= patience_) {
       MoveTo(run);
@@ -130,9 +134,11 @@ class Slowdown {
     } else {
       mean_ -= (mean_ - run) / runs_;
     }
+    if (before_ != 0) doubts_ = 0;
     if (pending_ != 0 && runs_ >= kLastingRuns) {
-      trusted_ = internal::Greatest(trusted_, pending_);
-      pending_ = 0;
+      // The next load may be somewhat heavier than the heaviest until now.
+      trusted_ = internal::Greatest(trusted_, pending_ + pending_ / 8);
+      pending_ = doubts_ = 0;
     }
     Learn(run, tolerance);
     const std::int64_t highest = mean_ + mean_ * spread_ / (2 * kOne);
@@ -174,6 +180,7 @@ class Slowdown {
   std::int64_t slow_ = 0;           // A slow run that waits for confirmation, or 0.
   std::int64_t before_ = 0;         // The mean before a slow run that was believed at once, or 0.
   std::int64_t trusted_ = 0;        // Slow runs up to this factor of the mean are believed at once.
+  std::int64_t doubts_ = 0;         // Runs wrongly believed at once since the last load.
   std::int64_t pending_ = 0;        // The factor of a load that is trusted once it has lasted, or 0.
   std::int64_t fast_runs_ = 0;      // Clearly fast runs in succession,
   std::int64_t patience_ = 1;       // and how many of them lower the slowdown.

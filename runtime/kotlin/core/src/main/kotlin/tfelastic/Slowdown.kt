@@ -14,6 +14,9 @@ private const val DEVIATION_SHIFT = 6
 private const val RISE_RUNS = 8
 private const val FALL_RUNS = 12
 private const val LASTING_RUNS = 4
+
+/** Runs wrongly believed at once, with no load between them, that lower the trust. */
+private const val DOUBTS = 2
 private const val TRIAL_RUNS = 8
 private const val PATIENCE_MAX = 64
 
@@ -31,6 +34,7 @@ private const val PATIENCE_MAX = 64
  * @property slowQ16 A slow run that waits for confirmation, or 0.
  * @property beforeQ16 The slowdown before a slow run that was believed at once, or 0.
  * @property trustedQ16 Slow runs up to this factor of the mean are believed at once.
+ * @property doubts Runs that were wrongly believed at once since the last load; two lower the trust.
  * @property pendingQ16 The factor of a load that is trusted once it has lasted four runs, or 0.
  * @property fastRuns Clearly fast runs in succession; `patience` of them lower the slowdown.
  * @property trial Runs for which a slow run would still refute the latest lowering.
@@ -46,6 +50,7 @@ data class Slowdown(
     val slowQ16: Long = 0,
     val beforeQ16: Long = 0,
     val trustedQ16: Long = 0,
+    val doubts: Int = 0,
     val pendingQ16: Long = 0,
     val fastRuns: Int = 0,
     val patience: Int = 1,
@@ -86,7 +91,9 @@ data class Slowdown(
     private fun afterFast(run: Long, tolerance: Long): Slowdown {
         val state = learned(run, tolerance)
         return when {
-            beforeQ16 != 0L -> state.copy(trustedQ16 = meanQ16 * ONE / beforeQ16 - 1).at(beforeQ16)
+            beforeQ16 != 0L && doubts + 1 == DOUBTS ->
+                state.copy(trustedQ16 = meanQ16 * ONE / beforeQ16 - 1, doubts = 0).at(beforeQ16)
+            beforeQ16 != 0L -> state.copy(doubts = doubts + 1).at(beforeQ16)
             fastRuns + 1 >= state.patience -> state.at(run).copy(trial = TRIAL_RUNS)
             else -> state.copy(slowQ16 = 0, fastRuns = fastRuns + 1)
         }
@@ -102,7 +109,9 @@ data class Slowdown(
             q16 = minOf(maxOf(q16, mean), mean + mean * state.spreadQ16 / (2 * ONE)),
             meanQ16 = mean,
             runs = count,
-            trustedQ16 = if (isLasting) maxOf(trustedQ16, pendingQ16) else trustedQ16,
+            // The next load may be somewhat heavier than the heaviest until now.
+            trustedQ16 = if (isLasting) maxOf(trustedQ16, pendingQ16 + pendingQ16 / 8) else trustedQ16,
+            doubts = if (isLasting || beforeQ16 != 0L) 0 else doubts,
             pendingQ16 = if (isLasting) 0 else pendingQ16,
             slowQ16 = 0,
             beforeQ16 = 0,
