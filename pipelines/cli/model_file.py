@@ -1,15 +1,14 @@
 """Reading and writing Keras model files for the commands that work on one."""
 
-import importlib
-import importlib.util
-import os
+import json
 import re
-import sys
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+
+from pipelines.cli import user_code
 
 if TYPE_CHECKING:
     import keras
@@ -47,15 +46,32 @@ def load(path: str) -> "keras.Model":
 
     import tfelastic  # noqa: F401 - registers ElasticModel for loading.
 
-    for code in click.get_current_context().find_root().params.get("imports", ()):
-        _import(code)
+    user_code.run_once()
     try:
         return keras.saving.load_model(path)
     except MemoryError:
         raise
     # Every other one, since Keras lets those of zip, HDF5, JSON and its own objects through.
     except Exception as cause:
-        raise click.ClickException(_not_loaded(path, cause)) from cause
+        try:
+            return _without_optimizer(path)
+        except Exception:  # noqa: BLE001 (the first reason is the one to tell)
+            raise click.ClickException(_not_loaded(path, cause)) from cause
+
+
+def _without_optimizer(path: str) -> "keras.Model":
+    """Load a model apart from its optimizer's state.
+
+    Keras writes none for a model that was compiled and never trained, and then refuses its own file.
+    """
+    import keras
+
+    model = keras.saving.load_model(path, compile=False)
+    with zipfile.ZipFile(path) as archive:
+        compiled = json.loads(archive.read("config.json")).get("compile_config")
+    if compiled:
+        model.compile_from_config(compiled)
+    return model
 
 
 def load_single(path: str) -> "keras.Model":
@@ -73,26 +89,6 @@ def load_single(path: str) -> "keras.Model":
             f"'tfelastic export' bundles them all, and net.cut({model.names[-1]!r}) in Python makes one"
         )
     return model
-
-
-def _import(code: str) -> None:
-    """Run the user's own code, which registers what the model file names."""
-    try:
-        if not code.endswith(".py"):
-            # The console script's folder stands first on the path, not the user's.
-            sys.path.insert(0, os.getcwd())
-            importlib.import_module(code)
-            return
-        spec = importlib.util.spec_from_file_location(Path(code).stem, code)
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[Path(code).stem] = module
-        spec.loader.exec_module(module)
-    except Exception as cause:
-        raise click.ClickException(
-            f"--import {code} failed: {type(cause).__name__}: {cause}"
-        ) from cause
 
 
 def _refuse_bomb(path: str) -> None:

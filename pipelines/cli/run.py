@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 from click.shell_completion import CompletionItem
 
-from pipelines.cli import options
+from pipelines.cli import options, user_code
 from pipelines.cli.json_output import echo_json
 from pipelines.cli.supervisor import STOPPED, note_what_is_kept
 from pipelines.recipe import built_in
@@ -80,6 +80,7 @@ class _RecipeName(click.ParamType):
     is_flag=True,
     help="Stop at a variant that strays from Keras, instead of leaving it out.",
 )
+@user_code.option
 @click.option("--dry-run", is_flag=True, help="Say which stages would run and why; run none.")
 @click.option("--json", "as_json", is_flag=True, help="Print metrics.json on standard output.")
 @options.quiet
@@ -113,8 +114,23 @@ def command(
         carry_out(chosen, folder, Output(as_json, quiet), ctx.meta["arguments"])
 
 
-def carry_out(recipe: "Recipe", folder: Path, output: Output, arguments: Sequence[str]) -> None:
-    """Run every stage that has to run in the workspace, and print what the run reached."""
+def carry_out(
+    recipe: "Recipe",
+    folder: Path,
+    output: Output,
+    arguments: Sequence[str],
+    *,
+    files: Mapping[str, str] | None = None,
+) -> None:
+    """Run every stage that has to run in the workspace, and print what the run reached.
+
+    Args:
+        recipe: What to do.
+        folder: The workspace.
+        output: What to print.
+        arguments: The command line's, to give again.
+        files: Texts to keep in the workspace, by file name.
+    """
     from pipelines import experiments
     from pipelines.cli.summary import print_summary
     from pipelines.progress import Reporter
@@ -132,7 +148,10 @@ def carry_out(recipe: "Recipe", folder: Path, output: Output, arguments: Sequenc
     reporter = Reporter(quiet=output.quiet, on_done=note)
     for key in recipe.idle_keys:
         reporter.say(f"warning: {key} has no effect in this recipe; remove it")
+    user_code.run_once()
     with Workspace.open(folder, recipe.name) as workspace:
+        for name, text in (files or {}).items():
+            workspace.save_text(name, text)
         reporter.say(f"{recipe.name}: seed {recipe.seed}, workspace {folder}")
         try:
             experiments.carry_out(Run(recipe, workspace, reporter, command=again))

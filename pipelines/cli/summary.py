@@ -22,7 +22,7 @@ def print_summary(metrics: Metrics, content: Content, folder: Path) -> None:
     figures.add_column(justify="right", no_wrap=True)
     for each in content.key_figures:
         figures.add_row(escape(each.value), escape(each.caption))
-    console.print(Padding(figures, (0, 0, 0, 2)))
+    console.print(Padding(figures, (0, 0, 0, 2), expand=False))
     for section in content.sections:
         if section.lines:
             console.print(f"\n[bold]{escape(section.title)}[/]")

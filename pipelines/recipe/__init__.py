@@ -17,6 +17,7 @@ from pipelines.recipe.sections import (
     Training,
     WeightedMetric,
 )
+from pipelines.recipe.strict_yaml import override, written
 
 __all__ = [
     "Augmentation",
@@ -31,5 +32,7 @@ __all__ = [
     "WeightedMetric",
     "built_in",
     "idle_without_bundle",
+    "override",
     "read_tree",
+    "written",
 ]

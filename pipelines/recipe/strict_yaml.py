@@ -148,3 +148,19 @@ def merged(tree: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any
             value = merged(below, value)
         result[key] = value
     return result
+
+
+def written(tree: Mapping[str, Any], remark: str) -> str:
+    """Return keys as YAML that reads back the same, under a comment.
+
+    Example:
+        >>> print(written({"name": "mine", "data": {"source": "photos"}}, "by hand"), end="")
+        # by hand
+        name: mine
+        data: {source: photos}
+    """
+    comment = "".join(f"# {line}\n" for line in remark.splitlines())
+    # Strings of digits and dates are quoted, so that they are read as text again.
+    return comment + yaml.safe_dump(
+        dict(tree), sort_keys=False, default_flow_style=None, allow_unicode=True, width=120
+    )

@@ -22,9 +22,19 @@ def load_shaped(shapes: Sequence[tuple[int | None, ...]], source: str) -> "Datas
     """
     from tfelastic import data
 
+    return data.load(source, image_size=image_size_for(shapes, source))
+
+
+def image_size_for(shapes: Sequence[tuple[int | None, ...]], source: str) -> int | None:
+    """Return the size to which a source's images are resized for inputs of these shapes; arrays are left as they are.
+
+    Example:
+        >>> image_size_for([(96, 96, 3)], "photos/"), image_size_for([(96, 96, 3)], "photos.npz")
+        (96, None)
+    """
     square = len(shapes) == 1 and len(shapes[0]) == 3 and shapes[0][0] == shapes[0][1]
     arrays = source.startswith("synthetic:") or source.endswith(".npz")
-    return data.load(source, image_size=shapes[0][0] if square and not arrays else None)
+    return shapes[0][0] if square and not arrays else None
 
 
 @dataclass(frozen=True)

@@ -151,28 +151,36 @@ class _Examples:
 
     @functools.cached_property
     def dataset(self) -> "Dataset":
-        from tfelastic import data
-
-        spec = self._recipe.data
-        source, data_dir = place(spec)
-        dataset = data.load(
-            source,
-            data_dir=data_dir,
-            image_size=spec.image_size,
-            features=spec.features,
-            limit=spec.limit,
-            seed=self._recipe.seed,
-        )
-        if spec.test_limit is not None and spec.test_limit < len(dataset.test):
-            test = data.limited(dataset.test, spec.test_limit, seed=self._recipe.seed)
-            dataset = replace(dataset, test=test)
+        dataset = load_data(self._recipe.data, seed=self._recipe.seed)
         known = self._workspace.entry(DATA)
         if known is not None and dataset.sha256 != known.result["sha256"]:
             raise StageError(
-                f"{source} changed while the run was under way; give the same command again, which begins with the "
-                "stages that read it"
+                f"{self._recipe.data.source} changed while the run was under way; give the same command again, which "
+                "begins with the stages that read it"
             )
         return dataset
+
+
+def load_data(spec: Data, *, seed: int) -> "Dataset":
+    """Load the examples that a recipe's section `data` names.
+
+    Raises:
+        DataError: The source is missing, unknown or malformed.
+    """
+    from tfelastic import data
+
+    source, data_dir = place(spec)
+    dataset = data.load(
+        source,
+        data_dir=data_dir,
+        image_size=spec.image_size,
+        features=spec.features,
+        limit=spec.limit,
+        seed=seed,
+    )
+    if spec.test_limit is not None and spec.test_limit < len(dataset.test):
+        dataset = replace(dataset, test=data.limited(dataset.test, spec.test_limit, seed=seed))
+    return dataset
 
 
 def place(spec: Data) -> tuple[str, str | None]:

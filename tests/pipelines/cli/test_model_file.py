@@ -1,9 +1,11 @@
 """Model files as people have them: with code of their own, damaged, or something else."""
 
+import click
 import keras
 import numpy as np
 import pytest
 
+from pipelines.cli import model_file
 from pipelines.cli.entry import execute
 
 _LAYERS = """
@@ -51,6 +53,16 @@ def test_code_that_fails_is_told_with_its_own_error(custom, capsys, tmp_path):
     assert "broken.py failed: ZeroDivisionError" in capsys.readouterr().err
     assert execute(["--import", "no_such_module", "inspect", str(custom[0])]) == 1
     assert "No module named 'no_such_module'" in capsys.readouterr().err
+
+
+def test_a_model_that_was_compiled_and_never_trained_keeps_its_loss(tmp_path):
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
+    model.compile("adam", keras.losses.Huber(delta=0.5))
+    model.save(tmp_path / "net.keras")
+    with click.Context(click.Command("load")):
+        loaded = model_file.load(str(tmp_path / "net.keras"))
+    assert isinstance(loaded.loss, keras.losses.Huber)
+    assert np.array_equal(loaded.layers[-1].kernel, model.layers[-1].kernel)
 
 
 def flipped(data):
