@@ -14,6 +14,7 @@ Importing this package imports neither TensorFlow nor Keras; converting does.
 
 from typing import TYPE_CHECKING, Any
 
+from tflite_export._app import AppReport, app
 from tflite_export._convert import convert
 from tflite_export._embed import EmbedReport, embed
 from tflite_export._export import (
@@ -98,6 +99,7 @@ __all__ = [
     "SCHEMES",
     "TARGETS",
     "AndroidReport",
+    "AppReport",
     "ArenaEstimate",
     "ArenaPlan",
     "ArenaReport",
@@ -142,6 +144,7 @@ __all__ = [
     "Verification",
     "VerificationError",
     "add_profiles",
+    "app",
     "attached_phones",
     "candidates",
     "capture_stderr",

@@ -26,6 +26,7 @@ COMMANDS = {
     "select": "Explain which variant a latency budget chooses, row by row.",
     "simulate": "Simulate the selector under a trace of load, beside references.",
     "embed": "Write a bundle as C++ for a microcontroller.",
+    "app": "Write an Android app around a bundle.",
     "report": "Write a run's report.html anew from its metrics.json.",
     "doctor": "Say what is installed and whether the demo can run here.",
 }

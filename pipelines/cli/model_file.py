@@ -1,5 +1,6 @@
 """Reading and writing Keras model files for the commands that work on one."""
 
+import contextlib
 import json
 import re
 import zipfile
@@ -53,10 +54,9 @@ def load(path: str) -> "keras.Model":
         raise
     # Every other one, since Keras lets those of zip, HDF5, JSON and its own objects through.
     except Exception as cause:
-        try:
+        with contextlib.suppress(Exception):
             return _without_optimizer(path)
-        except Exception:  # noqa: BLE001 (the first reason is the one to tell)
-            raise click.ClickException(_not_loaded(path, cause)) from cause
+        raise click.ClickException(_not_loaded(path, cause)) from cause
 
 
 def _without_optimizer(path: str) -> "keras.Model":

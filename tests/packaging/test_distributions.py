@@ -171,9 +171,14 @@ def test_both_distributions_have_one_version(wheels: dict[str, Path]) -> None:
 
 def test_a_wheel_holds_each_file_of_its_packages(wheels: dict[str, Path]) -> None:
     packages = [contents(ROOT / name) for name in ("tfelastic", "tflite_export", "pipelines")]
-    prefix = f"tfelastic-{tfelastic.__version__}.data/data/include/"
+    prefix = f"tfelastic-{tfelastic.__version__}.data/data/"
     headers = contents(ROOT / "runtime" / "cpp" / "include" / "tfelastic")
-    expected = set.union(*packages, {prefix + name for name in headers})
+    carried = {f"include/{name}" for name in headers}
+    for folder in ("examples/android", "runtime/kotlin/core", "runtime/kotlin/android"):
+        parent = folder.rpartition("/")[0]
+        sources = {name for name in contents(ROOT / folder) if not name.endswith(".md")}
+        carried |= {f"share/tfelastic/{parent}/{name}" for name in sources}
+    expected = set.union(*packages, {prefix + name for name in carried})
     assert installed_files(wheels["tfelastic"]) == expected
     runtime = contents(ROOT / "runtime" / "python" / "tfelastic_runtime")
     assert installed_files(wheels["tfelastic_runtime"]) == runtime
@@ -201,6 +206,16 @@ def test_the_installed_command_finds_what_its_extra_brings(bundle: Path) -> None
 def test_the_installed_selector_runs_the_exported_bundle(bundle: Path) -> None:
     python = bundle.with_name("venv") / "bin" / "python"
     assert run(python, "-c", SELECT, bundle, cwd=bundle.parent) in RUNGS
+
+
+@pytest.mark.slow
+def test_the_installed_command_writes_the_app(bundle: Path, tmp_path: Path) -> None:
+    program = bundle.with_name("venv") / "bin" / "tfelastic"
+    run(program, "app", bundle, "-o", "android", cwd=tmp_path)
+    asset = tmp_path / "android" / "app/src/main/assets/model.elastic"
+    assert asset.read_bytes() == bundle.read_bytes()
+    for module in ("core", "android"):
+        assert list((tmp_path / "android" / "tfelastic" / module).rglob("*.kt"))
 
 
 @pytest.mark.slow

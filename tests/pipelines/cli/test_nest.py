@@ -15,7 +15,14 @@ from pipelines.workspace import Workspace
 
 layers = keras.layers
 _TINY = ("--epochs", "1", "--batch-size", "16", "--ladder", "widths=0.5", "-q")
-_SHORT = ("--set", "profile.runs=5", "--set", "selector.requests=5", "--set", "export.strays=keep")
+_SHORT = tuple(
+    word
+    for assignment in (
+        *("profile.runs=5", "selector.requests=5", "export.strays=keep"),
+        *("export.calibration=8", "data.test_limit=8"),
+    )
+    for word in ("--set", assignment)
+)
 
 
 def two_branches() -> keras.Model:
