@@ -16,15 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from tflite_export._app import AppReport, app
 from tflite_export._convert import convert
-from tflite_export._embed import EmbedReport, embed
-from tflite_export._export import (
-    Checks,
-    ExportReport,
-    VariantReport,
-    export,
-    export_variant,
-    interface_of,
-)
+from tflite_export._embed import EmbedReport, Placement, embed
+from tflite_export._export import Checks, export, export_variant, interface_of
 from tflite_export._profile import (
     AndroidReport,
     AttachedPhone,
@@ -68,6 +61,7 @@ from tflite_export.errors import (
     TfliteExportError,
     VerificationError,
 )
+from tflite_export.export_report import ExportReport, VariantReport
 from tflite_export.options import ConversionOptions
 from tflite_export.quantize.kernel_sharing import (
     SharedKernel,
@@ -125,6 +119,7 @@ __all__ = [
     "PhoneConfigurations",
     "PhoneLatencies",
     "PhonePace",
+    "Placement",
     "ProfileError",
     "QuantizationAware",
     "Scheme",

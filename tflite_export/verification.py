@@ -3,7 +3,6 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from tflite_export.errors import VerificationError
 from tflite_export.quantize.scheme import Tolerance
 from tflite_export.scoring import Loss
 
@@ -84,27 +83,6 @@ class Verification:
     unit: float = 1.0
     reference: bool = False
     tflm: TflmComparison | None = None
-
-    @property
-    def accuracy_keras(self) -> float:
-        """Keras' score, where that is the accuracy.
-
-        Raises:
-            VerificationError: The score is of another metric.
-        """
-        return self._accuracy(self.score_keras)
-
-    @property
-    def accuracy_tflite(self) -> float:
-        """LiteRT's score, where that is the accuracy; raises as `accuracy_keras` does."""
-        return self._accuracy(self.score_tflite)
-
-    def _accuracy(self, score: float) -> float:
-        if self.metric != "accuracy":
-            raise VerificationError(
-                f"the score is the {self.metric}, not the accuracy; ask for score_keras and score_tflite"
-            )
-        return score
 
     @property
     def mean_difference(self) -> float:

@@ -4,10 +4,10 @@ from typing import Any
 
 import click
 
+from pipelines.cli import options
 from pipelines.cli.json_output import echo_json
 
 TARGETS = ("tflm",)
-KERNELS = ("reference", "cmsis-nn", "cmsis-nn-mve", "esp-nn")
 LAYOUTS = ("make", "cmake", "esp-idf", "zephyr", "arduino")
 
 
@@ -54,13 +54,7 @@ LAYOUTS = ("make", "cmake", "esp-idf", "zephyr", "arduino")
     is_flag=True,
     help="Keep all variants open in one arena, so that switching costs nothing; all run in place.",
 )
-@click.option(
-    "--kernels",
-    type=click.Choice(KERNELS),
-    default=KERNELS[0],
-    show_default=True,
-    help="The library of kernels on the board, for whose scratch memory the arenas are planned.",
-)
+@options.kernels
 @click.option(
     "--margin",
     type=float,
@@ -81,12 +75,12 @@ LAYOUTS = ("make", "cmake", "esp-idf", "zephyr", "arduino")
     help="Embed this measured table; without one, the firmware measures at first start.",
 )
 @click.option("--force", is_flag=True, help="Overwrite files that you have changed.")
-@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
-def command(bundle: str, folder: str, as_json: bool, **options: Any) -> None:
+@options.as_json
+def command(bundle: str, folder: str, as_json: bool, **asked: Any) -> None:
     """Write the variants of BUNDLE as one C array, and a C++ project whose selector runs them from it."""
     from tflite_export import embed
 
-    report = embed(bundle, folder, **options)
+    report = embed(bundle, folder, **asked)
     if as_json:
         echo_json(report.to_json())
     else:

@@ -55,13 +55,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Who lays out the arena of a file for tflm: a plan in the file, or TFLM itself.",
 )
-@click.option(
-    "--kernels",
-    type=click.Choice(["reference", "cmsis-nn", "cmsis-nn-mve", "esp-nn"]),
-    default="reference",
-    show_default=True,
-    help="The kernel library on the device; the plan makes room for its scratch buffers.",
-)
+@options.kernels
 @click.option(
     "--per-channel-dense/--per-tensor-dense",
     default=None,
@@ -86,12 +80,6 @@ if TYPE_CHECKING:
     "--strict",
     is_flag=True,
     help="Stop at a variant that strays from Keras, instead of leaving it out.",
-)
-@click.option(
-    "--variants",
-    type=click.Path(file_okay=False),
-    metavar="FOLDER",
-    help="Write each variant here as NAME.tflite as well.",
 )
 @click.option(
     "--seed",
@@ -138,7 +126,6 @@ def command(model: str, as_json: bool, quiet: bool, **asked: Any) -> None:
             per_channel_dense=request.per_channel_dense,
             labels=_labels(widest, dataset) or None,
             metric=request.metric,
-            variants_dir=request.variants,
             tolerance=scaled(tx.SCHEMES[request.scheme].tolerance, request.tolerance),
             strays="stop" if request.strict else "leave out",
             seed=request.seed,
@@ -165,7 +152,6 @@ class _Request:
     calibration: int
     tolerance: float
     strict: bool
-    variants: str | None
     seed: int
 
     def check(self) -> None:

@@ -1,14 +1,19 @@
-"""The measured table that a command works with: a file, or one that travels in the bundle."""
+"""What the policy chooses by: a bundle, a measured table (a file, or one that travels in it), a latency budget."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property, wraps
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from pipelines.cli import bundle_file
 from pipelines.cli.options import PATH, Number
 
 if TYPE_CHECKING:
     from tfelastic_runtime import Bundle, Profile
+
+    from tflite_export import Candidate
 
 AnyCommand = TypeVar("AnyCommand", bound=Callable[..., Any])
 
@@ -16,8 +21,50 @@ AnyCommand = TypeVar("AnyCommand", bound=Callable[..., Any])
 _MILLISECONDS = Number(0, 2_147_483, min_open=True)
 
 
+@dataclass(frozen=True)
+class MeasuredBundle:
+    """A bundle whose variants were measured, and what an inference may take; read where it is asked for.
+
+    Attributes:
+        path: The bundle.
+        table: The file of the measured table; None for one of the bundle's own.
+        device: Which of the bundle's own tables, by a part of what names it.
+        budget_ms: The latency budget in milliseconds.
+    """
+
+    path: str
+    table: str | None
+    device: str | None
+    budget_ms: float
+
+    @property
+    def budget_us(self) -> int:
+        """The latency budget in whole microseconds, at least one."""
+        return max(round(self.budget_ms * 1000), 1)
+
+    @cached_property
+    def bundle(self) -> "Bundle":
+        """The bundle, opened."""
+        return bundle_file.load(self.path)
+
+    @cached_property
+    def candidates(self) -> "list[Candidate]":
+        """What the policy chooses among: each variant with its row of the table."""
+        from tflite_export import candidates
+
+        return candidates(self.bundle, load(self.bundle, self.table, self.device))
+
+
 def measured_bundle(command: AnyCommand) -> AnyCommand:
-    """Add what the policy needs to choose: a bundle, a measured table and a latency budget."""
+    """Add a bundle, a measured table and a latency budget; the command takes them as one `MeasuredBundle`."""
+
+    @wraps(command)
+    def of_measured(
+        *, bundle: str, table: str | None, device: str | None, budget_ms: float, **others: Any
+    ) -> Any:
+        return command(MeasuredBundle(bundle, table, device, budget_ms), **others)
+
+    added: Any = of_measured
     for add in (
         click.option(
             "--budget-ms",
@@ -39,8 +86,8 @@ def measured_bundle(command: AnyCommand) -> AnyCommand:
         ),
         click.argument("bundle", type=PATH, metavar="BUNDLE"),
     ):
-        command = add(command)
-    return command
+        added = add(added)
+    return added
 
 
 def load(bundle: "Bundle", file: str | None, device: str | None) -> "Profile":

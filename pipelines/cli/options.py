@@ -29,5 +29,15 @@ SHARE = Number(0, 1)
 #: What numpy and Keras take alike.
 SEED = click.IntRange(0, 2**32 - 1)
 
+#: Libraries of kernels for TFLM, as `tflite_export` knows them.
+KERNELS = ("reference", "cmsis-nn", "cmsis-nn-mve", "esp-nn")
+
+kernels = click.option(
+    "--kernels",
+    type=click.Choice(KERNELS),
+    default=KERNELS[0],
+    show_default=True,
+    help="The library of kernels on the board, for whose scratch memory the arenas are planned.",
+)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
 quiet = click.option("-q", "--quiet", is_flag=True, help="No progress.")

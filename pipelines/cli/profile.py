@@ -1,34 +1,39 @@
 """`tfelastic profile`: how long a bundle's variants, or a model's operations, take on a device."""
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from typing import Any
 
 import click
 from click.core import ParameterSource
 
 from pipelines.cli import bundle_file, options, profile_operations
-from pipelines.cli.profile_tables import Output, bar, finish
-from pipelines.cli.supervisor import note_what_is_kept
+from pipelines.cli.profile_operations import (
+    OperationsOnAndroid,
+    OperationsOnHost,
+    OperationsRequest,
+)
+from pipelines.cli.profile_requests import BundleRequest, OnAndroid, OnHost, OnSerial
+from pipelines.cli.profile_tables import Output, finish
 
-if TYPE_CHECKING:
-    from tflite_export import MeasuredProfile
-
-#: Which options mean something on which kind of device: for bundles, and for models.
-_ONLY_ON = {
-    "host": ("threads", "xnnpack", "half_width", "limit_s"),
-    "android": (
-        *("threads", "xnnpack", "benchmark_model", "serials", "cpu_masks"),
-        *("rounds", "seconds", "cool_down_s"),
-    ),
-    "serial": ("port", "baud", "limit_s"),
+#: What is asked of a kind of device: for the variants of a bundle, and for the operations of a model.
+_OF_BUNDLES: dict[str, Callable[..., BundleRequest]] = {
+    "host": OnHost,
+    "android": OnAndroid,
+    "serial": OnSerial,
 }
-_ONLY_OF_MODELS = {
-    "host": ("threads", "scheme"),
-    "android": ("threads", "scheme", "benchmark_model", "serials"),
+_OF_MODELS: dict[str, Callable[..., OperationsRequest]] = {
+    "host": OperationsOnHost,
+    "android": OperationsOnAndroid,
 }
 _ONLY_OF_BUNDLES = ("embed", "picture")
-_LIMIT_S = {"host": 60.0, "serial": 600.0}
+
+
+def _options_by_kind(requests: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    return {kind: tuple(field.name for field in fields(each)) for kind, each in requests.items()}
+
+
+_ONLY_ON, _ONLY_OF_MODELS = _options_by_kind(_OF_BUNDLES), _options_by_kind(_OF_MODELS)
 
 
 @click.command()
@@ -145,14 +150,12 @@ def command(
     of_model = bundle.endswith(".keras")
     _check_options(ctx, on, _ONLY_OF_MODELS if of_model else _ONLY_ON)
     if of_model:
-        given = {name: options[name] for name in _ONLY_OF_MODELS[on]}
-        profile_operations.run(bundle, on, output=output, as_json=as_json, quiet=quiet, **given)
+        request = _OF_MODELS[on](**{name: options[name] for name in _ONLY_OF_MODELS[on]})
+        profile_operations.run(bundle, request, output=output, as_json=as_json, quiet=quiet)
         return
     opened = bundle_file.load(bundle)
-    given = {name: options[name] for name in _ONLY_ON[on]}
-    if "limit_s" in given and given["limit_s"] is None:
-        given["limit_s"] = _LIMIT_S[on]
-    tables, failures = _PROFILERS[on](bundle, quiet=quiet, **given)
+    asked = _OF_BUNDLES[on](**{name: options[name] for name in _ONLY_ON[on]})
+    tables, failures = asked.measure(bundle, quiet=quiet)
     finish(bundle, opened, tables, Output(output, embed, picture, as_json))
     for failure in failures:
         click.echo(f"error: {failure}", err=True)
@@ -183,117 +186,3 @@ def _check_options(ctx: click.Context, on: str, allowed: dict[str, tuple[str, ..
         if on == kind and ctx.params[name] is None:
             option = name.replace("_", "-")
             raise click.UsageError(f"--on {kind} needs --{option}")
-
-
-Measured = tuple["list[MeasuredProfile]", list[str]]
-"""Tables, and why others are missing."""
-
-
-def _on_host(
-    bundle: str,
-    *,
-    threads: Sequence[int],
-    xnnpack: bool,
-    half_width: float,
-    limit_s: float,
-    quiet: bool,
-) -> Measured:
-    import tflite_export as tx
-
-    tables = []
-    for count in dict.fromkeys(threads):
-        with bar(f"{count} thread{'s' if count > 1 else ''}", quiet=quiet) as advance:
-            tables.append(
-                tx.profile_host(
-                    bundle,
-                    threads=count,
-                    xnnpack=xnnpack,
-                    stop=tx.StoppingRule(half_width=half_width, limit_s=limit_s),
-                    progress=lambda _, done, total: advance(done / total, f"{done} rounds"),
-                )
-            )
-        _say_what_is_not_known(tables[-1], half_width)
-    return tables, []
-
-
-def _say_what_is_not_known(table: "MeasuredProfile", half_width: float) -> None:
-    wide = {
-        name: each.half_width
-        for name, each in table.latencies.items()
-        if each.half_width is None or each.half_width > half_width
-    }
-    if wide:
-        found = ", ".join(
-            f"{name} {'unknown' if width is None else f'{width:.1%}'}"
-            for name, width in wide.items()
-        )
-        click.echo(
-            f"the time was up before every median was known within {half_width:.1%} ({found}): "
-            "quiet the machine, or give it a longer --limit-s",
-            err=True,
-        )
-
-
-def _on_android(
-    bundle: str,
-    *,
-    benchmark_model: str,
-    serials: Sequence[str],
-    threads: Sequence[int],
-    cpu_masks: Sequence[str],
-    xnnpack: bool,
-    rounds: int,
-    seconds: float,
-    cool_down_s: float,
-    quiet: bool,
-) -> Measured:
-    import tflite_export as tx
-
-    journal = Path(f"{bundle}.measuring")
-    kept = f"what was measured is kept in {journal}; the same command resumes"
-    note_what_is_kept(kept)
-    done_on: dict[str, tuple[int, int]] = {}
-
-    with bar("phones", quiet=quiet) as advance:
-
-        def progress(serial: str, done: int, total: int) -> None:
-            done_on[serial] = done, total
-            done, total = (sum(each) for each in zip(*done_on.values(), strict=True))
-            advance(done / total, f"{done} of {total} measurements, {len(done_on)} phones")
-
-        report = tx.profile_android(
-            bundle,
-            benchmark_model=benchmark_model,
-            serials=serials,
-            configurations=tx.PhoneConfigurations(
-                threads=tuple(dict.fromkeys(threads)),
-                cpu_masks=tuple(dict.fromkeys(cpu_masks)) or (None,),
-                xnnpack=xnnpack,
-            ),
-            pace=tx.PhonePace(rounds=rounds, seconds=seconds, cool_down_s=cool_down_s),
-            journal=journal,
-            progress=progress,
-        )
-    failures = list(report.failures.values())
-    return list(report.tables), [*failures, *([kept] if failures and journal.exists() else [])]
-
-
-def _on_serial(bundle: str, *, port: str, baud: int, limit_s: float, quiet: bool) -> Measured:
-    import tflite_export as tx
-
-    with bar(port, quiet=quiet) as advance:
-        table = tx.profile_serial(
-            bundle,
-            port=port,
-            baud=baud,
-            limit_s=limit_s,
-            progress=lambda _, done, total: advance(0.5, f"{done} runs"),
-        )
-    return [table], []
-
-
-_PROFILERS: dict[str, Callable[..., Measured]] = {
-    "host": _on_host,
-    "android": _on_android,
-    "serial": _on_serial,
-}

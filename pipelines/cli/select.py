@@ -4,15 +4,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipelines.cli import bundle_file, measured_table, options
+from pipelines.cli import options
 from pipelines.cli.json_output import echo_json
+from pipelines.cli.measured_table import MeasuredBundle, measured_bundle
 
 if TYPE_CHECKING:
     from tfelastic_runtime import Choice, Row, Slowdown
 
 
 @click.command()
-@measured_table.measured_bundle
+@measured_bundle
 @click.option(
     "--slowdown",
     default=1.0,
@@ -21,14 +22,7 @@ if TYPE_CHECKING:
     help="How much slower the device is now than when it was measured.",
 )
 @options.as_json
-def command(
-    bundle: str,
-    table: str | None,
-    device: str | None,
-    budget_ms: float,
-    slowdown: float,
-    as_json: bool,
-) -> None:
+def command(measured: MeasuredBundle, slowdown: float, as_json: bool) -> None:
     """Explain, row by row, which variant of BUNDLE a latency budget chooses.
 
     \b
@@ -37,14 +31,11 @@ def command(
     """  # noqa: D301 - click knows a paragraph to leave alone by the character.
     import tfelastic_runtime as runtime
 
-    import tflite_export as tx
-
-    opened = bundle_file.load(bundle)
-    found = tx.candidates(opened, measured_table.load(opened, table, device))
+    opened, found = measured.bundle, measured.candidates
     names, rows = [each.name for each in found], [each.row for each in found]
     level = round(slowdown * 65536)
     state = runtime.Slowdown(q16=level, mean_q16=level)
-    budget_us = max(round(budget_ms * 1000), 1)
+    budget_us = measured.budget_us
     choice = runtime.choose(rows, budget_us=budget_us, slowdown=state)
     reasons = _reasons(names, rows, state, choice, budget_us)
     variants = [

@@ -4,15 +4,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipelines.cli import bundle_file, measured_table, options, output_file
+from pipelines.cli import options, output_file
 from pipelines.cli.json_output import echo_json
+from pipelines.cli.measured_table import MeasuredBundle, measured_bundle
 
 if TYPE_CHECKING:
     from tflite_export import SimulationReport
 
 
 @click.command()
-@measured_table.measured_bundle
+@measured_bundle
 @click.option(
     "--trace",
     type=options.PATH,
@@ -49,11 +50,8 @@ if TYPE_CHECKING:
 )
 @options.as_json
 def command(
-    bundle: str,
-    table: str | None,
-    device: str | None,
+    measured: MeasuredBundle,
     trace: str,
-    budget_ms: float,
     runs: int,
     noise: float,
     stalls: float,
@@ -74,11 +72,10 @@ def command(
         output_file.check(output, ".svg", ".png", ".pdf")
     import tflite_export as tx
 
-    opened = bundle_file.load(bundle)
     report = tx.simulate(
-        tx.candidates(opened, measured_table.load(opened, table, device)),
+        measured.candidates,
         trace,
-        budget_us=max(round(budget_ms * 1000), 1),
+        budget_us=measured.budget_us,
         runs=runs,
         noise=tx.Noise(noise, stalls),
         seed=seed,

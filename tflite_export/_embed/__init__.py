@@ -1,6 +1,7 @@
 """Microcontrollers: a bundle's variants in one C array, and the project whose selector runs them from it."""
 
 from tflite_export._embed.flash import Flash, Placed, layout
+from tflite_export._embed.placement import Placement
 from tflite_export._embed.report import EmbeddedVariant, EmbedReport
 from tflite_export._embed.writing import embed
 
@@ -9,6 +10,7 @@ __all__ = [
     "EmbeddedVariant",
     "Flash",
     "Placed",
+    "Placement",
     "embed",
     "layout",
 ]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tfelastic_runtime import Bundle, Profile
@@ -16,6 +18,7 @@ from tflite_export._embed.identifiers import DEFAULT_NAME, check_name
 from tflite_export._embed.layouts import get_layout
 from tflite_export._embed.memory import Buffers, VariantMemory
 from tflite_export._embed.operators import check_dense, registrations
+from tflite_export._embed.placement import Placement
 from tflite_export._embed.report import EmbeddedVariant, EmbedReport
 from tflite_export._embed.sources import Firmware, generated, placeholders
 from tflite_export.arena import ArenaEstimate, estimate_arena
@@ -29,16 +32,13 @@ SAMPLES = 8
 def embed(
     bundle: str | os.PathLike[str],
     folder: str | os.PathLike[str],
+    placement: Placement | None = None,
     *,
     name: str = DEFAULT_NAME,
     layout: str = "make",
-    in_place: tuple[str, ...] = (),
-    resident: bool = False,
-    kernels: str = "reference",
-    margin: float = 0.05,
-    int8_kernels: bool = False,
     profile: str | os.PathLike[str] | None = None,
     force: bool = False,
+    **changes: Any,
 ) -> EmbedReport:
     """Write a C++ project whose selector runs a bundle's variants from one array.
 
@@ -46,18 +46,12 @@ def embed(
         bundle: The bundle.
         folder: The project; made if it does not exist. Its example and build files are written where there
             are none yet; the network's own folder within is written anew as a whole.
+        placement: What lies in flash and in RAM, and the board's kernels; `Placement()` unless given.
         name: The network's: a namespace, files and macros, so that several fit into one program.
         layout: The build system: `"make"`, `"cmake"`, `"esp-idf"`, `"zephyr"` or `"arduino"`.
-        in_place: Variants that are to run in place although their kernels are no others': they take
-            their whole size in flash, and no RAM.
-        resident: Whether all variants stay open in one arena, so that switching costs nothing. All of them
-            have to run in place.
-        kernels: The library of kernels on the board, for whose scratch memory each arena is planned: `"reference"`,
-            `"cmsis-nn"`, `"cmsis-nn-mve"` or `"esp-nn"`.
-        margin: The share added to each arena, 0 or more.
-        int8_kernels: Whether operators used in int8 alone are registered for int8 alone.
         profile: A measured table of the board that the firmware is for; without one, it measures at first start.
         force: Whether to overwrite files that the user has changed, the example and the build files too.
+        **changes: Fields of `Placement`, instead of or on top of those given.
 
     Raises:
         BundleError: The bundle is damaged.
@@ -72,18 +66,19 @@ def embed(
         >>> print(embed("model.elastic", "firmware"))  # doctest: +ELLIPSIS
         firmware: an array of ... bytes; the files one by one take ...
     """
+    placement = replace(placement or Placement(), **changes)
     project, plan = Path(folder), get_layout(layout)
     network = project / plan.folder.format(name=check_name(name))
     if not force:
         check_unchanged(network)
     opened = Bundle.open(bundle)
     table = None if profile is None else _table(profile, opened)
-    flash = _flash(opened, in_place, kernels=kernels, resident=resident)
+    flash = _flash(opened, placement)
     models = {placed.variant.name: placed.model for placed in flash.placed}
-    check_dense(models, kernels=kernels)
-    registered = registrations(models, int8_kernels=int8_kernels)
+    check_dense(models, kernels=placement.kernels)
+    registered = registrations(models, int8_kernels=placement.int8_kernels)
     memory = {
-        placed.variant.name: VariantMemory.of(placed, _arena(placed, kernels, margin))
+        placed.variant.name: VariantMemory.of(placed, _arena(placed, placement))
         for placed in flash.placed
     }
     buffers = Buffers.of(list(memory.values()))
@@ -95,9 +90,9 @@ def embed(
         arenas={each: found.arena.with_margin_bytes for each, found in memory.items()},
         buffers=buffers,
         registrations=registered,
-        resident=resident,
+        resident=placement.resident,
         profile=table,
-        kernels=kernels,
+        kernels=placement.kernels,
     )
     values = placeholders(firmware)
     files = plan.network_files(generated(firmware, suffix=plan.suffix), values)
@@ -111,10 +106,10 @@ def embed(
         layout=layout,
         array_bytes=len(flash.data),
         separate_bytes=sum(variant.bytes for variant in opened.variants),
-        margin=margin,
-        kernels=kernels,
+        margin=placement.margin,
+        kernels=placement.kernels,
         buffers=buffers,
-        resident=resident,
+        resident=placement.resident,
         operators=tuple(each.operator for each in registered),
         int8_kernels=tuple(each.operator for each in registered if each.int8_header),
         measured_on=None if table is None else str(table.device["name"]),
@@ -137,11 +132,11 @@ def _embedded(placed: Placed, memory: Mapping[str, VariantMemory]) -> EmbeddedVa
     )
 
 
-def _flash(bundle: Bundle, in_place: tuple[str, ...], *, kernels: str, resident: bool) -> Flash:
+def _flash(bundle: Bundle, placement: Placement) -> Flash:
     """Lay out the variants; each must answer as the bundle's own, and residents must run in place."""
-    flash = lay_out(bundle, kernels=kernels, in_place=in_place)
+    flash = lay_out(bundle, kernels=placement.kernels, in_place=placement.in_place)
     copied = [placed.variant.name for placed in flash.placed if not placed.in_place]
-    if resident and copied:
+    if placement.resident and copied:
         raise PackError(
             f"resident variants run in place, and {', '.join(map(repr, copied))} would be copied into RAM: "
             f"add {' '.join(f'--in-place {name}' for name in copied)}, or leave residents out"
@@ -168,9 +163,9 @@ def _table(path: str | os.PathLike[str], bundle: Bundle) -> Profile:
     return table
 
 
-def _arena(placed: Placed, kernels: str, margin: float) -> ArenaEstimate:
+def _arena(placed: Placed, placement: Placement) -> ArenaEstimate:
     try:
-        return estimate_arena(placed.model, kernels=kernels, margin=margin)
+        return estimate_arena(placed.model, kernels=placement.kernels, margin=placement.margin)
     except DeviceError as error:
         raise DeviceError(
             f"variant {placed.variant.name!r}: {' '.join(str(error).split())}; `tfelastic export --target tflm` "

@@ -1,4 +1,5 @@
 import errno
+import importlib
 import json
 import os
 import resource
@@ -7,9 +8,12 @@ import sys
 
 import pytest
 
+import tflite_export as tx
 from pipelines.cli import doctor
 from pipelines.cli.entry import COMMANDS, COMPLETION, execute
 from pipelines.cli.run import Changes
+from tflite_export._embed.layouts import LAYOUTS
+from tflite_export.arena import KERNELS
 
 _START = "import sys; from pipelines.cli import main; main()"
 
@@ -55,6 +59,19 @@ def test_the_list_of_commands_says_what_their_own_help_says(capsys):
     for name in COMMANDS:
         assert name in listed
         assert execute([name, "--help"]) == 0
+
+
+def test_choices_are_what_the_exporter_knows():
+    """They are written down a second time, because help is to come without importing the exporter."""
+    for command, option, known in (
+        ("export", "kernels", KERNELS),
+        ("embed", "kernels", KERNELS),
+        ("embed", "layout", LAYOUTS),
+        ("export", "target", tx.TARGETS),
+    ):
+        module = importlib.import_module(f"pipelines.cli.{command}")
+        (found,) = (each for each in module.command.params if each.name == option)
+        assert tuple(found.type.choices) == tuple(known)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from tfelastic_runtime import Bundle, Latency, Profile, ProfileError
 
+import tflite_export as tx
 from tests.support.firmware import CLOCK, TESTS, Step, compile_program, run_on_host, write_bench
 from tests.tflite_export.embed.conftest import (
     IMAGE_SHAPE,
@@ -19,7 +20,7 @@ from tests.tflite_export.embed.conftest import (
 )
 from tflite_export import DeviceError, SchemeError
 from tflite_export._convert import convert
-from tflite_export._embed import embed, writing
+from tflite_export._embed import Placement, embed, writing
 from tflite_export._embed.identifiers import identifiers
 from tflite_export._embed.operators import check_dense, registrations
 from tflite_export.arena import with_arena_plan
@@ -86,6 +87,10 @@ def test_the_margin_is_added_to_every_arena(tmp_path: Path) -> None:
     assert "the margin is 50%" in str(report)
     header = (tmp_path / "half" / "elastic_model" / "elastic_model_c.h").read_text()
     assert f"#define ELASTIC_MODEL_ARENA_BYTES {6000 + 5360}\n" in header
+    assert embed(SHARED, tmp_path / "half", Placement(margin=0.5)).margin == 0.5
+    with pytest.raises(tx.ProfileError, match=r"a share of 0 or more, received -0\.1"):
+        embed(SHARED, tmp_path / "less", Placement(margin=0.5), margin=-0.1)
+    assert not (tmp_path / "less").exists()
 
 
 def test_kernels_with_scratch_take_a_larger_arena(
