@@ -33,7 +33,7 @@ from tfelastic.block_search import (
     remove_blocks,
     smallest_blocks,
 )
-from tfelastic.elastic import ElasticModel, Growth, RungMetrics, prune_and_grow
+from tfelastic.elastic import ElasticModel, Growth, LevelTraining, RungMetrics, prune_and_grow
 from tfelastic.graph import Block, Group, LayerCall, LayerGraph, NoRule, rule, trace
 from tfelastic.metrics import Accuracy, Evaluator, Metric, Score, metric_of, score_of
 from tfelastic.strategies import (
@@ -82,6 +82,7 @@ __all__ = [
     "LayerCall",
     "LayerCost",
     "LayerGraph",
+    "LevelTraining",
     "Metric",
     "NoRule",
     "PruningTrace",

@@ -75,13 +75,13 @@ def search(
     order = stratified_order(train.labels, seed=0)
     held_out, rest = np.split(order, [max(1, int(len(order) * _HELD_OUT))])
     validation, training = train.take(np.sort(held_out)), train.take(np.sort(rest))
-    fine_tune = None
+    tuning = None
     if epochs:
         batches = te.data.Batches(training, batch_size=128, augment="shift")
-        fine_tune = te.FineTuning(batches, epochs=epochs, teacher=model)
+        tuning = te.FineTuning(batches, epochs=epochs, teacher=model)
     evaluate = te.Accuracy(validation.images, validation.labels)
     report = te.remove_blocks(
-        model, evaluate=evaluate, budget=budget, fine_tune=fine_tune, checkpoint=checkpoint
+        model, evaluate=evaluate, budget=budget, after_step=tuning, checkpoint=checkpoint
     )
     test = te.Accuracy(dataset.test.images, dataset.test.labels)
     return Found(report, dataset.name, len(validation), test(model), test(report.model))

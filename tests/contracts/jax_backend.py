@@ -84,7 +84,9 @@ def check_growing() -> None:
         cores[level.name] = level.net.cut("w050").get_weights()
 
     ladder = te.ladder(model, widths=(1.0, 0.5), round_to=1)
-    net = te.prune_and_grow(model, (IMAGES, TARGETS), ladder=ladder, epochs=1, compile=keep)
+    net = te.prune_and_grow(
+        model, (IMAGES, TARGETS), ladder=ladder, training=te.LevelTraining(epochs=1, compile=keep)
+    )
     after = net.cut("w050").get_weights()
     assert all(map(np.array_equal, cores["w100"], after))
     assert not all(map(np.array_equal, cores["w050"], after))

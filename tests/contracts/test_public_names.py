@@ -9,10 +9,10 @@ from tfelastic import errors
 
 PUBLIC = """
     Accuracy Block BlockReport BlockStep Budget Complexity Cost Distillation ElasticModel Evaluator
-    FineTuning Greedy Group Growth KeepPlan Knapsack Ladder LatencyTable LayerCall LayerCost LayerGraph Metric NoRule
-    PruningTrace Rung RungMetrics Score SearchObjective Sensitivity Spending StopAtNaN Strategy Student TraceStep
-    activation_bytes avoid_onednn_crash cost criteria data errors ladder layer_params metric_of metrics plan prune
-    prune_and_grow random_blocks recalibrate reinitialize remove_blocks rule score_of smallest_blocks
+    FineTuning Greedy Group Growth KeepPlan Knapsack Ladder LatencyTable LayerCall LayerCost LayerGraph LevelTraining
+    Metric NoRule PruningTrace Rung RungMetrics Score SearchObjective Sensitivity Spending StopAtNaN Strategy Student
+    TraceStep activation_bytes avoid_onednn_crash cost criteria data errors ladder layer_params metric_of metrics plan
+    prune prune_and_grow random_blocks recalibrate reinitialize remove_blocks rule score_of smallest_blocks
     spending trace zoo
 """
 

@@ -92,7 +92,12 @@ def grown(
     )
     ladder = te.ladder(model, widths=widths, round_to=1, iterative=True)
     watch = Watch(images)
-    net = te.prune_and_grow(model, (images, labels), ladder=ladder, epochs=2, callbacks=[watch])
+    net = te.prune_and_grow(
+        model,
+        (images, labels),
+        ladder=ladder,
+        training=te.LevelTraining(epochs=2, callbacks=[watch]),
+    )
     return net, watch, model
 
 

@@ -18,7 +18,6 @@ from tfelastic.errors import SearchError
 from tfelastic.graph import residuals_kept, trace
 from tfelastic.metrics import AdditiveMetric, Evaluator, Score
 from tfelastic.surgery import prune
-from tfelastic.training import recalibrate
 
 Evaluate: TypeAlias = Evaluator | Callable[[keras.Model], Any]
 """Says how good a net is."""
@@ -32,14 +31,13 @@ def remove_blocks(
     floor: float | None = None,
     per: Literal["block", "saving"] = "block",
     order: Sequence[str] | None = None,
-    calibration: np.ndarray | None = None,
-    fine_tune: Callable[[keras.Model], object] | None = None,
+    after_step: Callable[[keras.Model], object] | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
 ) -> BlockReport:
     """Remove residual blocks, one at a time, each time the one whose removal hurts least.
 
     A step measures the net without each remaining block, drops the block without which the score is best
-    (of equals the one that saves most), measures BatchNorm statistics anew and fine-tunes. `model` is only read.
+    (of equals the one that saves most), and gives the net that is left to `after_step`. `model` is only read.
 
     Source: Chen et al., arXiv 2312.16904 (direct removal, no proxy). What saves most decides ties here.
 
@@ -54,8 +52,8 @@ def remove_blocks(
             cost saved, as far as the budget still needs it.
         order: Names of blocks, to be removed in this order whatever their score (see
             `tfelastic.random_blocks` and `tfelastic.smallest_blocks`).
-        calibration: Images `[count, ...]` on which to measure BatchNorm statistics anew after each step.
-        fine_tune: Trains the net that a step leaves, in place; see `tfelastic.FineTuning`.
+        after_step: Called with the net that a step leaves, which it may change in place: train it, as
+            `tfelastic.FineTuning` does, or measure its BatchNorm statistics anew (`tfelastic.recalibrate`).
         checkpoint: A folder. An interrupted search resumes from it when called again with the same arguments: after
             the last candidate, or with an `Evaluator` after the last part of the examples.
 
@@ -80,7 +78,7 @@ def remove_blocks(
         trace(model), budget, floor, per, higher_is_better=evaluation.higher_is_better
     )
     search = _Search(model, evaluation, objective, order)
-    return search.run(calibration, fine_tune, checkpoint)
+    return search.run(after_step, checkpoint)
 
 
 class _Evaluation:
@@ -129,8 +127,7 @@ class _Search:
 
     def run(
         self,
-        calibration: np.ndarray | None,
-        fine_tune: Callable[[keras.Model], object] | None,
+        after_step: Callable[[keras.Model], object] | None,
         folder: str | os.PathLike[str] | None,
     ) -> BlockReport:
         self._checkpoint = SearchCheckpoint(folder, self._request())
@@ -149,7 +146,7 @@ class _Search:
                 break
             measured = self._measure_each(candidates)
             name = self._objective.choose(measured, self._score, self._removed)
-            if not self._take(name, measured, calibration, fine_tune):
+            if not self._take(name, measured, after_step):
                 reason = f"without {name} the score is worse than the floor"
                 break
         return self._report(reason)
@@ -211,17 +208,14 @@ class _Search:
         self,
         name: str,
         measured: dict[str, float],
-        calibration: np.ndarray | None,
-        fine_tune: Callable[[keras.Model], object] | None,
+        after_step: Callable[[keras.Model], object] | None,
     ) -> bool:
         """Remove block `name` for good, unless the score is then worse than the floor."""
         net = _without(self._net, name)
-        if calibration is not None:
-            recalibrate(net, calibration)
-        if fine_tune is not None:
-            fine_tune(net)
-        changed = calibration is not None or fine_tune is not None
-        score = self._measure(net, f"the net without {name}") if changed else measured[name]
+        score = measured[name]
+        if after_step is not None:
+            after_step(net)
+            score = self._measure(net, f"the net without {name}")
         spent = self._objective.spent((*self._removed, name))
         step = BlockStep(name, dict(measured), score, spent)
         if not self._objective.above_floor(score):

@@ -29,6 +29,34 @@ PAPER_WIDTHS = (1.0, 0.8, 0.64, 0.512)
 # BatchNorm statistics converge on a few batches; more samples would not move them.
 _CALIBRATION_SAMPLES = 2048
 
+_FROM_THE_ORIGINAL = Distillation(weight=0.5, temperature=2.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LevelTraining:
+    """How each level is trained.
+
+    Attributes:
+        epochs: How many epochs.
+        compile: Compiles a level; by default each is compiled as the original is, with a fresh optimizer.
+        distillation: How much a level learns from the original's outputs, the rest from the labels; `None` learns from
+            the labels alone, as the paper does.
+        callbacks: Keras callbacks for every level's `fit`; their `model` has the level's name, and the network that
+            grows as `net`.
+
+    Raises:
+        TrainingError: `epochs` is not positive.
+    """
+
+    epochs: int = 10
+    compile: Callable[[keras.Model], None] | None = None
+    distillation: Distillation | None = _FROM_THE_ORIGINAL
+    callbacks: Sequence[keras.callbacks.Callback] = ()
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1:
+            raise TrainingError(f"a level trains for at least one epoch, received {self.epochs}")
+
 
 def prune_and_grow(
     model: keras.Model,
@@ -36,11 +64,8 @@ def prune_and_grow(
     validation: Any = None,
     *,
     ladder: Ladder | None = None,
-    epochs: int = 10,
-    compile: Callable[[keras.Model], None] | None = None,
-    distillation: Distillation | None = Distillation(weight=0.5, temperature=2.0),  # noqa: B008
+    training: LevelTraining | None = None,
     checkpoint_dir: str | Path | None = None,
-    callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> ElasticModel:
     """Train a ladder's narrowest rung, then grow it level by level to the full model.
 
@@ -60,20 +85,15 @@ def prune_and_grow(
         validation: As `train`; every level is evaluated on it. `None` leaves that out.
         ladder: The levels. By default a fifth of the channels is pruned three times, ranked anew by magnitude each
             time.
-        epochs: How many epochs each level trains.
-        compile: Compiles a level; by default each is compiled as `model` is, with a fresh optimizer.
-        distillation: How much each level learns from the original's outputs, the rest from the labels; `None`
-            learns from the labels alone, as the paper does.
+        training: How each level is trained; `LevelTraining()` unless given.
         checkpoint_dir: Where the state is saved after every epoch, a file per level; the same call then goes on
             where it was stopped. `None` saves nothing.
-        callbacks: Keras callbacks for every level's `fit`; their `model` has the level's name, and the network that
-            grows as `net`.
 
     Returns:
         The elastic network. Its `growth` reports every level.
 
     Raises:
-        TrainingError: The model is not compiled and `compile` is left out.
+        TrainingError: The model is not compiled and `training` does not say how.
         CheckpointError: `checkpoint_dir` holds another run, or a damaged file.
         PlanError: The ladder was made for another model.
 
@@ -83,25 +103,27 @@ def prune_and_grow(
         ...                           keras.layers.Flatten(), keras.layers.Dense(2)])
         >>> model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
         >>> data = np.zeros((8, 4, 4, 1)), np.zeros(8)
-        >>> net = te.prune_and_grow(model, data, epochs=1, ladder=te.ladder(model, widths=(1, 0.5)))
+        >>> net = te.prune_and_grow(model, data, ladder=te.ladder(model, widths=(1, 0.5)),
+        ...                         training=te.LevelTraining(epochs=1))
         >>> [level.name for level in net.growth.levels]
         ['w050', 'w100']
     """
+    training = training or LevelTraining()
     if ladder is None:
         ladder = ladder_of(model, widths=PAPER_WIDTHS, iterative=True)
     net = ElasticModel(model, ladder, scales="own")
-    grower = _Grower(net, model, compile, distillation)
+    grower = _Grower(net, model, training)
     settings = {
         "ladder": ladder.to_json(),
-        "epochs": epochs,
-        "distillation": asdict(distillation) if distillation else None,
+        "epochs": training.epochs,
+        "distillation": asdict(training.distillation) if training.distillation else None,
         "model": _digest(model),
     }
     folder = Path(checkpoint_dir) if checkpoint_dir is not None else None
     levels = []
     for name in reversed(net.names):
         checkpoint = Checkpoint(folder / f"{name}.npz", settings) if folder else None
-        levels.append(grower.grow(name, (train, validation), epochs, checkpoint, callbacks))
+        levels.append(grower.grow(name, (train, validation), checkpoint))
     net.growth = Growth(tuple(levels))
     return net
 
@@ -137,38 +159,27 @@ class _Progress:
 class _Grower:
     """Trains one level after the other."""
 
-    def __init__(
-        self,
-        net: ElasticModel,
-        model: keras.Model,
-        compile: Callable[[keras.Model], None] | None,
-        distillation: Distillation | None,
-    ) -> None:
-        if compile is None and not getattr(model, "compiled", False):
+    def __init__(self, net: ElasticModel, model: keras.Model, training: LevelTraining) -> None:
+        if training.compile is None and not getattr(model, "compiled", False):
             raise TrainingError(
                 f"model {model.name!r} is not compiled, so its levels would have no loss; call model.compile(...) "
-                "first, or pass `compile`"
+                "first, or say how in LevelTraining(compile=...)"
             )
         self._net = net
-        self._compile = compile or (lambda level: copy_compile_state(model, level))
+        self._training = training
+        self._compile = training.compile or (lambda level: copy_compile_state(model, level))
         self._teacher = frozen_copy(model)
-        self._distillation = distillation
 
-    def grow(
-        self,
-        name: str,
-        data: tuple[Any, Any],
-        epochs: int,
-        checkpoint: Checkpoint | None,
-        callbacks: Sequence[keras.callbacks.Callback],
-    ) -> GrownLevel:
+    def grow(self, name: str, data: tuple[Any, Any], checkpoint: Checkpoint | None) -> GrownLevel:
         """Train one level, or go on with it, write it into the network, and report it."""
-        rung = GrowingRung(self._net, name, teacher=self._teacher, distillation=self._distillation)
+        wanted = self._training
+        rung = GrowingRung(self._net, name, teacher=self._teacher, distillation=wanted.distillation)
         self._compile(rung)
         progress = _Progress.restored(checkpoint, rung)
         if not progress.finished:
             train, validation = data
-            _train(rung, train, epochs, [*callbacks, _AfterEachEpoch(checkpoint, progress)])
+            after_each = _AfterEachEpoch(checkpoint, progress)
+            _train(rung, train, wanted.epochs, [*wanted.callbacks, after_each])
             rung.recalibrate(some_samples(train, count=_CALIBRATION_SAMPLES))
             if validation is not None:
                 figures = rung.evaluate(**as_arguments(validation), verbose=0, return_dict=True)

@@ -36,7 +36,7 @@ class FineTuning:
         ```python
         data = te.data.Batches(train, batch_size=128, augment="shift-flip")
         tuning = te.FineTuning(data, epochs=2, teacher=model)
-        report = te.remove_blocks(model, evaluate=te.Accuracy(images, labels), budget=1, fine_tune=tuning)
+        report = te.remove_blocks(model, evaluate=te.Accuracy(images, labels), budget=1, after_step=tuning)
         ```
     """
 

@@ -69,7 +69,7 @@ def run(run: Run[BlockRemovalRecipe], *, name: str) -> Outcome[BlockSearch]:
             budget=te.Budget(**spec.budget.given) if name == BUDGET else spec.compared,
             per=spec.per if name == BUDGET else "block",
             order=_order(name, model, seed=run.recipe.seed),
-            fine_tune=AfterEachStep(run, name, model, task, advance),
+            after_step=AfterEachStep(run, name, model, task, advance),
             checkpoint=run.scratch_path("search"),
         )
     assert report.model is not None

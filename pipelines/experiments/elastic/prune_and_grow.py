@@ -59,11 +59,13 @@ def _grow(run: Run[ElasticRecipe], original: "keras.Model", task: Task) -> "te.E
             original,
             batches,
             ladder=ladder.planned(run),
-            epochs=spec.epochs,
-            compile=compile_level,
-            distillation=te.Distillation(weight=0.5, temperature=2.0) if distilled else None,
+            training=te.LevelTraining(
+                epochs=spec.epochs,
+                compile=compile_level,
+                distillation=te.Distillation(weight=0.5, temperature=2.0) if distilled else None,
+                callbacks=[te.StopAtNaN(), MovesBar(advance)],
+            ),
             checkpoint_dir=run.scratch_path("levels"),
-            callbacks=[te.StopAtNaN(), MovesBar(advance)],
         )
 
 

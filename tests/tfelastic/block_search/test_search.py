@@ -118,7 +118,7 @@ def test_the_smallest_blocks_are_those_with_the_smallest_kernels(model: keras.Mo
     assert te.smallest_blocks(model) == ("c", "a", "d", "b")
 
 
-def test_the_net_is_recalibrated_and_fine_tuned_after_each_step() -> None:
+def test_the_net_that_a_step_leaves_may_be_changed_in_place() -> None:
     x = inputs = keras.Input((4,))
     for name in "ab":
         y = layers.Dense(4, kernel_initializer="zeros", bias_initializer="ones")(x)
@@ -130,9 +130,11 @@ def test_the_net_is_recalibrated_and_fine_tuned_after_each_step() -> None:
     def evaluate(net: keras.Model) -> float:
         return -float(np.abs(net.predict(images, verbose=0).mean()))
 
-    report = te.remove_blocks(
-        model, evaluate=evaluate, budget=2, calibration=images, fine_tune=tuned.append
-    )
+    def heal(net: keras.Model) -> None:
+        te.recalibrate(net, images)
+        tuned.append(net)
+
+    report = te.remove_blocks(model, evaluate=evaluate, budget=2, after_step=heal)
     assert [len(te.trace(net).blocks) for net in tuned] == [1, 0]
     last = report.steps[-1]
     assert last.scores[last.removed] < -0.5, "the old statistics no longer fit"
@@ -184,7 +186,7 @@ def test_a_search_goes_on_after_the_last_candidate(
     model: keras.Model, tmp_path: Path, calls: int
 ) -> None:
     """Ten evaluations and three fine-tuned nets make a whole search."""
-    options = {"budget": 3, "fine_tune": add_noise}
+    options = {"budget": 3, "after_step": add_noise}
     expected = te.remove_blocks(model, evaluate=shift, **options)
     with pytest.raises(KeyboardInterrupt):
         te.remove_blocks(model, evaluate=Counted(calls, stop), checkpoint=tmp_path, **options)

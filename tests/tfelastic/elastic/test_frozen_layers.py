@@ -93,7 +93,9 @@ def test_growing_ends_in_the_full_net_as_it_was_frozen(frozen: str) -> None:
     model = classifier(frozen)
     ladder = te.ladder(model, widths=(1, 0.25))
     expected = frozen_weights(te.prune(model, ladder.rungs[0].plan))
-    net = te.prune_and_grow(model, (IMAGES, LABELS), ladder=ladder, epochs=1)
+    net = te.prune_and_grow(
+        model, (IMAGES, LABELS), ladder=ladder, training=te.LevelTraining(epochs=1)
+    )
     assert expected
     assert all(map(np.array_equal, expected, frozen_weights(net.base)))
     assert_statistics_are_right(net.cut("w025"))
@@ -109,7 +111,9 @@ def test_several_inputs_are_recalibrated_rung_by_rung() -> None:
     ladder = te.ladder(model, widths=(1, 0.5))
     joint = te.ElasticModel(model, ladder)
     joint.recalibrate(data, batch_size=64)
-    grown = te.prune_and_grow(model, (data, LABELS), ladder=ladder, epochs=1)
+    grown = te.prune_and_grow(
+        model, (data, LABELS), ladder=ladder, training=te.LevelTraining(epochs=1)
+    )
     for net in (joint, grown):
         cut = net.cut("w050")
         norm = cut.get_layer("norm")

@@ -61,7 +61,9 @@ def test_joint_training_recalibration_saving_and_loading(tmp_path: Path) -> None
 def test_growing_and_a_student() -> None:
     model = classifier()
     ladder = te.ladder(model, widths=(1, 0.5))
-    grown = te.prune_and_grow(model, (IMAGES, LABELS), ladder=ladder, epochs=1)
+    grown = te.prune_and_grow(
+        model, (IMAGES, LABELS), ladder=ladder, training=te.LevelTraining(epochs=1)
+    )
     assert_master_weights(grown)
     small = grown.cut("w050")
     student = te.Student(small, model)

@@ -64,7 +64,9 @@ def rung_of(net: te.ElasticModel, model: keras.Model, name: str) -> GrowingRung:
 def test_every_level_learns_and_is_reported() -> None:
     model = original()
     before = [weight.numpy() for weight in model.weights]
-    net = te.prune_and_grow(model, DATA, DATA, epochs=5, ladder=ladder(model))
+    net = te.prune_and_grow(
+        model, DATA, DATA, ladder=ladder(model), training=te.LevelTraining(epochs=5)
+    )
     assert [level.name for level in net.growth.levels] == ["w050", "w075", "w100"]
     for level in net.growth.levels:
         cut = net.cut(level.name)
@@ -81,7 +83,7 @@ def test_every_level_learns_and_is_reported() -> None:
 
 def test_a_grown_network_is_an_elastic_model_that_saves_loads_and_trains_on(tmp_path: Path) -> None:
     model = original()
-    net = te.prune_and_grow(model, DATA, epochs=1, ladder=ladder(model))
+    net = te.prune_and_grow(model, DATA, ladder=ladder(model), training=te.LevelTraining(epochs=1))
     net.save(tmp_path / "net.keras")
     loaded = keras.saving.load_model(tmp_path / "net.keras")
     assert loaded.growth == net.growth
@@ -94,7 +96,7 @@ def test_a_grown_network_is_an_elastic_model_that_saves_loads_and_trains_on(tmp_
 
 def test_every_level_packs_with_the_others() -> None:
     model = original()
-    net = te.prune_and_grow(model, DATA, epochs=2, ladder=ladder(model))
+    net = te.prune_and_grow(model, DATA, ladder=ladder(model), training=te.LevelTraining(epochs=2))
     wide = net.cut("w100")
     for name in net.names[1:]:
         cut = net.cut(name)
@@ -205,9 +207,8 @@ def grow(
         Batches(),
         DATA,
         ladder=ladder(model),
-        epochs=epochs,
         checkpoint_dir=folder,
-        callbacks=callbacks,
+        training=te.LevelTraining(epochs=epochs, callbacks=callbacks),
     )
 
 
@@ -239,7 +240,9 @@ def test_a_model_that_is_not_compiled_is_refused() -> None:
 def test_depth_grows_too() -> None:
     model = original()
     deep = te.ladder(model, widths=(1.0, 0.5), depths=(1.0, 0.0), round_to=2)
-    net = te.prune_and_grow(model, DATA, epochs=1, ladder=deep, distillation=None)
+    net = te.prune_and_grow(
+        model, DATA, ladder=deep, training=te.LevelTraining(epochs=1, distillation=None)
+    )
     assert net.names == ("w100d100", "w050d000")
     assert "branch" not in [layer.name for layer in net.cut("w050d000").layers]
     core, whole = net.growth.levels
@@ -257,7 +260,11 @@ def test_several_outputs_grow_each_under_its_own_loss_and_weight() -> None:
     targets = {"kind": LABELS, "size": IMAGES.std(axis=(1, 2, 3))[:, None]}
 
     net = te.prune_and_grow(
-        model, (IMAGES, targets), (IMAGES, targets), epochs=1, ladder=ladder(model)
+        model,
+        (IMAGES, targets),
+        (IMAGES, targets),
+        ladder=ladder(model),
+        training=te.LevelTraining(epochs=1),
     )
     outputs = net.cut("w050")(IMAGES)
     assert {name: tuple(value.shape) for name, value in outputs.items()} == {

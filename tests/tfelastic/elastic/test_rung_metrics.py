@@ -77,8 +77,7 @@ def test_growing_reports_the_level_in_training() -> None:
         model,
         (IMAGES, LABELS),
         ladder=te.ladder(model, widths=(1.0, 0.5)),
-        epochs=2,
-        callbacks=[te.RungMetrics((IMAGES, LABELS))],
+        training=te.LevelTraining(epochs=2, callbacks=[te.RungMetrics((IMAGES, LABELS))]),
     )
     core, whole = net.growth.levels
     assert [set(figures) for figures in core.history] == [{"loss", "w050_accuracy"}] * 2

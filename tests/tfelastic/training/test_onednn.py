@@ -41,7 +41,7 @@ WAYS = {
     "jointly": "net.compile('sgd', loss); net.fit(images, labels, verbose=0)",
     "by growing": """
 model.compile("sgd", loss, jit_compile=False)
-te.prune_and_grow(model, (images, labels), ladder=ladder, epochs=1)""",
+te.prune_and_grow(model, (images, labels), ladder=ladder, training=te.LevelTraining(epochs=1))""",
     "as a student": """
 student = te.Student(small, model)
 student.compile("sgd", loss)
