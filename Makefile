@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 export KERAS_BACKEND ?= tensorflow
 
-.PHONY: demo test check site fuzz lock clean system-packages kotlin-compiler
+.PHONY: demo test check site fuzz dist lock clean system-packages kotlin-compiler
 
 demo: $(VENV)/installed
 	$(BIN)/tfelastic demo --workspace runs/demo
@@ -28,6 +28,14 @@ FUZZ_SECONDS ?= 300
 fuzz: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --no-build-isolation --editable runtime/python --editable .[fuzz]
 	$(BIN)/python tests/fuzz/fuzz_bundle.py --seconds $(FUZZ_SECONDS)
+
+# Both distributions as for a release: each wheel is built from its source distribution alone.
+BUILD_SDIST := from setuptools import build_meta; build_meta.build_sdist("$(CURDIR)/dist")
+dist: $(VENV)/installed
+	rm -rf dist
+	$(BIN)/python -c '$(BUILD_SDIST)'
+	cd runtime/python && $(CURDIR)/$(BIN)/python -c '$(BUILD_SDIST)'
+	$(BIN)/python -m pip wheel --quiet --no-build-isolation --no-deps --no-index --wheel-dir dist dist/*.tar.gz
 
 # What the tests need from the system: each line of the list is a Debian package and the command
 # that succeeds where it is present. apt-get installs what is missing where it may.
@@ -77,4 +85,4 @@ lock:
 		--no-emit-options --output-file requirements.lock setup.cfg
 
 clean:
-	rm -rf $(VENV) runs build *.egg-info runtime/python/build runtime/python/*.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) runs build dist *.egg-info runtime/python/build runtime/python/*.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

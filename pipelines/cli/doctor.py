@@ -12,7 +12,7 @@ from pipelines.cli import options
 from pipelines.cli.json_output import echo_json
 
 #: Extra of the package: the distributions and modules it brings. "base" is the plain install.
-_EXTRAS: dict[str, dict[str, str]] = {
+EXTRAS: dict[str, dict[str, str]] = {
     "base": {
         "keras": "keras",
         "numpy": "numpy",
@@ -72,7 +72,7 @@ def command(as_json: bool) -> None:
     with capture_stderr():
         findings = [
             examine(extra, package, module)
-            for extra, packages in _EXTRAS.items()
+            for extra, packages in EXTRAS.items()
             for package, module in packages.items()
         ]
         backend, obstacle = _backend()

@@ -16,6 +16,7 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+from packaging.metadata import Metadata
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -189,6 +190,20 @@ def test_the_wheels_carry_the_licence(wheels: dict[str, Path]) -> None:
         archive = zipfile.ZipFile(wheel)
         (licence,) = [name for name in archive.namelist() if name.endswith("/LICENSE")]
         assert archive.read(licence) == (ROOT / "LICENSE").read_bytes()
+
+
+def test_the_metadata_is_what_an_index_takes(wheels: dict[str, Path]) -> None:
+    for wheel in wheels.values():
+        name, version = wheel.name.split("-")[:2]
+        inside = zipfile.Path(wheel, f"{name}-{version}.dist-info/METADATA")
+        found = Metadata.from_email(inside.read_bytes(), validate=True)
+        assert (canonicalize_name(found.name), str(found.version)) == (
+            name.replace("_", "-"),
+            version,
+        )
+        assert found.license == "Apache-2.0"
+        assert found.description_content_type == "text/markdown"
+        assert (found.description or "").startswith("# tfelastic")
 
 
 @pytest.mark.slow

@@ -39,7 +39,7 @@ def remove_blocks(
     A step measures the net without each remaining block, drops the block without which the score is best
     (of equals the one that saves most), and gives the net that is left to `after_step`. `model` is only read.
 
-    Source: Chen et al., arXiv 2312.16904 (direct removal, no proxy). What saves most decides ties here.
+    Source: Wu et al., arXiv 2312.16904 (direct removal, no proxy). What saves most decides ties here.
 
     Args:
         model: A functional model with residual parts whose input and output have the same shape.

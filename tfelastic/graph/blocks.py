@@ -16,7 +16,7 @@ def find_blocks(steps: Sequence[Step], outputs: Sequence[Tensor]) -> tuple[Block
     Removing such a part puts the shortcut, the operand that the part starts from, in the place of the sum. Parts
     may lie within one another, and a plan may remove both.
 
-    Source: Chen et al., arXiv 2312.16904, calls a block valid when its input and output have the same shape.
+    Source: Wu et al., arXiv 2312.16904, calls a block valid when its input and output have the same shape.
     """
     wiring = _Wiring(steps, outputs)
     return tuple(block for step in steps if (block := wiring.block_at(step)))

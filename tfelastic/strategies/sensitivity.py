@@ -24,7 +24,7 @@ class Sensitivity(Criterion):
     groups are added up as if they did not interact.
 
     Source: sensitivity analysis as in Li et al., "Pruning Filters for Efficient ConvNets", ICLR 2017,
-    arXiv 1608.08710; blocks as in Chen et al., arXiv 2312.16904.
+    arXiv 1608.08710; blocks as in Wu et al., arXiv 2312.16904.
 
     Args:
         inputs: What the model takes, `[N, ...]`, as in `tfelastic.Evaluator`.

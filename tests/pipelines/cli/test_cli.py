@@ -149,8 +149,8 @@ def test_the_doctor_finds_this_environment_fit(capsys):
 
 
 def test_the_doctor_fails_where_the_demo_cannot_run(capsys, monkeypatch):
-    extras = {**doctor._EXTRAS, "report": {"nosuch-package": "nosuch_package"}}
-    monkeypatch.setattr(doctor, "_EXTRAS", extras)
+    extras = {**doctor.EXTRAS, "report": {"nosuch-package": "nosuch_package"}}
+    monkeypatch.setattr(doctor, "EXTRAS", extras)
     assert execute(["doctor"]) == 1
     out = capsys.readouterr().out
     assert "nosuch-package" in out
