@@ -66,11 +66,22 @@ class Recipe(Record):
             "a training, since the model is not trained (none is for a .keras file or pretrained weights)",
             self.baseline,
         )
+        if self.baseline != "none":
+            self._require_validation("baseline", self.baseline)
+
+    def _require_validation(self, section: str, training: Training) -> None:
+        """Raise a RecordError if a section's training is to stop early with no examples to tell when."""
+        require(
+            training.patience is None or self.validation_images > 0,
+            f"{section}.patience",
+            "data.validation_images beside it, the number of training examples to hold out",
+            training.patience,
+        )
 
     @property
     def validation_images(self) -> int:
         """How many training examples are held out from every training."""
-        return 0
+        return self.data.validation_images or 0
 
     @property
     def idle_keys(self) -> tuple[str, ...]:

@@ -27,7 +27,8 @@ class Data(Record):
     `source` is what `tfelastic.data.load` takes: `digits`, `synthetic:NAME`, a .npz file, a folder of images by class
     or with masks, a tfds name or a prepared tfds directory. `features` names the input's and the target's feature of
     tfds, where they are not its `supervised_keys`. `limit` and `test_limit` keep so many examples to train and to test
-    with, all classes in proportion. `data_dir` is where tfds keeps its data sets, and is no part of a
+    with, all classes in proportion. `validation_images` of those to train with are held out from every training, for
+    early stopping. `data_dir` is where tfds keeps its data sets, and is no part of a
     run's identity.
     """
 
@@ -37,12 +38,14 @@ class Data(Record):
     features: tuple[str, ...] | None = None
     limit: int | None = None
     test_limit: int | None = None
+    validation_images: int | None = None
 
     def __post_init__(self) -> None:
         require(bool(self.source), "source", "the name or path of a data set", self.source)
         require_whole("image_size", self.image_size, most=_LARGEST_IMAGE)
         require_whole("limit", self.limit)
         require_whole("test_limit", self.test_limit)
+        require_whole("validation_images", self.validation_images)
         pair = self.features is None or len(self.features) == 2
         require(pair, "features", "the names of an input's and a target's feature", self.features)
 
@@ -88,6 +91,9 @@ class Training(Record):
     The learning rate rises linearly during the first `warmup` (a share of all steps), then falls
     along a cosine to 0. Where a recipe gives none, it is 0.1 of sgd and 0.001 of adamw, and a tenth of that for a net
     that comes with trained weights, which a higher one would undo.
+
+    With `patience` the training stops early, once the loss of the held-out examples has not fallen for so many epochs,
+    and ends with the weights of its best epoch.
     """
 
     epochs: int = 10
@@ -97,10 +103,12 @@ class Training(Record):
     warmup: float = 0.1
     weight_decay: float = 5e-4
     augment: Augmentation = "shift-flip"
+    patience: int | None = None
 
     def __post_init__(self) -> None:
         require_whole("epochs", self.epochs)
         require_whole("batch_size", self.batch_size)
+        require_whole("patience", self.patience)
         require(self.learning_rate > 0, "learning_rate", "more than 0", self.learning_rate)
         require(0 <= self.warmup < 1, "warmup", "a share from 0 to below 1", self.warmup)
         require(self.weight_decay >= 0, "weight_decay", "at least 0", self.weight_decay)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
-from pipelines.stages.history import History, watched
+from pipelines.stages.history import HELD_OUT, History, watched
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -91,10 +91,12 @@ def _curves(trainings: Mapping[str, History], kinds: tuple[str, ...]) -> "Figure
         share = kind.endswith("accuracy")
         scale = 100 if share else 1
         for label, history in trainings.items():
-            known = [epoch for epoch in history if kind in epoch]
-            epochs = [epoch["epoch"] for epoch in known]
-            values = [scale * epoch[kind] for epoch in known]
-            axes.plot(epochs, values, linewidth=1.6, label=label)
+            epochs, values = _curve(history, kind, scale)
+            (line,) = axes.plot(epochs, values, linewidth=1.6, label=label)
+            epochs, values = _curve(history, f"{HELD_OUT}{kind}", scale)
+            if epochs:
+                style = {"color": line.get_color(), "linestyle": ":", "linewidth": 1.6}
+                axes.plot(epochs, values, label=f"{label}, held out", **style)
         axes.set_title(_title(kind) if kind == "loss" else _watched_title(kind, share=share))
         axes.set_xlabel("epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -105,6 +107,12 @@ def _curves(trainings: Mapping[str, History], kinds: tuple[str, ...]) -> "Figure
     else:
         panels[-1].legend(frameon=False, loc="lower right" if share else "upper right")
     return figure
+
+
+def _curve(history: History, kind: str, scale: int) -> tuple[list[float], list[float]]:
+    """Return the epochs that have a figure, and the figure in each, multiplied by `scale`."""
+    known = [epoch for epoch in history if kind in epoch]
+    return [epoch["epoch"] for epoch in known], [scale * epoch[kind] for epoch in known]
 
 
 def _watched_title(kind: str, *, share: bool) -> str:

@@ -13,7 +13,7 @@ from pipelines.stages import data
 from pipelines.stages.answers import answers_of
 from pipelines.stages.chance import chance_remark
 from pipelines.stages.compatibility import require_inputs, require_output
-from pipelines.stages.history import History
+from pipelines.stages.history import History, early_stop
 from pipelines.stages.metric import MetricDescription
 from pipelines.stages.nets import load_net
 from pipelines.stages.run import Run
@@ -47,20 +47,24 @@ def run(run: Run[Recipe]) -> Outcome[TrainedBaseline]:
     test, model, training = run.dataset.test, build(run), run.recipe.baseline
     task = task_of(run, model)
     history: History = ()
-    earlier_seconds = 0.0
+    earlier_seconds, stopped = 0.0, ""
     if training != "none":
         from pipelines.stages.training import recalibrate, train
 
         trained = train(run, model, run.training_split, training=training, task=task)
         recalibrate(model, training, run.training_split, seed=run.recipe.seed)
         history, earlier_seconds = trained.history, trained.earlier_seconds
+        stopped = early_stop(history, training)
     run.workspace.save(FILE, model.save)
     answers, cost = answers_of(model, test, task.metric), te.cost(model)
     if remark := chance_remark(answers, test, task):
         run.reporter.say(f"warning: {remark}")
     metric = MetricDescription.of(task.metric)
+    reached = (
+        f"{model.name}: {metric.title} {metric.show(answers.score)} on {len(test):,} test examples"
+    )
     return Outcome(
-        f"{model.name}: {metric.title} {metric.show(answers.score)} on {len(test):,} test examples",
+        "; ".join(filter(None, (reached, stopped))),
         TrainedBaseline(answers.score, metric, cost.params, cost.macs, history),
         files=(FILE,),
         earlier_seconds=earlier_seconds,

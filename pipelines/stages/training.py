@@ -16,7 +16,14 @@ import numpy as np
 import tfelastic as te
 from pipelines.progress import Advance
 from pipelines.recipe import Augmentation, Training
-from pipelines.stages.history import Epoch, History, training_seconds, watched
+from pipelines.stages.history import (
+    Epoch,
+    History,
+    best_epoch,
+    has_stopped,
+    training_seconds,
+    watched,
+)
 from pipelines.stages.precision import computing_in
 from pipelines.stages.run import Run
 from pipelines.stages.task import Task
@@ -97,6 +104,30 @@ class _AfterEachEpoch(keras.callbacks.Callback):
         self._checkpoint.save(self.model, self._history)
 
 
+class _EarlyStopping(keras.callbacks.Callback):
+    """Stops a training that no longer gets better on held-out examples; puts the weights of its best epoch aside.
+
+    Keras' `EarlyStopping` counts in memory, which a kill empties. Here all follows from the history. It comes after
+    `_AfterEachEpoch`: a kill between the two leaves the training's checkpoint with the best epoch's weights, from
+    which `on_train_begin` puts them aside.
+    """
+
+    def __init__(self, patience: int, history: list[Epoch], best: Checkpoint) -> None:
+        super().__init__()
+        self._patience, self._history, self._best = patience, history, best
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        self._keep_the_best()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._keep_the_best()
+        self.model.stop_training = has_stopped(tuple(self._history), self._patience)
+
+    def _keep_the_best(self) -> None:
+        if self._history and best_epoch(tuple(self._history)) == len(self._history):
+            self._best.save({"epoch": len(self._history)}, self.model.variables)
+
+
 def _note(logs: dict[str, Any]) -> str:
     parts = [f"loss {float(logs['loss']):.3f}"] if "loss" in logs else []
     for name in watched(logs):
@@ -126,7 +157,8 @@ def train(
     """Compile and train a model, going on after the last epoch that the checkpoint `name` holds.
 
     The order and the augmentation of an epoch's examples follow from the seed and the epoch's number,
-    so an interrupted training sees what an uninterrupted one sees.
+    so an interrupted training sees what an uninterrupted one sees. With `patience` the model ends with the weights of
+    the epoch that was best on the run's held-out examples.
     """
     seed, checkpoint = run.recipe.seed, TrainingCheckpoint(run, name)
     keras.utils.set_random_seed(seed)
@@ -135,6 +167,12 @@ def train(
     history = checkpoint.restore(model)
     earlier_seconds = training_seconds(history)
     batches.start_at(len(history))
+    callbacks: list[keras.callbacks.Callback] = [_AfterEachEpoch(checkpoint, history)]
+    validation, best = None, Checkpoint(run.scratch_path(f"{name}-best.npz"))
+    if training.patience is not None:
+        validation = Batches(run.validation_split, batch_size=training.batch_size, shuffle=False)
+        callbacks.append(_EarlyStopping(training.patience, history, best))
+    ended = has_stopped(tuple(history), training.patience)
     with (
         run.reporter.bar(training.epochs, "epochs") as advance,
         computing_in(run.recipe.precision, model),
@@ -142,16 +180,15 @@ def train(
     ):
         model.fit(
             batches,
-            epochs=training.epochs,
+            epochs=len(history) if ended else training.epochs,
             initial_epoch=len(history),
+            validation_data=validation,
             shuffle=False,
             verbose=0,
-            callbacks=[
-                te.StopAtNaN(),
-                MovesBar(advance),
-                _AfterEachEpoch(checkpoint, history),
-            ],
+            callbacks=[te.StopAtNaN(), MovesBar(advance), *callbacks],
         )
+    if training.patience is not None:
+        best.restore(model.variables)
     return Trained(tuple(history), earlier_seconds)
 
 

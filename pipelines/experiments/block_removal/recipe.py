@@ -34,6 +34,15 @@ class FinalTraining(Training):
 
     distillation: bool = True
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(
+            self.patience is None,
+            "patience",
+            "none, since the full net and the pruned one train equally long",
+            self.patience,
+        )
+
 
 @dataclass(frozen=True)
 class BlockRemoval(Record):
@@ -74,4 +83,5 @@ class BlockRemovalRecipe(Recipe):
     @property
     def idle_keys(self) -> tuple[str, ...]:
         """The keys that are set and have no effect."""
-        return (*super().idle_keys, *idle_without_bundle(self))
+        own = ("data.validation_images",) if self.data.validation_images is not None else ()
+        return (*super().idle_keys, *own, *idle_without_bundle(self))

@@ -58,6 +58,15 @@ class ComplexityRecipe(Recipe):
     baseline: Training = field(default_factory=Training)
     complexity: ComplexityPruning
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(
+            self.baseline.patience is None,
+            "baseline.patience",
+            "none, since all nets of the comparison train equally long",
+            self.baseline.patience,
+        )
+
     @property
     def idle_keys(self) -> tuple[str, ...]:
         """The keys that are set and have no effect."""

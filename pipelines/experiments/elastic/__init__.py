@@ -53,7 +53,7 @@ class ElasticExperiment:
         task_of(run, model)
         check_ladder(recipe.ladder, model)
         export.options(recipe)
-        batches_for(recipe.elastic, run.dataset.train, seed=recipe.seed)
+        batches_for(recipe.elastic, run.training_split, seed=recipe.seed)
 
     def collect(self, run: Run[ElasticRecipe], common: Mapping[str, Any]) -> Metrics:
         """Gather what the stages found."""

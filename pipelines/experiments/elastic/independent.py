@@ -22,7 +22,7 @@ def run(run: Run[ElasticRecipe]) -> Outcome[TrainedIndependently]:
         ((rung.name, te.prune(model, rung.plan)) for rung in rungs.rungs),
         training=run.recipe.elastic,
         task=task,
-        split=dataset.train,
+        split=run.training_split,
         keras_file=keras_file,
     )
     reached = {
@@ -46,7 +46,7 @@ STAGE = Stage(
     "independent",
     run,
     TrainedIndependently,
-    keys=("seed", "precision", "elastic", *TASK_KEYS),
+    keys=("seed", "precision", "elastic", "validation_images", *TASK_KEYS),
     stages=(data.STAGE, baseline.STAGE, ladder.STAGE),
     packages=("tensorflow",),
 )

@@ -5,6 +5,7 @@ from pipelines.experiments.elastic.recipe import ElasticRecipe
 from pipelines.experiments.elastic.training_results import JointlyTrained, output_scores, summary
 from pipelines.stages import Outcome, Run, Stage, baseline, data
 from pipelines.stages.evaluation import score
+from pipelines.stages.history import early_stop
 from pipelines.stages.task import TASK_KEYS, task_of
 
 FILE = "elastic.keras"
@@ -15,20 +16,21 @@ def run(run: Run[ElasticRecipe]) -> Outcome[JointlyTrained]:
     import tfelastic as te
     from pipelines.stages.training import recalibrate, train
 
-    dataset, spec, original = run.dataset, run.recipe.elastic, baseline.load(run)
+    spec, original = run.recipe.elastic, baseline.load(run)
+    test, split = run.dataset.test, run.training_split
     task = task_of(run, original)
     net = te.ElasticModel(
         original,
         ladder.planned(run),
         distillation=te.Distillation() if spec.distillation else None,
     )
-    trained = train(run, net, dataset.train, training=spec, task=task)
-    recalibrate(net, spec, dataset.train, seed=run.recipe.seed)
+    trained = train(run, net, split, training=spec, task=task)
+    recalibrate(net, spec, split, seed=run.recipe.seed)
     run.workspace.save(FILE, net.save)
-    reached = {name: score(net.rung(name), dataset.test, task.metric) for name in net.names}
+    reached = {name: score(net.rung(name), test, task.metric) for name in net.names}
     return Outcome(
-        summary(reached, task.metric),
-        JointlyTrained(reached, output_scores(net, dataset.test, task.metric), trained.history),
+        "; ".join(filter(None, (summary(reached, task.metric), early_stop(trained.history, spec)))),
+        JointlyTrained(reached, output_scores(net, test, task.metric), trained.history),
         files=(FILE,),
         earlier_seconds=trained.earlier_seconds,
     )
@@ -38,7 +40,7 @@ STAGE = Stage(
     "joint_training",
     run,
     JointlyTrained,
-    keys=("seed", "precision", "elastic", *TASK_KEYS),
+    keys=("seed", "precision", "elastic", "validation_images", *TASK_KEYS),
     stages=(data.STAGE, baseline.STAGE, ladder.STAGE),
     packages=("tensorflow",),
 )

@@ -22,12 +22,12 @@ def run(run: Run[ElasticRecipe]) -> Outcome[Grown]:
     """Grow the ladder from its narrowest rung, every level for as many epochs as joint training has."""
     from pipelines.stages.training import recalibrate
 
-    dataset, original = run.dataset, baseline.load(run)
+    test, original = run.dataset.test, baseline.load(run)
     task = task_of(run, original)
     net = _grow(run, original, task)
-    recalibrate(net, run.recipe.elastic, dataset.train, seed=run.recipe.seed)
+    recalibrate(net, run.recipe.elastic, run.training_split, seed=run.recipe.seed)
     run.workspace.save(FILE, net.save)
-    reached = {name: score(net.rung(name), dataset.test, task.metric) for name in net.names}
+    reached = {name: score(net.rung(name), test, task.metric) for name in net.names}
     levels = net.growth.levels if net.growth else ()
     histories = {level.name: tuple(map(dict, level.history)) for level in levels}
     found = Grown(reached, histories)
@@ -43,7 +43,7 @@ def _grow(run: Run[ElasticRecipe], original: "keras.Model", task: Task) -> "te.E
 
     spec, seed, comparison = run.recipe.elastic, run.recipe.seed, run.recipe.comparison
     keras.utils.set_random_seed(seed)
-    batches = batches_for(spec, run.dataset.train, seed=seed)
+    batches = batches_for(spec, run.training_split, seed=seed)
     distilled = comparison is not None and comparison.distillation
     # A level is compiled right before it trains, and computes in the recipe's precision until the last one has.
     with (
@@ -73,7 +73,14 @@ STAGE = Stage(
     "prune_and_grow",
     run,
     Grown,
-    keys=("seed", "precision", "elastic", "comparison.distillation", *TASK_KEYS),
+    keys=(
+        "seed",
+        "precision",
+        "elastic",
+        "validation_images",
+        "comparison.distillation",
+        *TASK_KEYS,
+    ),
     stages=(data.STAGE, baseline.STAGE, ladder.STAGE),
     packages=("tensorflow",),
 )

@@ -62,7 +62,10 @@ class LadderSpec(Record):
 
 @dataclass(frozen=True)
 class ElasticTraining(Training):
-    """The training of all rungs together; with `distillation` the others learn from the widest one's outputs."""
+    """The training of all rungs together; with `distillation` the others learn from the widest one's outputs.
+
+    With `patience` it stops by the widest rung's loss, since the others learn from that one.
+    """
 
     distillation: bool = True
 
@@ -121,3 +124,13 @@ class ElasticRecipe(Recipe):
     elastic: ElasticTraining = field(default_factory=ElasticTraining)
     comparison: Comparison | None = None
     selector: SelectorSpec = field(default_factory=SelectorSpec)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._require_validation("elastic", self.elastic)
+        require(
+            self.elastic.patience is None or self.comparison is None,
+            "elastic.patience",
+            "none beside a comparison, whose trainings are equally long",
+            self.elastic.patience,
+        )

@@ -95,6 +95,14 @@ def test_an_unknown_key_is_named_with_its_place_the_closest_and_the_fix(write):
         ("metric: {size: {name: mae, weight: 0}}", ["weight: expected more than 0"]),
         ("export: {strays: pack}", ["export.strays: expected 'leave out' or 'keep' or 'stop'"]),
         ("export: {input_type: int4}", ["export.input_type: expected", "'uint8'", "'int4'"]),
+        ("data: {validation_images: 0}", ["data.validation_images: expected at least 1", "0"]),
+        ("baseline: {patience: 0}", ["baseline.patience: expected at least 1", "0"]),
+        ("baseline: {patience: 3}", ["baseline.patience", "data.validation_images beside it", "3"]),
+        ("elastic: {patience: 3}", ["elastic.patience", "data.validation_images beside it", "3"]),
+        (
+            "data: {validation_images: 9}\nelastic: {patience: 3}\ncomparison: {}",
+            ["elastic.patience: expected none beside a comparison", "equally long", "3"],
+        ),
         ("seed: 1\nseed: 2", ["line 2", "'seed'", "twice"]),
         ("seed: [", ["not valid YAML"]),
         ("- 1", ["expected a mapping"]),
@@ -258,6 +266,22 @@ def test_the_stages_are_those_of_the_main_job():
             {"name": "x", "complexity": {"comparisons": [{**_COMPARISON, "modes": ["flop"]}]}},
             r"complexity.comparisons\[0\].modes\[0\]: expected .*'flops'",
         ),
+        (
+            {
+                "name": "x",
+                "data": {"validation_images": 9},
+                "baseline": {"patience": 3},
+                "complexity": {"comparisons": [_COMPARISON]},
+            },
+            "baseline.patience: expected none, since all nets .* train equally long, received 3",
+        ),
+        (
+            {
+                "name": "x",
+                "block_removal": {"budget": {"macs": 0.5}, "final_training": {"patience": 3}},
+            },
+            "final_training.patience: expected none, since .* train equally long, received 3",
+        ),
     ],
 )
 def test_what_is_wrong_with_pruning_is_said_with_its_place(tree, message):
@@ -298,6 +322,8 @@ def test_a_trained_model_may_do_without_a_baseline_training(write):
         ),
         ({**_BLOCKS, "export": {"tolerance": 2.0}}, ("export.tolerance",)),
         ({**_BLOCKS, "profile": {"warmup": 1}}, ("profile.warmup",)),
+        ({**_BLOCKS, "data": {"validation_images": 9}}, ("data.validation_images",)),
+        ({**_BLOCKS, "baseline": {"patience": 3}}, ()),
         ({**_BLOCKS, "export": {"strays": "stop"}}, ("export.strays",)),
         (
             {"name": "x", "data": {"source": "a.npz", "features": ["image", "mask"]}},

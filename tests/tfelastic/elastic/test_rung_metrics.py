@@ -71,6 +71,19 @@ def test_callbacks_that_come_later_see_the_figures() -> None:
     assert best.best == max(history["w050_accuracy"])
 
 
+def test_early_stopping_restores_every_rung_at_the_best_epoch() -> None:
+    kept: list[list[np.ndarray]] = []
+    best = keras.callbacks.EarlyStopping("w050_accuracy", mode="max", restore_best_weights=True)
+    note = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: kept.append(note.model.get_weights())
+    )
+    net, history = trained(te.RungMetrics((IMAGES[:1], 1 - LABELS[:1])), note, best)
+    epoch = int(np.argmax(history["w050_accuracy"]))
+    assert epoch < len(kept) - 1
+    for one, other in zip(net.get_weights(), kept[epoch], strict=True):
+        assert np.array_equal(one, other)
+
+
 def test_growing_reports_the_level_in_training() -> None:
     model = original()
     net = te.prune_and_grow(
