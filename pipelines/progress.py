@@ -55,7 +55,7 @@ class Reporter:
             yield lambda completed, note: None
         elif self._console.is_terminal:
             with _rich_bar(self._console) as progress:
-                task = progress.add_task(self._label, total=total, unit=unit, note="")
+                task = progress.add_task(self._label, total=total, done=0, unit=unit, note="")
                 yield lambda completed, note: _move(progress, task, completed, note)
         else:
             yield self._lines(total, unit)
@@ -68,7 +68,7 @@ class Reporter:
             if completed < total and time.monotonic() - last < _SECONDS_BETWEEN_LINES:
                 return
             last = time.monotonic()
-            self.say(f"  {self._label} {completed:.4g}/{total:.4g} {unit}  {note}".rstrip())
+            self.say(f"  {self._label} {int(completed)}/{total:.4g} {unit}  {note}".rstrip())
 
         return advance
 
@@ -86,7 +86,7 @@ def _rich_bar(console: Console) -> Progress:
     return Progress(
         TextColumn("  {task.description:<18}"),
         BarColumn(bar_width=28),
-        TextColumn("{task.completed:.0f}/{task.total:.0f} {task.fields[unit]}"),
+        TextColumn("{task.fields[done]}/{task.total:.0f} {task.fields[unit]}"),
         TextColumn("[dim]{task.fields[note]}[/]"),
         TimeRemainingColumn(compact=True),
         console=console,
@@ -95,4 +95,4 @@ def _rich_bar(console: Console) -> Progress:
 
 
 def _move(progress: Progress, task: TaskID, completed: float, note: str) -> None:
-    progress.update(task, completed=completed, note=note)
+    progress.update(task, completed=completed, done=int(completed), note=note)

@@ -27,6 +27,16 @@ def test_off_a_terminal_there_are_lines_and_no_control_characters(capsys):
     assert captured.err == "  baseline 2/2 epochs  loss [0.4]\n"
 
 
+def test_a_unit_counts_once_it_is_done(capsys, monkeypatch):
+    monkeypatch.setattr("pipelines.progress._SECONDS_BETWEEN_LINES", 0.0)
+    reporter = Reporter()
+    with reporter.stage("baseline"), reporter.bar(20, "epochs") as advance:
+        for completed in (0.087, 19.99, 20):
+            advance(completed, "")
+    lines = [f"  baseline {done}/20 epochs" for done in (0, 19, 20)]
+    assert capsys.readouterr().err.splitlines() == lines
+
+
 def test_quiet_is_quiet(capsys):
     reporter = Reporter(quiet=True)
     reporter.say("hello")

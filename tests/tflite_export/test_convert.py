@@ -37,6 +37,14 @@ def test_every_scheme_gives_a_static_builtin_only_file_with_its_own_types(conver
     assert ("float32" in summary.dtypes) == (not scheme.startswith("int8"))
 
 
+def test_a_summary_counts_how_often_an_operator_is_used(nets, converted):
+    for kind in ("plain", "residual"):
+        used = summarize(converted(kind, "float32")).operators
+        convolutions = [each for each in nets[kind].layers if type(each) is layers.Conv2D]
+        assert used["CONV_2D"] == len(convolutions) > 1
+        assert list(used) == sorted(used)
+
+
 def test_weights_of_large_layers_become_int8_in_the_dynamic_scheme(images):
     # The converter leaves tensors of fewer than 1,024 values as they are.
     image = keras.Input(IMAGE_SHAPE)

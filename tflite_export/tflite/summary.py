@@ -4,6 +4,7 @@ So a file of any size is summarized in milliseconds.
 """
 
 import struct
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -39,7 +40,7 @@ class Summary:
     """The parts of a .tflite file that say whether a device can run it.
 
     Attributes:
-        operators: Names of the operators used, each once, in alphabetical order; a custom operator
+        operators: How often each operator is used, by its name in alphabetical order; a custom operator
             is `CUSTOM:` and its name, as are TensorFlow's own: `CUSTOM:FlexMatMul`.
         inputs: Input tensors of the main subgraph.
         outputs: Output tensors of the main subgraph.
@@ -49,7 +50,7 @@ class Summary:
         constant_bytes: Bytes of all weights and constants.
     """
 
-    operators: tuple[str, ...]
+    operators: dict[str, int]
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
     dtypes: tuple[str, ...]
@@ -78,9 +79,8 @@ def _summarize(tflite: bytes) -> Summary:
     model = read_tables(tflite)
     graph = model.Subgraphs(0)
     tensors = [graph.Tensors(index) for index in range(graph.TensorsLength())]
-    codes = [model.OperatorCodes(index) for index in range(model.OperatorCodesLength())]
     return Summary(
-        operators=tuple(sorted(map(operator_name, codes))),
+        operators=_operators(model),
         inputs=_tensors(tensors, graph.InputsAsNumpy(), _signature_names(model, "Inputs")),
         outputs=_tensors(tensors, graph.OutputsAsNumpy(), _signature_names(model, "Outputs")),
         dtypes=tuple(sorted(set(map(type_name, tensors)))),
@@ -88,6 +88,19 @@ def _summarize(tflite: bytes) -> Summary:
         signatures=model.SignatureDefsLength(),
         constant_bytes=sum(model.Buffers(i).DataLength() for i in range(model.BuffersLength())),
     )
+
+
+def _operators(model: Any) -> dict[str, int]:
+    """Return how often all subgraphs together use each operator."""
+    codes = [model.OperatorCodes(index) for index in range(model.OperatorCodesLength())]
+    names = [operator_name(code) for code in codes]
+    graphs = [model.Subgraphs(index) for index in range(model.SubgraphsLength())]
+    used = Counter(
+        names[graph.Operators(index).OpcodeIndex()]
+        for graph in graphs
+        for index in range(graph.OperatorsLength())
+    )
+    return dict(sorted(used.items()))
 
 
 def _signature_names(model: Any, side: str) -> dict[int, str]:

@@ -45,3 +45,10 @@ def test_a_table_that_fits_is_read_across_and_one_that_does_not_downwards():
         ["w100", "1,234", "102,400"],
     ]
     assert lines(25) == [["w100"], ["latency,", "us", "1,234"], [".tflite,", "B", "102,400"]]
+
+
+def test_key_figures_end_where_their_text_ends(tree, read, monkeypatch):
+    metrics, content = read(tree)
+    lines = printed(monkeypatch, metrics, content, width=10_000)
+    assert max(map(len, lines)) < 200
+    assert any(content.key_figures[0].caption in line for line in lines)
