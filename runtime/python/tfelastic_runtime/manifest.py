@@ -7,6 +7,7 @@ does not know. `tflite_export/bundle/FORMAT.md` is the norm.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeVar
 
 from tfelastic_runtime.errors import BundleError, ProfileError
@@ -66,7 +67,7 @@ class Manifest:
         for profile in self.profiles:
             self._check_profile(profile)
 
-    @property
+    @cached_property
     def classifier(self) -> OutputSpec | None:
         """The one output that is a classifier's and has labels; None where none or several are."""
         found = [spec for spec in self.outputs if spec.is_classifier and spec.labels is not None]

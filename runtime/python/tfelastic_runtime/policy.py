@@ -158,27 +158,26 @@ class Slowdown:
     def _after_slow(self, run: int, tolerance: int) -> Slowdown:
         if self.trial:
             patience = min(2 * self.patience, PATIENCE_MAX)
-            return self._learned(run, tolerance, patience=patience, trial=0)._at(run)
+            return self._moved(run, run, tolerance, patience=patience, trial=0)
         if self.before_q16:
-            return self._learned(run, tolerance)._at(run)
+            return self._moved(run, run, tolerance)
         if self.slow_q16:
             factor = (self.slow_q16 << 16) // self.mean_q16
-            state = self._learned(run, tolerance)._at(min(run, self.slow_q16))
-            return replace(state, pending_q16=factor)
+            return self._moved(min(run, self.slow_q16), run, tolerance, pending_q16=factor)
         if run << 16 <= self.trusted_q16 * self.mean_q16:
-            return replace(self._learned(run, tolerance)._at(run), before_q16=self.mean_q16)
+            return self._moved(run, run, tolerance, before_q16=self.mean_q16)
         return replace(self, slow_q16=run, fast_runs=0)
 
     def _after_fast(self, run: int, tolerance: int) -> Slowdown:
-        state = self._learned(run, tolerance)
         if self.before_q16:
             doubts, trusted = self.doubts + 1, self.trusted_q16
             if doubts == DOUBTS:
                 doubts, trusted = 0, (self.mean_q16 << 16) // self.before_q16 - 1
-            return replace(state, doubts=doubts, trusted_q16=trusted)._at(self.before_q16)
-        if self.fast_runs + 1 >= state.patience:
-            return replace(state._at(run), trial=TRIAL_RUNS)
-        return replace(state, slow_q16=0, fast_runs=self.fast_runs + 1)
+            return self._moved(self.before_q16, run, tolerance, doubts=doubts, trusted_q16=trusted)
+        if self.fast_runs + 1 >= self.patience:
+            return self._moved(run, run, tolerance, trial=TRIAL_RUNS)
+        learned = self._learned(run, tolerance)
+        return replace(self, **learned, slow_q16=0, fast_runs=self.fast_runs + 1)
 
     def _after_usual(self, run: int, tolerance: int) -> Slowdown:
         runs = min(self.runs + 1, FALL_RUNS)
@@ -191,46 +190,49 @@ class Slowdown:
         if pending and runs >= LASTING_RUNS:
             # The next load may be somewhat heavier than the heaviest until now.
             trusted, pending, doubts = max(trusted, pending + (pending >> 3)), 0, 0
-        state = self._learned(
-            run, tolerance, trusted_q16=trusted, doubts=doubts, pending_q16=pending
-        )
-        highest = mean + (mean * state.spread_q16 >> 17)
-        q16 = min(max(self.q16, mean), highest)
+        learned = self._learned(run, tolerance)
         return replace(
-            state, q16=q16, mean_q16=mean, runs=runs, slow_q16=0, before_q16=0, fast_runs=0
+            self,
+            **learned,
+            q16=min(max(self.q16, mean), mean + (mean * learned["spread_q16"] >> 17)),
+            mean_q16=mean,
+            runs=runs,
+            slow_q16=0,
+            before_q16=0,
+            trusted_q16=trusted,
+            doubts=doubts,
+            pending_q16=pending,
+            fast_runs=0,
         )
 
-    def _learned(self, run: int, tolerance: int, **changes: int) -> Slowdown:
-        """Return the state with the deviation updated, and one run less on trial."""
+    def _learned(self, run: int, tolerance: int) -> dict[str, int]:
+        """Return what every run changes: the deviation, the spread, and one run less on trial."""
         latest, deviation = self.latest_q16, self.deviation_q16
         if latest:
             difference = min((abs(run - latest) << 16) // max(run, latest), tolerance)
             step = abs(difference - deviation) >> DEVIATION_SHIFT
             deviation += step if difference >= deviation else -step
-        spread = max(self.spread_q16, deviation)
-        if 3 * spread > 4 * deviation:
-            spread = 4 * deviation // 3
-        changed = {
+        return {
             "latest_q16": run,
             "deviation_q16": deviation,
-            "spread_q16": spread,
+            "spread_q16": min(max(self.spread_q16, deviation), 4 * deviation // 3),
             "trial": max(self.trial - 1, 0),
             "patience": 1 if self.trial == 1 else self.patience,
         }
-        return replace(self, **{**changed, **changes})
 
-    def _at(self, level_q16: int) -> Slowdown:
-        """Return the state at a new level."""
-        return replace(
-            self,
-            q16=level_q16,
-            mean_q16=level_q16,
-            runs=1,
-            slow_q16=0,
-            before_q16=0,
-            pending_q16=0,
-            fast_runs=0,
-        )
+    def _moved(self, level_q16: int, run: int, tolerance: int, **changes: int) -> Slowdown:
+        """Return the state at a new level, after a run."""
+        moved = {
+            **self._learned(run, tolerance),
+            "q16": level_q16,
+            "mean_q16": level_q16,
+            "runs": 1,
+            "slow_q16": 0,
+            "before_q16": 0,
+            "pending_q16": 0,
+            "fast_runs": 0,
+        }
+        return replace(self, **{**moved, **changes})
 
 
 @dataclass(frozen=True)
