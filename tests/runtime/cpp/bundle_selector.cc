@@ -160,6 +160,7 @@ void TestFailures(const char* path) {
   // Measuring leaves out what does not run; a fresh table forgets the failures.
   stub.broken = {1};
   CHECK(bench.selector.Measure() == Status::kOk);
+  CHECK(bench.selector.ProfileText("device").empty());
   CHECK(bench.Run().variant == 2);
   stub.refused.clear();
   stub.broken.clear();
@@ -197,10 +198,20 @@ void TestMeasuring(const char* path) {
   CHECK(bench.stub.openings == count && bench.stub.runs == 4 * count && bench.stub.open_most == 1);
   CHECK(bench.selector.Measure() == Status::kOk);
   CHECK(bench.stub.openings == 6 * count && bench.stub.runs == 24 * count);
-  const std::vector<Row> rows = bench.selector.Table();
+
+  // What was measured is written, and read again.
+  const std::string text = bench.selector.ProfileText("a \"phone\" \\ \xc3\xa9");
+  std::vector<Row> rows;
+  const Bytes bytes{reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
+  CHECK(ReadProfile(bytes, bench.opened.bundle, RunConditions(), &rows) == Status::kOk);
   for (std::size_t i = 0; i < rows.size(); ++i) {
     CHECK(rows[i].p50_us == bench.stub.latencies_us[i] && rows[i].p90_us == rows[i].p50_us);
+    CHECK(rows[i].switch_us >= 1);
   }
+  std::printf("%s", text.c_str());
+  CHECK(bench.selector.ProfileText("a\nb").empty());
+  bench.selector.SetTable(rows);
+  CHECK(bench.selector.ProfileText("a").empty());
 }
 
 // 1,000 switches, each to a variant that is not open, and 100,000 runs leave no byte behind.

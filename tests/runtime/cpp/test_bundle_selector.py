@@ -62,9 +62,25 @@ def passes(done: subprocess.CompletedProcess[str]) -> list[str]:
     return done.stdout.splitlines()
 
 
-@pytest.mark.parametrize("mode", ["failures", "damage", "measuring", "background", "clock"])
+@pytest.mark.parametrize("mode", ["failures", "damage", "background", "clock"])
 def test_the_selector_keeps_running(sanitized: Program, conformance: Path, mode: str) -> None:
     passes(sanitized(mode, conformance / "golden.elastic"))
+
+
+def test_a_measured_table_is_written_as_python_reads_it(
+    sanitized: Program, conformance: Path, tmp_path: Path
+) -> None:
+    bundle = Bundle.open(conformance / "golden.elastic")
+    text = "\n".join(passes(sanitized("measuring", conformance / "golden.elastic")))
+    (tmp_path / "profile.json").write_text(text, encoding="utf-8")
+    table = Profile.load(tmp_path / "profile.json")
+    assert table.device == {"name": 'a "phone" \\ é'}
+    assert (table.runtime, table.kernels, table.threads) == ("stub", None, 1)
+    assert table.bundle_sha256 == bundle.payload_sha256
+    found = [table.latencies[variant.name] for variant in bundle.variants]
+    assert [(each.p50_us, each.p90_us, each.runs) for each in found] == [
+        (us, us, 20) for us in (3000, 2000, 1000)
+    ]
 
 
 def test_a_number_that_is_not_finite_is_no_fault_of_the_variant(

@@ -16,7 +16,6 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <mutex>
 #include <string>
 #include <vector>
@@ -25,6 +24,7 @@
 #include "tfelastic/bundle.h"
 #include "tfelastic/latency.h"
 #include "tfelastic/policy.h"
+#include "tfelastic/profile_text.h"
 #include "tfelastic/result.h"
 #include "tfelastic/variant_pool.h"
 
@@ -63,7 +63,7 @@ class BundleSelector {
  public:
   BundleSelector(const Bundle& bundle, const Backend& backend,
                  const SelectorOptions& options = SelectorOptions())
-      : options_(options), pool_(bundle, backend, options.threads, options.resident) {
+      : options_(options), backend_(backend), pool_(bundle, backend, options.threads, options.resident) {
     set_budget_us(options.budget_us);
   }
   BundleSelector(const BundleSelector&) = delete;
@@ -76,7 +76,7 @@ class BundleSelector {
     budget_us_ = internal::Clamped(budget_us, 1, kMicrosecondsMax);
   }
 
-  // Takes a table that was measured on this device before (profile.h): a row for each variant, in the
+  // Takes a table that was measured on this device before (ReadProfile): a row for each variant, in the
   // bundle's order.
   Status SetTable(const std::vector<Row>& rows) {
     const std::lock_guard<std::mutex> turn(mutex_);
@@ -96,7 +96,7 @@ class BundleSelector {
     Start();
     const std::int64_t start_ns = options_.now_ns();
     std::vector<Samples> samples(pool_.bundle().variant_count());
-    for (int round = 0; round < kRounds; ++round) {
+    for (int round = 0; round < kRounds; ++round, measured_runs_ += kRunsPerRound) {
       if (round > 0 && Since(start_ns) >= limit_us) break;
       for (std::size_t i = 0; i < samples.size(); ++i) {
         if (samples[i].has_failed) continue;
@@ -112,12 +112,16 @@ class BundleSelector {
     return candidates_.empty() ? Status::kNoVariantRuns : Status::kOk;
   }
 
-  // The table, in the bundle's order; a variant that does not run has a row of zeros.
-  std::vector<Row> Table() {
+  // What Measure found, as the text of a `profile.json` that names this device; profile.h reads it. Empty
+  // where nothing was measured, or where a variant does not run: no table may leave one out.
+  std::string ProfileText(const std::string& device) {
     const std::lock_guard<std::mutex> turn(mutex_);
-    std::vector<Row> rows(pool_.bundle().variant_count(), Row{0, 0, 0, 0});
-    for (const Candidate& candidate : candidates_) rows[candidate.variant] = candidate.row;
-    return rows;
+    const Bundle& bundle = pool_.bundle();
+    if (measured_runs_ == 0 || candidates_.size() != bundle.variant_count()) return "";
+    std::vector<Row> rows;
+    for (const Candidate& candidate : candidates_) rows.push_back(candidate.row);
+    const RuntimeNames names = backend_.describe(backend_.context);
+    return tfelastic::ProfileText(bundle, device, names, options_.threads, rows, measured_runs_);
   }
 
   // Runs the best variant that is predicted to keep the budget; where the backend refuses it, the next
@@ -169,12 +173,13 @@ class BundleSelector {
     policy_ = Policy();
     candidates_.clear();
     failures_.clear();
-    is_measured_ = true;
+    measured_runs_ = 0;
+    has_table_ = true;
   }
 
   Status RunInTurn(const void* const* inputs, float* const* outputs, Result* result) {
     if (is_closed_) return Status::kClosed;
-    if (!is_measured_) return Status::kNotMeasured;
+    if (!has_table_) return Status::kNotMeasured;
     const std::int64_t budget_us = budget_us_;
     DropFailed();
     while (!candidates_.empty()) {
@@ -279,6 +284,7 @@ class BundleSelector {
   }
 
   const SelectorOptions options_;
+  const Backend backend_;
   std::atomic<std::int64_t> budget_us_{kMicrosecondsMax};
 
   std::mutex mutex_;  // Of all that follows.
@@ -287,7 +293,8 @@ class BundleSelector {
   std::vector<Candidate> candidates_;
   std::vector<Row> rows_;  // The candidates' now; kept for its memory.
   std::vector<Failure> failures_;
-  bool is_measured_ = false, is_closed_ = false;
+  int measured_runs_ = 0;  // Of each variant; 0 where the table was set.
+  bool has_table_ = false, is_closed_ = false;
 };
 
 }  // namespace tfelastic
