@@ -23,11 +23,12 @@ check: $(VENV)/installed
 site: $(VENV)/installed
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
-# A longer attack on the bundle's reader, guided by coverage: make fuzz FUZZ_SECONDS=3600
+# A longer attack on the readers of Python and C++, guided by coverage: make fuzz FUZZ_SECONDS=3600
 FUZZ_SECONDS ?= 300
-fuzz: $(VENV)/installed
+fuzz: $(VENV)/installed | system-packages
 	$(BIN)/python -m pip install --quiet --no-build-isolation --editable runtime/python --editable .[fuzz]
 	$(BIN)/python tests/fuzz/fuzz_bundle.py --seconds $(FUZZ_SECONDS)
+	$(BIN)/python tests/fuzz/fuzz_reader.py --seconds $(FUZZ_SECONDS)
 
 # Both distributions as for a release: each wheel is built from its source distribution alone.
 BUILD_SDIST := from setuptools import build_meta; build_meta.build_sdist("$(CURDIR)/dist")

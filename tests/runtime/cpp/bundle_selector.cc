@@ -12,6 +12,7 @@
 #include "stub_backend.h"
 #include "testing.h"
 #include "tfelastic/bundle_selector.h"
+#include "tfelastic/mapped_file.h"
 #include "tfelastic/profile.h"
 
 namespace {
@@ -190,6 +191,33 @@ void TestDamage(const char* path) {
   CHECK(result.failures[0].reason == Describe(Status::kVariantChecksum));
 }
 
+// A bundle whose file is replaced by another one of the same name.
+void TestReplacement(const char* path, const char* other) {
+  std::string error;
+  MappedFile file;
+  CHECK(file.Open(path, &error));
+  Bundle bundle;
+  CHECK(Bundle::Open(file.data(), file.size(), &bundle) == Status::kOk);
+  Stub stub(bundle);
+  const BlankInputs blank(bundle);
+  BundleSelector selector(bundle, stub.backend(), Options(kMicrosecondsMax, 1, false));
+  CHECK(selector.SetTable(TableOf(bundle)) == Status::kOk);
+  const std::vector<float*> outputs(bundle.manifest().output_count, nullptr);
+  CHECK(selector.Run(blank.data(), outputs.data()).variant == 0);
+  CHECK(std::rename(other, path) == 0);
+  for (const std::int64_t budget_us : {std::int64_t{1}, kMicrosecondsMax}) {
+    selector.set_budget_us(budget_us);
+    const BundleResult result = selector.Run(blank.data(), outputs.data());
+    CHECK(result.status == Status::kOk && result.failures.empty() && result.switch_us >= 1);
+  }
+  MappedFile now;
+  CHECK(now.Open(path, &error) && now.size() != file.size());
+  CHECK(now.Open(path, &error) && Bundle::Open(now.data(), now.size(), &bundle) == Status::kOk);
+  CHECK(!now.Open(other, &error) && now.data() == nullptr && error.find(other) != std::string::npos);
+  CHECK(!now.Open(".", &error) && error.find("no file") != std::string::npos);
+  CHECK(!now.Open("/dev/null", &error) && error.find("no file") != std::string::npos);
+}
+
 // The bound on measuring: all take one turn, whatever the limit.
 void TestMeasuring(const char* path) {
   Bench bench(path);
@@ -362,6 +390,8 @@ int main(int count, char** arguments) {
     PrintProfile(path, arguments[3], arguments[4], arguments[5]);
   } else if (mode == "trace" && count == 5) {
     FollowTrace(path, arguments[3], arguments[4]);
+  } else if (mode == "replacement" && count == 4) {
+    TestReplacement(path, arguments[3]);
   } else if (mode == "failures") {
     TestFailures(path);
   } else if (mode == "damage") {

@@ -3,6 +3,7 @@
 import functools
 import json
 import random
+import shutil
 import subprocess
 from collections.abc import Callable
 from dataclasses import replace
@@ -65,6 +66,16 @@ def passes(done: subprocess.CompletedProcess[str]) -> list[str]:
 @pytest.mark.parametrize("mode", ["failures", "damage", "background", "clock"])
 def test_the_selector_keeps_running(sanitized: Program, conformance: Path, mode: str) -> None:
     passes(sanitized(mode, conformance / "golden.elastic"))
+
+
+def test_a_bundle_is_replaced_on_disk_while_it_is_open(
+    sanitized: Program, conformance: Path, tmp_path: Path
+) -> None:
+    path, other = tmp_path / "model.elastic", tmp_path / "other.elastic"
+    shutil.copy(conformance / "golden.elastic", path)
+    shutil.copy(conformance / "shared.elastic", other)
+    passes(sanitized("replacement", path, other))
+    assert path.read_bytes() == (conformance / "shared.elastic").read_bytes()
 
 
 def test_a_measured_table_is_written_as_python_reads_it(
