@@ -5,6 +5,7 @@
 #include "testing.h"
 #include "tfelastic/bundle_selector.h"
 #include "tfelastic/litert.h"
+#include "tfelastic/tflite.h"
 
 namespace {
 
@@ -84,22 +85,34 @@ void Select(const char* path, const Backend& backend, int switches) {
   std::printf("\n");
 }
 
-}  // namespace
-
-int main(int count, char** arguments) {
-  if (count != 5) return 2;
-  const bool is_xnnpack = std::strcmp(arguments[4], "xnnpack") == 0;
-  LiteRt litert(is_xnnpack ? LiteRtKernels::kXnnpack : LiteRtKernels::kBuiltin);
+// Opens the library, and does what the mode says.
+template <typename Runtime>
+int Main(const std::string& mode, const char* path, const char* library, const char* kernels, Runtime* runtime) {
   std::string error;
-  if (!litert.Open(arguments[3], &error)) {
+  if (!runtime->Open(library, &error)) {
     std::fprintf(stderr, "%s\n", error.c_str());
     return 1;
   }
-  CHECK(std::strcmp(litert.backend().describe(litert.backend().context).kernels, arguments[4]) == 0);
-  if (std::strcmp(arguments[1], "run") == 0) {
-    RunAll(arguments[2], litert.backend());
+  const Backend backend = runtime->backend();
+  CHECK(std::strcmp(backend.describe(backend.context).kernels, kernels) == 0);
+  if (mode == "run") {
+    RunAll(path, backend);
   } else {
-    Select(arguments[2], litert.backend(), 20);
+    Select(path, backend, 20);
   }
   return 0;
+}
+
+}  // namespace
+
+int main(int count, char** arguments) {
+  if (count != 6) return 2;
+  const char *path = arguments[2], *library = arguments[4], *kernels = arguments[5];
+  const bool is_xnnpack = std::strcmp(kernels, "xnnpack") == 0;
+  if (std::strcmp(arguments[3], "litert") == 0) {
+    LiteRt litert(is_xnnpack ? LiteRtKernels::kXnnpack : LiteRtKernels::kBuiltin);
+    return Main(arguments[1], path, library, kernels, &litert);
+  }
+  TfLite tflite(is_xnnpack ? TfLiteKernels::kXnnpack : TfLiteKernels::kBuiltin);
+  return Main(arguments[1], path, library, kernels, &tflite);
 }

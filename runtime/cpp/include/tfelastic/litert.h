@@ -116,22 +116,6 @@ class OpenModel {
     return count;
   }
 
-  static int TypeOf(DType dtype) {
-    switch (dtype) {
-      case DType::kInt8:
-        return kInt8;
-      case DType::kUint8:
-        return kUint8;
-      case DType::kInt16:
-        return kInt16;
-      case DType::kInt32:
-        return kInt32;
-      case DType::kFloat32:
-        break;
-    }
-    return kFloat32;
-  }
-
   bool SetOptions(int threads, LiteRtKernels kernels, std::string* error) {
     if (!Check("LiteRtCreateOptions", api_.CreateOptions(&options_), error) ||
         !Check("LiteRtSetOptionsHardwareAccelerators",
@@ -201,7 +185,7 @@ class OpenModel {
     Quantization found{};
     // A tensor that is not quantized per tensor has an error's status here.
     const bool is_quantized = api_.GetPerTensorQuantization(tensor, &found) == kOk;
-    bool is_stated = type.element_type == TypeOf(stated.spec.dtype) &&
+    bool is_stated = type.element_type == ElementType(stated.spec.dtype) &&
                      type.rank() == stated.shape.rank &&
                      (is_quantized ? found.scale : 1.0f) == stated.spec.scale &&
                      (is_quantized ? found.zero_point : 0) == stated.spec.zero_point;

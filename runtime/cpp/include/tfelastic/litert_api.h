@@ -4,11 +4,11 @@
 #ifndef TFELASTIC_LITERT_API_H_
 #define TFELASTIC_LITERT_API_H_
 
-#include <dlfcn.h>
-
 #include <cstddef>
 #include <cstdint>
 #include <string>
+
+#include "tfelastic/interpreter_library.h"
 
 namespace tfelastic {
 namespace litert {
@@ -19,7 +19,6 @@ using Handle = void*;
 // Each function that answers with a status gives 0 where it succeeds.
 constexpr int kOk = 0;
 constexpr int kAcceleratorCpu = 1, kHostMemory = 1, kLockRead = 0, kLockWrite = 1;
-constexpr int kFloat32 = 1, kInt32 = 2, kUint8 = 3, kInt16 = 7, kInt8 = 9;
 constexpr std::size_t kDimensionsMax = 8;
 
 // LiteRtRankedTensorType.
@@ -80,20 +79,11 @@ struct Api {
   TFELASTIC_LITERT_FUNCTIONS(TFELASTIC_DECLARE)
 #undef TFELASTIC_DECLARE
 
-  // Loads the shared library, which stays loaded: LiteRT's threads and registrations may outlive what
-  // they served. On failure returns false, and `error` says why.
-  bool Load(const char* library, std::string* error) {
-    void* handle = dlopen(library, RTLD_NOW | RTLD_LOCAL);
-    if (handle == nullptr) {
-      *error = dlerror();
-      return false;
-    }
-#define TFELASTIC_FIND(Result, Name, Parameters)                                    \
-  Name = reinterpret_cast<Result(*) Parameters>(dlsym(handle, "LiteRt" #Name));     \
-  if (Name == nullptr) {                                                            \
-    *error = std::string(library == nullptr ? "the program" : library) + " has no function LiteRt" #Name;                \
-    return false;                                                                   \
-  }
+  bool Load(const char* name, std::string* error) {
+    InterpreterLibrary library;
+    if (!library.Load(name, error)) return false;
+#define TFELASTIC_FIND(Result, Name, Parameters) \
+  if (!library.Find("LiteRt" #Name, &Name, error)) return false;
     TFELASTIC_LITERT_FUNCTIONS(TFELASTIC_FIND)
 #undef TFELASTIC_FIND
     return true;

@@ -1,4 +1,4 @@
-"""C++ runs variants on the real LiteRT as Python does, to the bit in the same kernels."""
+"""C++ runs variants on the real LiteRT and TFLite as Python does, to the bit in the same kernels."""
 
 import hashlib
 from pathlib import Path
@@ -7,7 +7,13 @@ import numpy as np
 import pytest
 from tfelastic_runtime import Bundle, Runner, blank_inputs
 
-from tests.support.cpp_selector import KERNELS, Interpreters, hexadecimal, random_inputs
+from tests.support.cpp_selector import (
+    KERNELS,
+    LIBRARIES,
+    Interpreters,
+    hexadecimal,
+    random_inputs,
+)
 from tests.support.golden import BUNDLES, GOLDEN, resealed
 
 SETS = 20
@@ -19,30 +25,40 @@ def interpreters(tmp_path_factory: pytest.TempPathFactory) -> Interpreters:
     return Interpreters(tmp_path_factory.mktemp("cpp"))
 
 
+@pytest.mark.parametrize("runtime", LIBRARIES)
 @pytest.mark.parametrize("kernels", KERNELS)
 @pytest.mark.parametrize("name", BUNDLES)
 def test_every_variant_agrees_with_python_to_the_bit(
-    interpreters: Interpreters, conformance: Path, name: str, kernels: str
+    interpreters: Interpreters, conformance: Path, name: str, kernels: str, runtime: str
 ) -> None:
     path, rng = conformance / f"{name}.elastic", np.random.default_rng(0)
     bundle = Bundle.open(path)
-    interpreters.check(path, kernels, [random_inputs(bundle, rng) for _ in range(SETS)])
+    sets = [random_inputs(bundle, rng) for _ in range(SETS)]
+    interpreters.check(path, kernels, sets, runtime=runtime)
 
 
+@pytest.mark.parametrize("runtime", LIBRARIES)
 @pytest.mark.parametrize("kernels", KERNELS)
 def test_the_selector_measures_switches_and_runs(
-    interpreters: Interpreters, conformance: Path, kernels: str
+    interpreters: Interpreters, conformance: Path, kernels: str, runtime: str
 ) -> None:
     path = conformance / "golden.elastic"
     bundle = Bundle.open(path)
-    (line,) = interpreters.ask("select", path, kernels)
+    (line,) = interpreters.ask("select", path, kernels, runtime=runtime)
     runner = Runner(bundle, bundle.variants[0].name, xnnpack=kernels == "xnnpack")
     expected = runner.run(blank_inputs(bundle.manifest.inputs))
     assert line == f"0 {hexadecimal(bundle, expected)}"
 
 
-def test_a_variant_that_litert_refuses_is_told_of(
-    interpreters: Interpreters, tmp_path: Path
+@pytest.mark.parametrize(
+    ("runtime", "reason"),
+    [
+        ("litert", "LiteRtCreateModelFromBuffer failed with status"),
+        ("tflite", "TfLiteModelCreate: it is no .tflite"),
+    ],
+)
+def test_a_variant_that_no_interpreter_opens_is_told_of(
+    interpreters: Interpreters, tmp_path: Path, runtime: str, reason: str
 ) -> None:
     """The bundle is well-formed, and what is in it is no .tflite."""
     model = Bundle.from_bytes(GOLDEN).model("w100")
@@ -50,19 +66,29 @@ def test_a_variant_that_litert_refuses_is_told_of(
     hashes = [hashlib.sha256(each).hexdigest().encode() for each in (model, other)]
     path = tmp_path / "other.elastic"
     path.write_bytes(resealed(GOLDEN.replace(model, other).replace(*hashes)))
-    line = interpreters.ask("run", path, "xnnpack")[0]
+    line = interpreters.ask("run", path, "xnnpack", runtime=runtime)[0]
     assert line.startswith("the interpreter refuses the variant")
-    assert "LiteRtCreateModelFromBuffer failed with status" in line
+    assert reason in line
 
 
+@pytest.mark.parametrize("runtime", LIBRARIES)
 def test_the_next_best_variant_runs_where_one_is_not_what_the_manifest_says(
-    interpreters: Interpreters, tmp_path: Path
+    interpreters: Interpreters, tmp_path: Path, runtime: str
 ) -> None:
     path = tmp_path / "other.elastic"
     path.write_bytes(resealed(GOLDEN.replace(b'"zero_point":37', b'"zero_point":36', 1)))
-    ran, failure = interpreters.ask("select", path, "xnnpack")
+    ran, failure = interpreters.ask("select", path, "xnnpack", runtime=runtime)
     assert ran.startswith("1 ")
     assert failure.startswith("0 the interpreter refuses the variant")
     assert failure.endswith(
         "output 0: its shape, dtype or quantization is not what the manifest says"
+    )
+
+
+def test_a_library_that_is_none_is_told_of(interpreters: Interpreters, conformance: Path) -> None:
+    for runtime, other in (("litert", "tflite"), ("tflite", "litert")):
+        said = interpreters.refused(conformance / "golden.elastic", runtime, LIBRARIES[other])
+        assert "has no function" in said
+    assert "cannot open shared object file" in interpreters.refused(
+        conformance / "golden.elastic", "litert", Path("/nowhere/libLiteRt.so")
     )
