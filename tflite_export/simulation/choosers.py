@@ -34,13 +34,21 @@ def policy(table: Sequence[Row], latencies_us: np.ndarray, budget_us: int) -> np
     return np.array(chosen)
 
 
-def kalman(table: Sequence[Row], latencies_us: np.ndarray, budget_us: int) -> np.ndarray:
+def kalman(
+    table: Sequence[Row], latencies_us: np.ndarray, budget_us: int, *, deviations: float = Z90
+) -> np.ndarray:
     """Return the rows that ALERT's Kalman filter chooses, with ALERT's own constants.
 
     One global slowdown, normally distributed, is filtered from each run's latency over its variant's
     median; the process noise adapts to the innovation. The best variant whose 90 % quantile keeps
     the budget runs, else the fastest (Wan et al., "ALERT: Accurate Learning for Energy and
     Timeliness", USENIX ATC 2020, section 3.3).
+
+    Args:
+        table: One row per variant.
+        latencies_us: What each variant would take in each run, int64 `[runs, variants]`.
+        budget_us: The budget in microseconds.
+        deviations: How many standard deviations above the mean must keep the budget.
     """
     p50 = np.array([row.p50_us for row in table], float)
     order = _best_first(table)
@@ -50,7 +58,7 @@ def kalman(table: Sequence[Row], latencies_us: np.ndarray, budget_us: int) -> np
     process = process_least
     chosen = []
     for row in latencies_us.tolist():
-        upper = mean + Z90 * math.sqrt(variance)
+        upper = mean + deviations * math.sqrt(variance)
         index = next((each for each in order if p50[each] * upper <= budget_us), fastest)
         chosen.append(index)
         process = max(process_least, memory * process + (1 - memory) * (gain * innovation) ** 2)
