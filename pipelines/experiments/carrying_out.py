@@ -89,6 +89,7 @@ def _common(run: Run[Any], recipe: Recipe, stages: tuple[Stage[Any], ...]) -> di
         "seed": recipe.seed,
         "fingerprint": recipe.fingerprint,
         "data": run.result(data.STAGE).description,
+        "data_sha256": run.result(data.STAGE).sha256,
         "baseline": run.result(baseline.STAGE),
         "seconds": seconds_of(run.workspace, stages),
         "versions": versions(),

@@ -25,6 +25,7 @@ class Section:
         lines: Markdown; where empty, the section is for the page alone.
         draw: Draws its picture, where it has one.
         caption: What to know of the picture.
+        figures: Markdown of what the picture shows, for the page alone, where it is folded away.
         machine_bound: Whether it holds times of this machine, which mean nothing on a page of results.
     """
 
@@ -32,6 +33,7 @@ class Section:
     lines: tuple[str, ...] = ()
     draw: "Callable[[], Figure] | None" = None
     caption: str = ""
+    figures: tuple[str, ...] = ()
     machine_bound: bool = False
 
 

@@ -30,6 +30,7 @@ class Metrics(Record):
         seed: The recipe's seed.
         fingerprint: The recipe's fingerprint.
         data: The data.
+        data_sha256: The sha256, in hex, over every value of the data; empty where it was not kept.
         baseline: The stand-alone net.
         trainings: The epochs of every other training, by what it trained.
         profile: Where latencies were measured.
@@ -44,6 +45,7 @@ class Metrics(Record):
     seed: int
     fingerprint: str
     data: DataDescription
+    data_sha256: str = ""
     baseline: TrainedBaseline
     trainings: dict[str, History] = field(default_factory=dict)
     profile: Machine

@@ -44,5 +44,6 @@ def _section(number: int, section: Section) -> dict[str, str]:
         "title": section.title,
         "caption": section.caption,
         "text": text.to_html(section.lines),
+        "figures": text.to_html(section.figures),
         "figure": picture,
     }

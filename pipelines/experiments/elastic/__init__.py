@@ -32,14 +32,18 @@ class ElasticExperiment:
             independent,
             joint_training,
             ladder,
+            layer_costs,
+            mask_examples,
             profile,
             prune_and_grow,
             selector,
+            simulation,
         )
 
         compared = (prune_and_grow, independent, comparison) if recipe.comparison else ()
-        exported = (export, bundle, profile, selector)
-        modules = (baseline, ladder, joint_training, *compared, *exported)
+        masks = (mask_examples,) if recipe.task == "segmentation" else ()
+        exported = (export, bundle, profile, selector, simulation, *masks)
+        modules = (baseline, ladder, layer_costs, joint_training, *compared, *exported)
         return tuple(module.STAGE for module in modules)
 
     def check(self, run: Run[ElasticRecipe]) -> None:

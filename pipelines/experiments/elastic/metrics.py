@@ -9,14 +9,20 @@ from pipelines.experiments.elastic import (
     comparison,
     export,
     joint_training,
+    layer_costs,
+    mask_examples,
     profile,
     selector,
+    simulation,
 )
 from pipelines.experiments.elastic.comparison import ComparedRung
 from pipelines.experiments.elastic.export import ExportedVariant
+from pipelines.experiments.elastic.layer_costs import LayerCosts
+from pipelines.experiments.elastic.mask_examples import MaskExamples
 from pipelines.experiments.elastic.profile import LatencyFigures
 from pipelines.experiments.elastic.recipe import ElasticRecipe
 from pipelines.experiments.elastic.selector import SelectorRun
+from pipelines.experiments.elastic.simulation import Simulation
 from pipelines.experiments.elastic.training_results import OutputScores
 from pipelines.report import Machine, Metrics
 from pipelines.stages import Run
@@ -24,14 +30,23 @@ from pipelines.stages import Run
 
 @dataclass(frozen=True, kw_only=True)
 class VariantFigures(ExportedVariant, LatencyFigures):
-    """What an exported rung costs, reaches and takes."""
+    """What an exported rung costs, reaches and takes.
+
+    Attributes:
+        peak_bytes: Predicted bytes of activations alive at once; `None` where it is not known.
+        arena_bytes: The smallest arena in which TFLM ran it; `None` where the target is another.
+    """
+
+    peak_bytes: int | None = None
+    arena_bytes: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class ElasticMetrics(Metrics):
     """The variants in the bundle and those left out of it, what the selector did, and the methods compared, if any.
 
-    `outputs` are the rungs' scores by each of several outputs, in Keras.
+    `outputs` are the rungs' scores by each of several outputs, in Keras. Runs of before there were them have no
+    `layers`, no `simulation` and no `masks`, which only a segmentation has.
     """
 
     comparison: tuple[ComparedRung, ...] | None
@@ -40,6 +55,9 @@ class ElasticMetrics(Metrics):
     outputs: dict[str, OutputScores]
     bundle_bytes: int
     selector: tuple[SelectorRun, ...]
+    layers: LayerCosts | None = None
+    simulation: Simulation | None = None
+    masks: MaskExamples | None = None
 
 
 def collect(run: Run[ElasticRecipe], common: Mapping[str, Any]) -> ElasticMetrics:
@@ -47,8 +65,12 @@ def collect(run: Run[ElasticRecipe], common: Mapping[str, Any]) -> ElasticMetric
     measured, spec = run.result(profile.STAGE), run.recipe.profile
     compared = run.result(comparison.STAGE).rungs if run.recipe.comparison else None
     exported = run.result(export.STAGE)
+    memory: dict[str, dict[str, Any]] = {
+        each["name"]: {key: each.get(key) for key in ("peak_bytes", "arena_bytes")}
+        for each in exported.reports
+    }
     variants = tuple(
-        VariantFigures(**vars(each), **vars(measured.latencies[each.name]))
+        VariantFigures(**vars(each), **vars(measured.latencies[each.name]), **memory[each.name])
         for each in exported.variants
         if each.name in exported.packed
     )
@@ -63,4 +85,7 @@ def collect(run: Run[ElasticRecipe], common: Mapping[str, Any]) -> ElasticMetric
         left_out=tuple(each for each in exported.variants if each.name not in exported.packed),
         bundle_bytes=run.result(bundle.STAGE).bundle_bytes,
         selector=run.result(selector.STAGE).rows,
+        layers=run.result(layer_costs.STAGE),
+        simulation=run.result(simulation.STAGE),
+        masks=run.result(mask_examples.STAGE) if run.recipe.task == "segmentation" else None,
     )

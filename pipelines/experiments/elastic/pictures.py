@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from pipelines.experiments.elastic.metrics import ElasticMetrics
+from pipelines.experiments.elastic.metrics import ElasticMetrics, VariantFigures
 from pipelines.report.figures import COLORS, FIRST, MUTED, PAPER, SECOND, canvas
 from pipelines.report.numbers import TimeUnit
 
@@ -16,16 +16,32 @@ _LEAST_POINTS = 3.0
 
 
 def draw_trade_off(metrics: ElasticMetrics) -> "Figure":
-    """Draw the score against latency: a dot at each variant's median, a whisker to its p90."""
+    """Draw the score against latency: a dot at each variant's median, a whisker to its p90, and the Pareto front.
+
+    A variant that another one beats in both is a hollow dot.
+    """
     figure, (axes,) = canvas(7.2, 3.6, columns=1)
     unit = TimeUnit.of(max(variant.p90_us for variant in metrics.variants))
     metric = metrics.metric
+    front = pareto_front(metrics)
+    corners = sorted((each.p50_us / unit.microseconds, each.score_tflite) for each in front)
+    axes.step(
+        [latency for latency, _ in corners],
+        [metric.scale * reached for _, reached in corners],
+        where="post",
+        color=FIRST,
+        linewidth=1.0,
+        linestyle="-",
+        alpha=0.5,
+        zorder=1,
+    )
     for variant in metrics.variants:
         p50, p90 = variant.p50_us / unit.microseconds, variant.p90_us / unit.microseconds
         reached = metric.scale * variant.score_tflite
         axes.plot([p50, p90], [reached, reached], color=FIRST, linewidth=1.5, alpha=0.6)
         axes.plot([p90], [reached], marker="|", color=FIRST, markersize=8)
-        axes.plot([p50], [reached], marker="o", color=FIRST, markersize=8, markeredgecolor=PAPER)
+        inside, edge = (FIRST, PAPER) if variant in front else (PAPER, FIRST)
+        axes.plot([p50], [reached], "o", color=inside, markersize=8, markeredgecolor=edge)
         axes.annotate(
             variant.name, (p50, reached), (0, -16), textcoords="offset points", ha="center"
         )
@@ -48,6 +64,20 @@ def draw_trade_off(metrics: ElasticMetrics) -> "Figure":
         axes.margins(y=0.2)
     axes.grid(axis="y")
     return figure
+
+
+def pareto_front(metrics: ElasticMetrics) -> tuple[VariantFigures, ...]:
+    """Return the variants than which no other has both a shorter median and at least the score, or the reverse."""
+    sign = metrics.metric.sign
+
+    def is_beaten(one: VariantFigures) -> bool:
+        value = (sign * one.score_tflite, -one.p50_us)
+        others = ((sign * each.score_tflite, -each.p50_us) for each in metrics.variants)
+        return any(
+            other != value and other[0] >= value[0] and other[1] >= value[1] for other in others
+        )
+
+    return tuple(each for each in metrics.variants if not is_beaten(each))
 
 
 def _share_range(low: float, high: float) -> tuple[float, float]:

@@ -4,6 +4,12 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pipelines.experiments.elastic.comparison import GROWN, INDEPENDENT, JOINT, ComparedRung
+from pipelines.experiments.elastic.details import (
+    anatomy,
+    pictured,
+    simulated,
+    sizes_and_schemes,
+)
 from pipelines.experiments.elastic.metrics import ElasticMetrics
 from pipelines.experiments.elastic.pictures import draw_methods, draw_selector, draw_trade_off
 from pipelines.report import Content, KeyFigure, Section, Table
@@ -64,9 +70,11 @@ def _sections(metrics: ElasticMetrics) -> Iterator[Section]:
         f"{title[0].upper()}{title[1:]} against latency",
         tuple(_latencies(metrics)),
         trade_off,
-        "Dashed: the same net trained alone, in float. Dotted: the budgets that the selector ran under.",
+        "The line is the Pareto front; a hollow dot is beaten by another variant in both. Dashed: the same net trained "
+        "alone, in float. Dotted: the budgets that the selector ran under.",
         machine_bound=True,
     )
+    yield from sizes_and_schemes(metrics)
     yield Section(
         "What the selector chose",
         tuple(_selector(metrics)),
@@ -74,6 +82,9 @@ def _sections(metrics: ElasticMetrics) -> Iterator[Section]:
         "The share of the requests that each variant ran, by budget.",
         machine_bound=True,
     )
+    yield from simulated(metrics)
+    yield from anatomy(metrics)
+    yield from pictured(metrics)
     if metrics.comparison:
         rungs = metrics.comparison
         yield Section(
