@@ -27,7 +27,7 @@ COMMANDS = {
     "simulate": "Simulate the selector under a trace of load, beside references.",
     "embed": "Write a bundle as C++ for a microcontroller.",
     "app": "Write an Android app around a bundle.",
-    "report": "Write a run's report.html anew from its metrics.json.",
+    "report": "Write a run's report.html anew, or compare several runs.",
     "doctor": "Say what is installed and whether the demo can run here.",
 }
 

@@ -1,6 +1,7 @@
 """The report of a run: one self-contained page, Markdown and the terminal's tables, from its metrics alone."""
 
-from pipelines.report.content import Content, KeyFigure, Section
+from pipelines.report.comparison import RunComparison, compare_runs
+from pipelines.report.content import Content, KeyFigure, NetSummary, Section
 from pipelines.report.metrics import Machine, Metrics
 from pipelines.report.page import PAGE, render
 from pipelines.report.text import Items, Table
@@ -12,7 +13,10 @@ __all__ = [
     "KeyFigure",
     "Machine",
     "Metrics",
+    "NetSummary",
+    "RunComparison",
     "Section",
     "Table",
+    "compare_runs",
     "render",
 ]

@@ -38,6 +38,18 @@ class Section:
 
 
 @dataclass(frozen=True)
+class NetSummary:
+    """What one net of a run reaches as it is exported, and what it costs; `None` where that was not measured."""
+
+    name: str
+    score: float
+    params: int
+    macs: int
+    tflite_bytes: int
+    latency_us: float | None = None
+
+
+@dataclass(frozen=True)
 class Content:
     """A run's results as people read them.
 
@@ -45,10 +57,12 @@ class Content:
         headline: What the run is about, in half a sentence.
         key_figures: The figures to see first.
         sections: The sections in the order in which they are read.
+        nets: The nets by which the run is compared with others, the largest first.
         curves: What to know of the training curves.
     """
 
     headline: str
     key_figures: tuple[KeyFigure, ...]
     sections: tuple[Section, ...]
+    nets: tuple[NetSummary, ...]
     curves: str = "On the training examples, augmented where the recipe says so."

@@ -1,6 +1,7 @@
 """Fill the page's template with a run's metrics."""
 
 from importlib import resources
+from typing import Any
 
 import yaml
 
@@ -18,14 +19,8 @@ def render(metrics: Metrics, content: Content) -> str:
         metrics: A finished run's figures.
         content: The same as people read them.
     """
-    import jinja2
-
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters["minutes"] = numbers.minutes
-    template = (resources.files("pipelines.report") / "page.html").read_text(encoding="utf-8")
-    return environment.from_string(template).render(
+    return fill(
+        "page.html",
         metrics=metrics,
         content=content,
         class_counts=metrics.data.class_counts,
@@ -33,6 +28,21 @@ def render(metrics: Metrics, content: Content) -> str:
         curves=figures.curves({"the net alone": metrics.baseline.history, **metrics.trainings}),
         recipe_yaml=yaml.safe_dump(metrics.recipe, sort_keys=False, default_flow_style=None),
     )
+
+
+def fill(template: str, **values: Any) -> str:
+    """Return a page of this room's templates, with the style that all share."""
+    import jinja2
+
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["minutes"] = numbers.minutes
+    return environment.from_string(_text(template)).render(style=_text("style.css"), **values)
+
+
+def _text(name: str) -> str:
+    return (resources.files("pipelines.report") / name).read_text(encoding="utf-8")
 
 
 def _section(number: int, section: Section) -> dict[str, str]:

@@ -7,7 +7,7 @@ from pipelines.experiments.block_removal.block_search import BUDGET, DIRECT, UNT
 from pipelines.experiments.block_removal.depth_vs_width import DepthStep, TimedNet
 from pipelines.experiments.block_removal.final_training import BASELINE, FULL, PRUNED
 from pipelines.experiments.block_removal.metrics import BlockRemovalMetrics
-from pipelines.report import Content, KeyFigure, Section, Table
+from pipelines.report import Content, KeyFigure, NetSummary, Section, Table
 from pipelines.report.numbers import (
     change,
     difference,
@@ -48,6 +48,10 @@ def content(metrics: BlockRemovalMetrics) -> Content:
         f"{metrics.metric.title}",
         key_figures=tuple(_key_figures(metrics)),
         sections=tuple(_sections(metrics)),
+        nets=tuple(
+            NetSummary(_NETS[net.name], net.score_tflite, net.params, net.macs, net.tflite_bytes)
+            for net in metrics.nets
+        ),
     )
 
 

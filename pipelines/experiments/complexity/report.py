@@ -10,7 +10,7 @@ from pipelines.experiments.complexity.budget_comparison import (
     TraceStep,
 )
 from pipelines.experiments.complexity.metrics import ComplexityMetrics
-from pipelines.report import Content, KeyFigure, Section, Table
+from pipelines.report import Content, KeyFigure, NetSummary, Section, Table
 from pipelines.report.numbers import (
     apart,
     difference,
@@ -67,7 +67,18 @@ def content(metrics: ComplexityMetrics) -> Content:
             )
             for each in metrics.comparisons
         ),
+        nets=tuple(_nets(metrics)),
     )
+
+
+def _nets(metrics: ComplexityMetrics) -> Iterator[NetSummary]:
+    """Yield the original, and the nets of each budget."""
+    rows = [("original", metrics.original)]
+    for each in metrics.comparisons:
+        rows += [(f"{TITLES[row.method]}, {_title(each)}", row) for row in each.rows]
+    for name, row in rows:
+        figures = (row.score_tflite, row.params, row.macs, row.tflite_bytes, row.latency_us)
+        yield NetSummary(name, *figures)
 
 
 def _key_figures(metrics: ComplexityMetrics) -> Iterator[KeyFigure]:

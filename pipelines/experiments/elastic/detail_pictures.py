@@ -137,7 +137,10 @@ def draw_simulation(simulation: Simulation, metric: MetricDescription) -> "Figur
         axes.margins(0.05, 0.15)
         axes.grid(axis="x")
     panels[0].set_xlabel("runs over the budget, %")
-    panels[1].set_xlabel(f"mean {metric.axis}")
+    # No axis that makes a cliff of nothing.
+    most = max(each.misses for trace in traces for each in trace.choosers)
+    panels[0].set_xlim(-0.05 * max(1.0, 100 * most), 1.1 * max(1.0, 100 * most))
+    panels[1].set_xlabel(f"average {metric.axis}")
     panels[1].set_yticks([])
     handles = panels[0].get_legend_handles_labels()
     figure.legend(*handles, frameon=False, loc="outside lower center", ncols=4, fontsize=8)

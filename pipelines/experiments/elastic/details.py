@@ -96,7 +96,7 @@ def _simulation(found: Simulation, metric: MetricDescription) -> Iterator[str]:
         for each in trace.choosers
     )
     yield from Table(
-        ("trace: chooser", "misses", f"mean {metric.title}", "switches"), rows
+        ("trace: chooser", "misses", f"average {metric.title}", "switches"), rows
     ).markdown()
 
 

@@ -38,7 +38,7 @@ def draw_trade_off(metrics: ElasticMetrics) -> "Figure":
     for variant in metrics.variants:
         p50, p90 = variant.p50_us / unit.microseconds, variant.p90_us / unit.microseconds
         reached = metric.scale * variant.score_tflite
-        axes.plot([p50, p90], [reached, reached], color=FIRST, linewidth=1.5, alpha=0.6)
+        axes.plot([p50, p90], [reached, reached], "-", color=FIRST, linewidth=1.5, alpha=0.6)
         axes.plot([p90], [reached], marker="|", color=FIRST, markersize=8)
         inside, edge = (FIRST, PAPER) if variant in front else (PAPER, FIRST)
         axes.plot([p50], [reached], "o", color=inside, markersize=8, markeredgecolor=edge)

@@ -12,7 +12,7 @@ from pipelines.experiments.elastic.details import (
 )
 from pipelines.experiments.elastic.metrics import ElasticMetrics
 from pipelines.experiments.elastic.pictures import draw_methods, draw_selector, draw_trade_off
-from pipelines.report import Content, KeyFigure, Section, Table
+from pipelines.report import Content, KeyFigure, NetSummary, Section, Table
 from pipelines.report.numbers import (
     TimeUnit,
     difference,
@@ -39,6 +39,17 @@ def content(metrics: ElasticMetrics) -> Content:
         headline=f"One elastic network of {len(metrics.variants) + len(metrics.left_out)} variants",
         key_figures=tuple(_key_figures(metrics)),
         sections=tuple(_sections(metrics)),
+        nets=tuple(
+            NetSummary(
+                each.name,
+                each.score_tflite,
+                each.params,
+                each.macs,
+                each.tflite_bytes,
+                each.p50_us,
+            )
+            for each in metrics.variants
+        ),
         curves="On the training examples, augmented where the recipe says so. The loss of all widths together also "
         "counts what the narrow ones differ from the widest, so the two losses are not of one kind.",
     )

@@ -100,7 +100,7 @@ def test_a_comparison_has_its_place_on_the_page_and_in_markdown(tree, compared, 
     assert text.startswith(plain)
     for line in content.sections[-1].lines:
         assert line in text
-    assert page.count("<svg ") == 4
+    assert page.count("<svg ") == 6
     assert "+2.00 [+1.13, +2.87]" in page
     colours = page[page.index("<svg") :]
     assert "#1f77b4" not in colours, "a colour that no dark page can change"

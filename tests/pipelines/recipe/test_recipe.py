@@ -227,17 +227,13 @@ def test_stages_read_earlier_ones_alone_and_have_names_of_their_own(name):
 
 
 def test_the_stages_are_those_of_the_main_job():
-    assert [stage.name for stage in stages_of(parse_recipe({"name": "tiny"}))] == [
-        "data",
-        "baseline",
-        "ladder",
-        "joint_training",
-        "export",
-        "bundle",
-        "profile",
-        "selector",
-        "report",
+    stages = [
+        *("data", "baseline", "ladder", "layer_costs", "joint_training", "export", "bundle"),
+        *("profile", "selector", "simulation", "report"),
     ]
+    assert [stage.name for stage in stages_of(parse_recipe({"name": "tiny"}))] == stages
+    masks = stages_of(parse_recipe({"name": "tiny", "task": "segmentation"}))
+    assert [stage.name for stage in masks] == [*stages[:-1], "mask_examples", "report"]
 
 
 @pytest.mark.parametrize(

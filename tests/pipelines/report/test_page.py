@@ -53,7 +53,7 @@ def parsed(html: str) -> Page:
 def test_the_page_stands_alone(tree, read):
     html = render(*read(tree))
     page = parsed(html)
-    assert html.count("<svg ") == 3
+    assert html.count("<svg ") == 5
     assert all(link.startswith("#") for link in page.links)
     assert "<script" not in html
     assert "url(http" not in html
