@@ -11,7 +11,8 @@ from math import prod
 
 import keras
 
-from tfelastic._cost.lowering import FUSED, Operation, lower
+from tfelastic._cost.layer_operations import FUSED
+from tfelastic._cost.lowering import Operation, lower
 from tfelastic._plan import Selection
 from tfelastic.graph import Step
 

@@ -19,7 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from tfelastic._cost.lowering import FUSED, activation_name, lower
+from tfelastic._cost.layer_operations import FUSED, activation_name
+from tfelastic._cost.lowering import lower
 from tfelastic._plan import Selection
 from tfelastic.errors import CostError
 from tfelastic.files import write_atomically

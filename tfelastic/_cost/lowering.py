@@ -14,148 +14,38 @@ without TensorFlow. In short:
 - A layer over one axis is its two-dimensional twin between two RESHAPEs; a RESHAPE that undoes the one before it goes.
 - Branches run in the order of their layers' names (`order`).
 
-A layer that is not listed here is taken for one operation that reads its inputs and makes its outputs. That is a guess,
-and so said (`Lowered.guessed`).
+What a layer becomes on its own is listed in `layer_operations`. One that is not there is taken for one operation that
+reads its inputs and makes its outputs. That is a guess, and so said (`Lowered.guessed`).
 """
 
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import prod
-from typing import Any
 
-import keras
-import numpy as np
-
+from tfelastic._cost.layer_operations import (
+    ACTIVATIONS,
+    AFFINE,
+    FOLDING,
+    FUSED,
+    FUSING,
+    KINDS,
+    KNOWN,
+    ONE_AXIS,
+    PAIRWISE,
+    PARTS,
+    RESIZING,
+    VANISHING,
+    Part,
+    activation_name,
+    adds_shift,
+    kind_of,
+    parts_of,
+    row_factor,
+)
 from tfelastic._cost.order import converted_order, sources
 from tfelastic._plan import Selection
 from tfelastic.graph import Step, Tensor
-
-_VANISHING = frozenset(
-    (
-        "ActivityRegularization",
-        "AlphaDropout",
-        "Cast",
-        "Dropout",
-        "GaussianDropout",
-        "GaussianNoise",
-        "Identity",
-        "SpatialDropout1D",
-        "SpatialDropout2D",
-        "SpatialDropout3D",
-        "StochasticDepth",
-        "StopGradient",
-    )
-)
-_AFFINE = frozenset(["BatchNormalization", "LayerScale", "Normalization", "Rescaling"])
-_ACTIVATIONS = frozenset(["Activation", "ReLU", "Relu", "Relu6", "Silu", "HardSilu"])
-
-_KINDS = {
-    "Add": "ADD",
-    "Average": "ADD",
-    "AveragePooling2D": "AVERAGE_POOL_2D",
-    "Concatenate": "CONCATENATION",
-    "Conv2D": "CONV_2D",
-    "Conv2DTranspose": "TRANSPOSE_CONV",
-    "Conv3D": "CONV_3D",
-    "Cropping1D": "STRIDED_SLICE",
-    "Cropping2D": "STRIDED_SLICE",
-    "Dense": "FULLY_CONNECTED",
-    "DepthwiseConv2D": "DEPTHWISE_CONV_2D",
-    "ELU": "ELU",
-    "Flatten": "RESHAPE",
-    "GlobalAveragePooling1D": "MEAN",
-    "GlobalAveragePooling2D": "MEAN",
-    "GlobalMaxPooling1D": "REDUCE_MAX",
-    "GlobalMaxPooling2D": "REDUCE_MAX",
-    "LeakyReLU": "LEAKY_RELU",
-    "MaxPooling2D": "MAX_POOL_2D",
-    "Maximum": "MAXIMUM",
-    "Mean": "MEAN",
-    "Minimum": "MINIMUM",
-    "Multiply": "MUL",
-    "PReLU": "PRELU",
-    "Permute": "TRANSPOSE",
-    "Reshape": "RESHAPE",
-    "Softmax": "SOFTMAX",
-    "Subtract": "SUB",
-    "ZeroPadding1D": "PAD",
-    "ZeroPadding2D": "PAD",
-    "exponential": "EXP",
-    "gelu": "GELU",
-    "hard_silu": "HARD_SWISH",
-    "relu": "RELU",
-    "relu6": "RELU6",
-    "sigmoid": "LOGISTIC",
-    "softmax": "SOFTMAX",
-    "tanh": "TANH",
-}
-
-# Which operations can take up a factor per output channel, which can end in a ReLU, which read two values at a time.
-_FOLDING = frozenset(
-    ["CONV_2D", "CONV_3D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV"]
-)
-_FUSING = _FOLDING | frozenset(["ADD", "AVERAGE_POOL_2D", "MAX_POOL_2D", "MUL", "SUB"])
-_PAIRWISE = frozenset(["ADD", "MAXIMUM", "MINIMUM", "MUL"])
-FUSED = frozenset(("relu", "relu6"))
-
-# What becomes of layers and activations that take several operations: the kind of each, what it reads (0 is what
-# enters, 1 the first operation's value, ...), and how large its value is: as what enters, as what leaves, as what
-# leaves with a single channel ("position"), or as a depthwise convolution's ("wide").
-_Part = tuple[str, tuple[int, ...], str]
-_PARTS: dict[str, tuple[_Part, ...]] = {
-    "LayerNormalization": (
-        ("MEAN", (0,), "position"),
-        ("SQUARED_DIFFERENCE", (0, 1), "out"),
-        ("MEAN", (2,), "position"),
-        ("ADD", (3,), "position"),
-        ("RSQRT", (4,), "position"),
-        ("MUL", (5,), "out"),
-        ("MUL", (1, 6), "out"),
-        ("ADD", (7,), "out"),
-        ("MUL", (0, 6), "out"),
-        ("ADD", (9, 8), "out"),
-    ),
-    "SeparableConv2D": (("DEPTHWISE_CONV_2D", (0,), "wide"), ("CONV_2D", (1,), "out")),
-    "UpSampling1D": (("RESHAPE", (0,), "in"), ("TILE", (1,), "out"), ("RESHAPE", (2,), "out")),
-    "UpSampling2D": (
-        ("RESHAPE", (0,), "in"),
-        ("TILE", (1,), "rows"),
-        ("RESHAPE", (2,), "rows"),
-        ("TILE", (3,), "out"),
-        ("RESHAPE", (4,), "out"),
-    ),
-    "affine": (("MUL", (0,), "out"), ("ADD", (1,), "out")),
-    "factor": (("MUL", (0,), "out"),),
-    "mish": (
-        ("EXP", (0,), "out"),
-        ("ADD", (1,), "out"),
-        ("LOG", (2,), "out"),
-        ("TANH", (3,), "out"),
-        ("MUL", (0, 4), "out"),
-    ),
-    "normalization": (("SUB", (0,), "out"), ("MUL", (1,), "out")),
-    "relu up to a maximum": (("MINIMUM", (0,), "out"), ("RELU", (1,), "out")),
-    "softplus": (("EXP", (0,), "out"), ("ADD", (1,), "out"), ("LOG", (2,), "out")),
-    "silu": (("LOGISTIC", (0,), "out"), ("MUL", (0, 1), "out")),
-}
-
-# What stands between the two RESHAPEs of a layer over one axis, and how large its values are.
-_ONE_AXIS: dict[str, tuple[tuple[str, str], ...]] = {
-    "AveragePooling1D": (("AVERAGE_POOL_2D", "out"),),
-    "Conv1D": (("CONV_2D", "out"),),
-    "Conv1DTranspose": (("TRANSPOSE_CONV", "out"),),
-    "DepthwiseConv1D": (("DEPTHWISE_CONV_2D", "out"),),
-    "MaxPooling1D": (("MAX_POOL_2D", "out"),),
-    "SeparableConv1D": (("DEPTHWISE_CONV_2D", "wide"), ("CONV_2D", "out")),
-}
-
-# What is known to become of a layer; any other kind of operation is a guess.
-_KNOWN = frozenset(
-    (*_KINDS.values(), *(part[0] for parts in _PARTS.values() for part in parts)),
-).union(
-    ("RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR", *(k for p in _ONE_AXIS.values() for k, _ in p))
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,7 +86,7 @@ class Lowered:
     @property
     def guessed(self) -> frozenset[str]:
         """The paths of the layers of which it is not known what the converter makes of them."""
-        return frozenset(each.step.path for each in self.operations if each.kind not in _KNOWN)
+        return frozenset(each.step.path for each in self.operations if each.kind not in KNOWN)
 
 
 def lower(selection: Selection) -> Lowered:
@@ -233,13 +123,13 @@ class _Lowering:
         return Lowered(tuple(self._operations), tuple(self._sizes), tuple(self._inputs), outputs)
 
     def _lower(self, step: Step) -> None:
-        kind = _kind(step)
+        kind = kind_of(step)
         reads = tuple(self._value(tensor) for tensor in step.inputs)
-        if kind in _VANISHING:
+        if kind in VANISHING:
             makes = reads
-        elif kind in _AFFINE:
+        elif kind in AFFINE:
             makes = self._scale(step, reads[0], kind)
-        elif kind in _ACTIVATIONS:
+        elif kind in ACTIVATIONS:
             makes = self._activate(step, reads)
         else:
             makes = self._compute(step, kind, reads)
@@ -250,16 +140,16 @@ class _Lowering:
 
     def _compute(self, step: Step, kind: str, reads: tuple[int, ...]) -> tuple[int, ...]:
         """Emit what a layer does before its activation."""
-        name = _KINDS.get(kind, kind)
-        if kind in _ONE_AXIS:
+        name = KINDS.get(kind, kind)
+        if kind in ONE_AXIS:
             return self._compute_on_one_axis(step, kind, reads[0])
-        resizing = _RESIZING.get((kind, getattr(step.op, "interpolation", "")))
+        resizing = RESIZING.get((kind, getattr(step.op, "interpolation", "")))
         if resizing:
             # Resizing has an operation of its own; only repeating rows and columns takes several.
             return self._emit(resizing, step, reads, [self._size(step.outputs[0])])
-        if kind in _PARTS:
-            return self._emit_parts(step, _parts(step, kind), reads[0])
-        if name not in _PAIRWISE or len(reads) < 2:
+        if kind in PARTS:
+            return self._emit_parts(step, parts_of(step, kind), reads[0])
+        if name not in PAIRWISE or len(reads) < 2:
             return self._emit(name, step, reads, [self._size(tensor) for tensor in step.outputs])
         makes = reads[:1]
         for other in reads[1:]:
@@ -276,7 +166,7 @@ class _Lowering:
         else:
             (value,) = self._emit("RESHAPE", step, (value,), [self._sizes[value]])
         size = self._size(step.outputs[0])
-        for name, length in _ONE_AXIS[kind]:
+        for name, length in ONE_AXIS[kind]:
             sizes = [size if length == "out" else self._wide(step)]
             (value,) = self._emit(name, step, (value,), sizes)
         (result,) = self._emit("RESHAPE", step, (value,), [size])
@@ -301,27 +191,27 @@ class _Lowering:
             return makes
         if self._rectified.get(makes[0]) == name:
             return makes
-        if name in FUSED and self._absorb(step, makes[0], _FUSING):
+        if name in FUSED and self._absorb(step, makes[0], FUSING):
             self._rectified[makes[0]] = name
             return makes
-        parts = _PARTS.get(name, ((_KINDS.get(name, name.upper()), (0,), "out"),))
+        parts = PARTS.get(name, ((KINDS.get(name, name.upper()), (0,), "out"),))
         return self._emit_parts(step, parts, makes[0])
 
     def _scale(self, step: Step, value: int, kind: str) -> tuple[int, ...]:
         """Fold a factor and shift per channel into a convolution beside it, or emit them."""
-        shifts = kind != "Average" and _shifts(step.op)
+        shifts = kind != "Average" and adds_shift(step.op)
         followers = self._readers[self._source(step.outputs[0])]
         only = followers[0] if len(followers) == 1 else None
-        follows = only is not None and _KINDS.get(type(only.op).__name__) in _FOLDING
+        follows = only is not None and KINDS.get(type(only.op).__name__) in FOLDING
         # One number added everywhere is folded too, where no margin of zeros comes between.
         padding = getattr(only.op, "padding", "") if only is not None else ""
         if follows and kind == "Rescaling" and padding == "valid":
             return (value,)
-        if self._absorb(step, value, _FOLDING) or (follows and not shifts):
+        if self._absorb(step, value, FOLDING) or (follows and not shifts):
             return (value,)
         parts = "affine" if shifts else "factor"
         return self._emit_parts(
-            step, _PARTS["normalization" if kind == "Normalization" else parts], value
+            step, PARTS["normalization" if kind == "Normalization" else parts], value
         )
 
     def _absorb(self, step: Step, value: int, kinds: frozenset[str]) -> bool:
@@ -335,9 +225,9 @@ class _Lowering:
             maker.absorbed.append(step)
         return True
 
-    def _emit_parts(self, step: Step, parts: Sequence[_Part], value: int) -> tuple[int, ...]:
+    def _emit_parts(self, step: Step, parts: Sequence[Part], value: int) -> tuple[int, ...]:
         sizes = {"in": self._sizes[value], "out": self._size(step.outputs[0])}
-        sizes["rows"] = sizes["in"] * _row_factor(step.op)
+        sizes["rows"] = sizes["in"] * row_factor(step.op)
         sizes["position"] = sizes["out"] // (self._selection.shape(step.outputs[0])[-1] or 1)
         values = [value]
         for kind, reads, size in parts:
@@ -382,57 +272,3 @@ class _Lowering:
         channel = 1 if step.op.data_format == "channels_first" else -1
         filters, inputs = after[channel] or 1, before[channel] or 0
         return self._size(step.outputs[0]) // filters * inputs * step.op.depth_multiplier
-
-
-def _kind(step: Step) -> str:
-    """Return the class of a step's layer; where a user derived it from one of Keras' layers, that one's."""
-    kinds = [kind for kind in type(step.op).__mro__ if kind.__module__.startswith("keras.")]
-    if step.opaque or not kinds or kinds[0] in (keras.Layer, keras.Operation):
-        # A user's class may be called like one of Keras' own.
-        own = type(step.op).__name__
-        return own if type(step.op) in kinds else f"custom {own}"
-    return kinds[0].__name__
-
-
-def activation_name(op: Any) -> str:
-    """Return the name of the activation that a layer ends in."""
-    kind = type(op).__name__
-    if kind == "ReLU":
-        if op.negative_slope or op.threshold:
-            return "ReLU of another slope"
-        if op.max_value not in (None, 6):
-            return "relu up to a maximum"
-        return "relu6" if op.max_value else "relu"
-    if kind in ("Relu", "Relu6", "Silu", "HardSilu"):
-        return {"HardSilu": "hard_silu"}.get(kind, kind.lower())
-    function = getattr(op, "activation", None)
-    if isinstance(function, keras.Layer):
-        name = activation_name(function)
-        plain = name == "linear" and type(function).__name__ not in _ACTIVATIONS | _VANISHING
-        return type(function).__name__ if plain else name
-    return getattr(function, "__name__", "linear")
-
-
-# Layers that an operation of its own resizes, by their interpolation.
-_RESIZING = {
-    ("Resizing", "bilinear"): "RESIZE_BILINEAR",
-    ("Resizing", "nearest"): "RESIZE_NEAREST_NEIGHBOR",
-    ("UpSampling2D", "bilinear"): "RESIZE_BILINEAR",
-}
-
-
-def _parts(step: Step, kind: str) -> tuple[_Part, ...]:
-    """Return what becomes of a layer; repeating rows, columns, or nothing at all takes fewer operations."""
-    if kind == "UpSampling2D":
-        repeated = sum(factor > 1 for factor in step.op.size)
-        return (_PARTS["UpSampling1D"] if repeated == 1 else _PARTS[kind]) if repeated else ()
-    return _PARTS[kind]
-
-
-def _row_factor(op: Any) -> int:
-    size = getattr(op, "size", 1)
-    return int(size[0]) if isinstance(size, tuple) else 1
-
-
-def _shifts(op: Any) -> bool:
-    return bool(np.any(getattr(op, "offset", 1))) and type(op).__name__ != "LayerScale"
