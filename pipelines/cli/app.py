@@ -12,10 +12,10 @@ from pipelines.cli.json_output import echo_json
 @click.argument("bundle", metavar="BUNDLE", type=click.Path(exists=True, dir_okay=False))
 @click.option(
     "-o",
-    "--out",
+    "--output",
     "folder",
     required=True,
-    type=click.Path(file_okay=False),
+    type=options.FOLDER,
     help="The folder to write the Gradle project to.",
 )
 @click.option(

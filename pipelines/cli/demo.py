@@ -10,7 +10,12 @@ from pipelines.cli.run import Output, carry_out
 
 @click.command()
 @click.option(
-    "--workspace", type=click.Path(file_okay=False), default="runs/demo", show_default=True
+    "-o",
+    "--workspace",
+    type=options.FOLDER,
+    default="runs/demo",
+    show_default=True,
+    help="The folder of the run.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print metrics.json on standard output.")
 @options.quiet
@@ -21,7 +26,11 @@ def command(ctx: click.Context, workspace: str, as_json: bool, quiet: bool) -> N
     Trains a small residual network, makes it elastic, exports four int8 variants, measures them
     here, runs the selector under three latency budgets, and writes a report. The same as
     `tfelastic run demo`.
-    """
+
+    \b
+    tfelastic demo
+    tfelastic demo -o runs/mine --json
+    """  # noqa: D301 - click knows a paragraph to leave alone by the character.
     from pipelines.experiments import load_recipe
 
     carry_out(load_recipe("demo"), Path(workspace), Output(as_json, quiet), ctx.meta["arguments"])

@@ -66,7 +66,10 @@ def command(as_json: bool) -> None:
     """Say which packages are installed and which extras are missing.
 
     Exit code 0 only when the demo can run.
-    """
+
+    \b
+    tfelastic doctor
+    """  # noqa: D301 - click knows a paragraph to leave alone by the character.
     from tflite_export import capture_stderr
 
     with capture_stderr():

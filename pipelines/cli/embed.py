@@ -23,10 +23,10 @@ LAYOUTS = ("make", "cmake", "esp-idf", "zephyr", "arduino")
 )
 @click.option(
     "-o",
-    "--out",
+    "--output",
     "folder",
     required=True,
-    type=click.Path(file_okay=False),
+    type=options.FOLDER,
     help="The folder to write the C++ project to.",
 )
 @click.option(
@@ -77,7 +77,14 @@ LAYOUTS = ("make", "cmake", "esp-idf", "zephyr", "arduino")
 @click.option("--force", is_flag=True, help="Overwrite files that you have changed.")
 @options.as_json
 def command(bundle: str, folder: str, as_json: bool, **asked: Any) -> None:
-    """Write the variants of BUNDLE as one C array, and a C++ project whose selector runs them from it."""
+    """Write the variants of BUNDLE as one C array, and a C++ project whose selector runs them from it.
+
+    Files that you changed are left alone, and named; --force overwrites them.
+
+    \b
+    tfelastic embed net.elastic -o firmware
+    tfelastic embed net.elastic -o firmware --layout zephyr --kernels cmsis-nn --profile board.json
+    """  # noqa: D301 - click knows a paragraph to leave alone by the character.
     from tflite_export import embed
 
     report = embed(bundle, folder, **asked)

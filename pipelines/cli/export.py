@@ -38,9 +38,7 @@ if TYPE_CHECKING:
     metavar="NAME",
     help="What scores the variants, such as mean_iou or mae; by default what the model's loss says.",
 )
-@click.option(
-    "--scheme", default="int8", show_default=True, help="How weights and sums are stored."
-)
+@options.scheme
 @click.option(
     "--target",
     type=click.Choice(["phone", "tflm"]),
@@ -156,13 +154,7 @@ class _Request:
 
     def check(self) -> None:
         """Refuse what cannot be carried out, before any work is done for it."""
-        from tflite_export import SCHEMES
-
         output_file.check(self.output, ".elastic")
-        if self.scheme not in SCHEMES:
-            raise click.UsageError(
-                f"--scheme is one of {', '.join(SCHEMES)}, received {self.scheme}"
-            )
 
 
 def _elastic(model: "keras.Model") -> "te.ElasticModel":

@@ -25,7 +25,11 @@ def command(file: str, as_json: bool) -> None:
     Of a model its layers, groups, blocks and cost, and what is frozen and why; of an elastic network
     its rungs too. Of a bundle its variants, what each shares with those before it, and where the
     bytes go.
-    """
+
+    \b
+    tfelastic inspect net.keras
+    tfelastic inspect net.elastic --json
+    """  # noqa: D301 - click knows a paragraph to leave alone by the character.
     if file.endswith(".elastic") or bundle_file.is_bundle(file):
         found = bundle_file.contents(bundle_file.load(file), file)
         if as_json:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, wraps
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -94,7 +95,7 @@ def load(bundle: "Bundle", file: str | None, device: str | None) -> "Profile":
     """Read the table of a file, or the one of the bundle's own that is meant.
 
     Raises:
-        click.UsageError: The bundle has no table, or not one alone that fits.
+        click.UsageError: There is no such file; the bundle has no table, or not one alone that fits.
         ProfileError: The file is no measured table.
     """
     from tfelastic_runtime import Profile
@@ -102,6 +103,10 @@ def load(bundle: "Bundle", file: str | None, device: str | None) -> "Profile":
     if file is not None:
         if device is not None:
             raise click.UsageError("give --profile or --device, not both")
+        if not Path(file).exists():
+            raise click.UsageError(
+                f"there is no file {file}; 'tfelastic profile' writes measured tables"
+            )
         return Profile.load(file)
     tables = {name_of(each): each for each in bundle.manifest.profiles}
     if not tables:

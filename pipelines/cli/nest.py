@@ -31,9 +31,9 @@ RECIPE_FILE = "recipe.yaml"
 )
 @click.option(
     "-o",
-    "--output",
+    "--workspace",
     "folder",
-    type=click.Path(file_okay=False),
+    type=options.FOLDER,
     required=True,
     metavar="OUT",
     help="The folder of the run: the bundle, its report, and the recipe to go on with.",
@@ -86,9 +86,7 @@ RECIPE_FILE = "recipe.yaml"
     metavar="[OUTPUT=]NAME",
     help="What scores the variants. Default: the task's own.",
 )
-@click.option(
-    "--scheme", default="int8", show_default=True, help="How weights and sums are stored."
-)
+@options.scheme
 @click.option(
     "--target",
     type=click.Choice(["phone", "tflm"]),
@@ -96,7 +94,7 @@ RECIPE_FILE = "recipe.yaml"
     show_default=True,
     help="What will run it; tflm is TensorFlow Lite for Microcontrollers.",
 )
-@click.option("--data-dir", type=click.Path(file_okay=False), help="Where tfds keeps its data.")
+@click.option("--data-dir", type=options.FOLDER, help="Where tfds keeps its data.")
 @click.option("--seed", type=options.SEED, default=0, show_default=True)
 @click.option(
     "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a key of the recipe."

@@ -22,6 +22,17 @@ class Number(click.FloatRange):
 #: A path, which shells complete; what is wrong with it is said where it is opened.
 PATH = click.Path()
 
+
+class Folder(click.Path):
+    """A folder to write to, which may not exist yet."""
+
+    def __init__(self) -> None:
+        super().__init__(file_okay=False)
+        self.name = "folder"
+
+
+FOLDER = Folder()
+
 COUNT = click.IntRange(1, 2**31 - 1)
 POSITIVE = Number(min=0, min_open=True)
 SHARE = Number(0, 1)
@@ -38,6 +49,16 @@ kernels = click.option(
     default=KERNELS[0],
     show_default=True,
     help="The library of kernels on the board, for whose scratch memory the arenas are planned.",
+)
+#: Quantization choices, as `tflite_export` knows them.
+SCHEME = click.Choice(["float32", "float16", "dynamic", "int8", "int16x8", "int8-qat"])
+
+scheme = click.option(
+    "--scheme",
+    type=SCHEME,
+    default="int8",
+    show_default=True,
+    help="How weights and sums are stored.",
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
 quiet = click.option("-q", "--quiet", is_flag=True, help="No progress.")

@@ -68,6 +68,7 @@ _ONLY_ON, _ONLY_OF_MODELS = _options_by_kind(_OF_BUNDLES), _options_by_kind(_OF_
 )
 @click.option(
     "--benchmark-model",
+    type=options.PATH,
     metavar="FILE",
     help="TensorFlow Lite's or LiteRT's benchmark_model, built for the phones. Android.",
 )
@@ -107,7 +108,11 @@ _ONLY_ON, _ONLY_OF_MODELS = _options_by_kind(_OF_BUNDLES), _options_by_kind(_OF_
     help="Seconds of rest between two measurements; longer where the phone is warm. Android.",
 )
 @click.option(
-    "--scheme", default="int8", show_default=True, help="Quantization of a model's operations."
+    "--scheme",
+    type=options.SCHEME,
+    default="int8",
+    show_default=True,
+    help="How weights and sums of a model's operations are stored.",
 )
 @click.option("--port", metavar="PORT", help="Such as /dev/ttyACM0 or COM3. Serial.")
 @click.option(
@@ -116,14 +121,20 @@ _ONLY_ON, _ONLY_OF_MODELS = _options_by_kind(_OF_BUNDLES), _options_by_kind(_OF_
 @click.option(
     "-o",
     "--output",
+    type=options.PATH,
     metavar="FILE|FOLDER",
     help="Default, beside the bundle: profile.json, for several tables the folder profiles; beside a model: "
     "operations.json.",
 )
 @click.option("--embed", is_flag=True, help="Put the tables into the bundle as well.")
-@click.option("--picture", metavar="FILE", help="Draw score against latency: .svg, .png or .pdf.")
-@click.option("--json", "as_json", is_flag=True, help="Print the tables as JSON.")
-@click.option("-q", "--quiet", is_flag=True, help="No progress.")
+@click.option(
+    "--picture",
+    type=options.PATH,
+    metavar="FILE",
+    help="Draw score against latency: .svg, .png or .pdf.",
+)
+@options.as_json
+@options.quiet
 @click.pass_context
 def command(
     ctx: click.Context,

@@ -42,7 +42,7 @@ from pipelines.cli.mode_comparison import MODES
 @click.option(
     "--checkpoint",
     type=click.Path(file_okay=False),
-    metavar="DIR",
+    metavar="FOLDER",
     help="Of blocks: go on from there if cut short; kept until then.",
 )
 @click.option(

@@ -64,7 +64,10 @@ class _RecipeName(click.ParamType):
 @click.command()
 @click.argument("recipe", type=_RecipeName())
 @click.option(
-    "--workspace", type=click.Path(file_okay=False), help="Default: runs/<recipe's name>."
+    "-o",
+    "--workspace",
+    type=options.FOLDER,
+    help="The folder of the run. Default: runs/<recipe's name>.",
 )
 @click.option("--schedule", help="Another schedule of the recipe's, such as paper.")
 @click.option(
@@ -72,7 +75,7 @@ class _RecipeName(click.ParamType):
 )
 @click.option(
     "--data-dir",
-    type=click.Path(file_okay=False),
+    type=options.FOLDER,
     help="A prepared tfds directory, or where tfds keeps its data.",
 )
 @click.option(

@@ -9,9 +9,10 @@ from pipelines.cli.json_output import echo_json
 @click.command()
 @click.argument("bundle", type=options.PATH, metavar="BUNDLE")
 @click.option(
-    "-d",
-    "--directory",
-    type=click.Path(file_okay=False),
+    "-o",
+    "--output",
+    "folder",
+    type=options.FOLDER,
     default=".",
     show_default=True,
     help="The folder to write to; made if missing.",
@@ -23,14 +24,16 @@ from pipelines.cli.json_output import echo_json
 )
 @options.as_json
 @options.quiet
-def command(
-    bundle: str, directory: str, limit_bytes: int | None, as_json: bool, quiet: bool
-) -> None:
-    """Write every variant of BUNDLE as NAME.tflite, byte for byte as it was packed."""
+def command(bundle: str, folder: str, limit_bytes: int | None, as_json: bool, quiet: bool) -> None:
+    """Write every variant of BUNDLE as NAME.tflite, byte for byte as it was packed.
+
+    \b
+    tfelastic unpack net.elastic -o variants
+    """  # noqa: D301 - click knows a paragraph to leave alone by the character.
     opened = bundle_file.load(bundle)
     if not quiet:
         click.echo(f"{len(opened.variants)} variants, {opened.unpacked_bytes:,} bytes", err=True)
-    paths = opened.unpack(directory, limit_bytes=limit_bytes)
+    paths = opened.unpack(folder, limit_bytes=limit_bytes)
     written = [
         {"file": str(path), "bytes": variant.bytes, "sha256": variant.sha256}
         for path, variant in zip(paths, opened.variants, strict=True)

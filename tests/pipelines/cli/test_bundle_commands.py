@@ -69,7 +69,7 @@ def test_inspect_says_where_the_bytes_go(capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_unpack_writes_ordinary_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert execute(["unpack", SHARED, "-d", str(tmp_path / "new"), "--json"]) == 0
+    assert execute(["unpack", SHARED, "-o", str(tmp_path / "new"), "--json"]) == 0
     written = json.loads(capsys.readouterr().out)["files"]
     assert [each["file"] for each in written] == [
         str(tmp_path / "new" / f"{variant.name}.tflite") for variant in Bundle.open(SHARED).variants
@@ -89,12 +89,12 @@ def test_unpack_tells_the_total_and_stops_at_a_limit(
     payload = Payload(bytes(bundle._payload), (), ())
     path.write_bytes(pack(manifest, payload))
     total = 64 * one.bytes
-    assert execute(["unpack", str(path), "-d", str(out)]) == 1
+    assert execute(["unpack", str(path), "-o", str(out)]) == 1
     said = capsys.readouterr().err
     assert f"64 variants, {total:,} bytes" in said
     assert f"{total:,} bytes together, more than the limit of" in said
     assert not out.exists()
-    assert execute(["unpack", str(path), "-d", str(out), "--limit-bytes", str(total)]) == 0
+    assert execute(["unpack", str(path), "-o", str(out), "--limit-bytes", str(total)]) == 0
     assert len(list(out.iterdir())) == 64
 
 
@@ -133,7 +133,7 @@ def test_a_damaged_file_is_an_error_that_names_it(
         (["export", "net.keras", "-o", "no/x.elastic", "--data", "digits"], "no folder no"),
         (
             ["export", "net.keras", "-o", "x.elastic", "--data", "digits", "--scheme", "int3"],
-            "--scheme is one of",
+            "'int3' is not one of 'float32'",
         ),
     ],
 )

@@ -6,6 +6,7 @@ import resource
 import subprocess
 import sys
 
+import click
 import pytest
 
 import tflite_export as tx
@@ -16,6 +17,11 @@ from tflite_export._embed.layouts import LAYOUTS
 from tflite_export.arena import KERNELS
 
 _START = "import sys; from pipelines.cli import main; main()"
+
+
+def options_of(name):
+    module = importlib.import_module(f"pipelines.cli.{name}")
+    return [each for each in module.command.params if isinstance(each, click.Option)]
 
 
 @pytest.mark.parametrize("arguments", [[], *([name] for name in COMMANDS)])
@@ -61,6 +67,37 @@ def test_the_list_of_commands_says_what_their_own_help_says(capsys):
         assert execute([name, "--help"]) == 0
 
 
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_shows_an_example(capsys, name):
+    assert execute([name, "--help"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    examples = [line.split() for line in lines if line.startswith(f"  tfelastic {name}")]
+    assert examples
+    known = {flag for each in options_of(name) for flag in (*each.opts, *each.secondary_opts)}
+    used = {word for words in examples for word in words if word.startswith("-")}
+    assert used <= known
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_answers_machines_too(name):
+    (found,) = (each for each in options_of(name) if "--json" in each.opts)
+    assert found.is_flag
+
+
+def test_an_option_means_the_same_in_every_command():
+    kinds, shorts = {}, {}
+    for name in COMMANDS:
+        for each in options_of(name):
+            *_, long = each.opts
+            kind = "path" if isinstance(each.type, click.Path) else each.type.name
+            kinds.setdefault(long, set()).add((kind, each.is_flag))
+            for short in each.opts[:-1]:
+                shorts.setdefault(short, set()).add(long)
+    assert {long: found for long, found in kinds.items() if len(found) > 1} == {}
+    # A run is a folder that is gone on with; all else that commands write is an output.
+    assert shorts == {"-o": {"--output", "--workspace"}, "-q": {"--quiet"}}
+
+
 def test_choices_are_what_the_exporter_knows():
     """They are written down a second time, because help is to come without importing the exporter."""
     for command, option, known in (
@@ -68,6 +105,8 @@ def test_choices_are_what_the_exporter_knows():
         ("embed", "kernels", KERNELS),
         ("embed", "layout", LAYOUTS),
         ("export", "target", tx.TARGETS),
+        ("nest", "target", tx.TARGETS),
+        ("export", "scheme", tx.SCHEMES),
     ):
         module = importlib.import_module(f"pipelines.cli.{command}")
         (found,) = (each for each in module.command.params if each.name == option)

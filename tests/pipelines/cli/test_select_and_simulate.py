@@ -66,6 +66,8 @@ def test_wrong_usage(profile: str, tmp_path: Path, capsys: pytest.CaptureFixture
     asked = ["select", str(GOLDEN), "--profile", profile, "--device", "x", "--budget-ms", "1"]
     assert execute(asked) == 2
     other = tmp_path / "other.json"
+    assert execute(["select", str(GOLDEN), "--profile", str(other), "--budget-ms", "1"]) == 2
+    assert "'tfelastic profile' writes measured tables" in capsys.readouterr().err
     table = json.loads(Path(profile).read_text())
     table["latencies"].pop("w025")
     other.write_text(json.dumps(table))
