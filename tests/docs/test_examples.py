@@ -1,4 +1,7 @@
-"""Every example of the documentation runs: Python blocks of the pages, and examples in docstrings."""
+"""Every example of the documentation runs: Python blocks of the pages, and examples in docstrings.
+
+Pages with commands between them are run by `test_walkthroughs`.
+"""
 
 import ast
 import doctest
@@ -25,7 +28,16 @@ DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef
 
 def pages() -> list[str]:
     found = [path for pattern in PAGES for path in ROOT.glob(pattern)]
-    return sorted(str(path.relative_to(ROOT)) for path in found if BLOCK.search(path.read_text()))
+    return sorted(
+        str(path.relative_to(ROOT))
+        for path in found
+        if BLOCK.search(path.read_text()) and not is_walkthrough(path)
+    )
+
+
+def is_walkthrough(page: Path) -> bool:
+    """Whether a page mixes commands and Python, each going on from what the one before left."""
+    return "\n```console\n" in page.read_text("utf-8")
 
 
 def modules(text: str) -> list[str]:
