@@ -62,8 +62,10 @@ class Interpreters:
             assert len({hexadecimal(bundle, outputs) for outputs in found}) > 1
             expected = "".join(hexadecimal(bundle, outputs) for outputs in found)
             if (runtime, kernels, variant.scheme) == ("tflite", "xnnpack", "float32"):
-                near = [np.frombuffer(bytes.fromhex(each), "<f4") for each in (line, expected)]
-                np.testing.assert_allclose(*near, rtol=1e-5, atol=2e-6)
+                received, computed = (
+                    np.frombuffer(bytes.fromhex(each), "<f4") for each in (line, expected)
+                )
+                np.testing.assert_allclose(received, computed, rtol=1e-5, atol=2e-6)
             else:
                 assert line == expected, variant.name
 
