@@ -9,7 +9,8 @@ without TensorFlow. In short:
   folded into a convolution that follows.
 - ReLU and ReLU6 are fused into the operation right before them, under the same condition; what is rectified already,
   as where a block was removed between two of them, is not rectified again.
-- A padding layer stays a PAD with a value of its own; so do Rescaling and Normalization, as a MUL and an ADD.
+- A padding layer goes where the convolutions that read it can pad by "same" in its place (`padding`); elsewhere it
+  stays a PAD with a value of its own. So do Rescaling and Normalization, as a MUL and an ADD.
 - Flatten and Reshape become a RESHAPE; an addition of n tensors becomes n - 1 ADDs.
 - A layer over one axis is its two-dimensional twin between two RESHAPEs; a RESHAPE that undoes the one before it goes.
 - Branches run in the order of their layers' names (`order`).
@@ -44,6 +45,7 @@ from tfelastic._cost.layer_operations import (
     row_factor,
 )
 from tfelastic._cost.order import converted_order, sources
+from tfelastic._cost.padding import is_empty, is_padding, is_same
 from tfelastic._plan import Selection
 from tfelastic.graph import Step, Tensor
 
@@ -124,8 +126,8 @@ class _Lowering:
 
     def _lower(self, step: Step) -> None:
         kind = kind_of(step)
-        reads = tuple(self._value(tensor) for tensor in step.inputs)
-        if kind in VANISHING:
+        reads = tuple(self._read(step, tensor) for tensor in step.inputs)
+        if kind in VANISHING or self._pads_elsewhere(step):
             makes = reads
         elif kind in AFFINE:
             makes = self._scale(step, reads[0], kind)
@@ -137,6 +139,21 @@ class _Lowering:
             if not step.opaque and len(makes) == 1:
                 makes = self._activate(step, makes)
         self._carrier |= {t.index: v for t, v in zip(step.outputs, makes, strict=True)}
+
+    def _read(self, step: Step, tensor: Tensor) -> int:
+        """Return the value that a step reads; a convolution that pads by itself reads what a PAD before it reads."""
+        value = self._value(tensor)
+        maker = self._maker.get(value)
+        if maker is not None and maker.kind == "PAD" and is_padding(maker.step.op):
+            return maker.reads[0] if is_same(self._selection, maker.step, step) else value
+        return value
+
+    def _pads_elsewhere(self, step: Step) -> bool:
+        """Return whether a step is a padding layer that adds nothing, or all whose readers pad in its place."""
+        if not is_padding(step.op):
+            return False
+        readers = self._readers[self._source(step.outputs[0])]
+        return is_empty(step.op) or all(is_same(self._selection, step, each) for each in readers)
 
     def _compute(self, step: Step, kind: str, reads: tuple[int, ...]) -> tuple[int, ...]:
         """Emit what a layer does before its activation."""
@@ -200,11 +217,13 @@ class _Lowering:
     def _scale(self, step: Step, value: int, kind: str) -> tuple[int, ...]:
         """Fold a factor and shift per channel into a convolution beside it, or emit them."""
         shifts = kind != "Average" and adds_shift(step.op)
-        followers = self._readers[self._source(step.outputs[0])]
-        only = followers[0] if len(followers) == 1 else None
+        only = self._only_reader(step)
+        padded = only is not None and self._pads_elsewhere(only)
+        if only is not None and padded:
+            only = self._only_reader(only)
         follows = only is not None and KINDS.get(type(only.op).__name__) in FOLDING
         # One number added everywhere is folded too, where no margin of zeros comes between.
-        padding = getattr(only.op, "padding", "") if only is not None else ""
+        padding = getattr(only.op, "padding", "") if only is not None and not padded else ""
         if follows and kind == "Rescaling" and padding == "valid":
             return (value,)
         if self._absorb(step, value, FOLDING) or (follows and not shifts):
@@ -213,6 +232,11 @@ class _Lowering:
         return self._emit_parts(
             step, PARTS["normalization" if kind == "Normalization" else parts], value
         )
+
+    def _only_reader(self, step: Step) -> Step | None:
+        """Return the step that alone reads what a step makes, if it is one."""
+        readers = self._readers[self._source(step.outputs[0])]
+        return readers[0] if len(readers) == 1 else None
 
     def _absorb(self, step: Step, value: int, kinds: frozenset[str]) -> bool:
         """Let the operation that made `value` take a step up, if it can and nothing else sees the value."""
