@@ -109,7 +109,8 @@ def compare(bundle: Path, arguments: argparse.Namespace) -> None:
         write_bench(Path(folder), opened, NAME, [Step(1)])
         lines = run(Path(folder), arguments)
     buffers = report.buffers
-    buffer_bytes = buffers.resident_bytes if arguments.resident else buffers.pool_bytes
+    resident_bytes = buffers.resident_bytes if arguments.resident else None
+    buffer_bytes = resident_bytes or buffers.pool_bytes
     print(f"{bundle.name}, {report.kernels} kernels: a buffer of {buffer_bytes:,} bytes")
     print(f"{'variant':<24}{'taken':>10}{'estimated':>10}{'embedded':>10}  outputs")
     for line, variant, embedded in zip(lines, opened.variants, report.variants, strict=True):
@@ -119,7 +120,7 @@ def compare(bundle: Path, arguments: argparse.Namespace) -> None:
         verdict = judge(found, reference(opened, variant), variant)
         sizes = (int(used), embedded.arena_bytes, embedded.arena_with_margin_bytes)
         print(f"{name:<24}{''.join(f'{size:>10,}' for size in sizes)}  {verdict}", flush=True)
-        limit = buffer_bytes if arguments.resident else embedded.arena_with_margin_bytes
+        limit = resident_bytes or embedded.arena_with_margin_bytes
         if arguments.cortex_m and int(used) > limit:
             raise SystemExit(f"{bundle.name}: {name} takes {int(used):,} bytes of {limit:,}")
 
