@@ -17,7 +17,13 @@ from typing import TYPE_CHECKING, Any
 from tflite_export._app import AppReport, app
 from tflite_export._convert import convert
 from tflite_export._embed import EmbedReport, Placement, embed
-from tflite_export._export import Checks, export, export_variant, interface_of
+from tflite_export._export import (
+    Checks,
+    export,
+    export_variant,
+    interface_of,
+    redundant_variants,
+)
 from tflite_export._profile import (
     AndroidReport,
     AttachedPhone,
@@ -166,6 +172,7 @@ __all__ = [
     "profile_ops",
     "profile_ops_on_phone",
     "profile_serial",
+    "redundant_variants",
     "share_kernels",
     "shared_kernels",
     "simulate",

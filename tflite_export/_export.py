@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from tfelastic_runtime import InputSpec, OutputSpec, ScoreSpec, VariantPlan
 
 from tflite_export._convert import convert
+from tflite_export._profile import TimedVariant, redundant, time_in_turns
 from tflite_export._verify import check_test, kinds_of, metric_for, verify
 from tflite_export.bundle import Interface, write_bundle
 from tflite_export.errors import CalibrationError, PackError
@@ -77,11 +78,15 @@ class Checks:
             it was compiled with, unless given.
         strays: What becomes of a variant that strays from its Keras model: it is left out of the bundle and
             reported (`"leave out"`), kept and reported (`"keep"`), or ends the export (`"stop"`).
+        keep_all: Whether a variant is packed that is hardly faster than another, or slower and no more accurate.
+            Otherwise all are timed on this machine, which takes seconds, and those are left out and reported; for a
+            target other than a phone, of which this machine's latencies say nothing, all are kept.
     """
 
     tolerance: Tolerance | None = None
     metric: "MetricLike | None" = None
     strays: Literal["leave out", "keep", "stop"] = "leave out"
+    keep_all: bool = True
 
 
 def export(
@@ -141,6 +146,11 @@ def export(
             progress(name, done, len(net.names))
     if not packables:
         reports[0].require_agreement()
+    reasons: dict[str, str] = {}
+    if not checks.keep_all and not get_target(options.target).tflm:
+        files = {each.name: each.tflite for each in packables}
+        reasons = redundant_variants(reports, files, progress=progress)
+        packables = [each for each in packables if each.name not in reasons]
     interface = interface_of(reports[0], labels=labels)
     written = write_bundle(path, packables, name=Path(path).stem, interface=interface)
     packed = {variant.name for variant in packables}
@@ -150,7 +160,33 @@ def export(
         sha256=written.sha256,
         variants=tuple(reports),
         left_out=tuple(report.name for report in reports if report.name not in packed),
+        redundant=reasons,
     )
+
+
+def redundant_variants(
+    reports: Sequence[VariantReport],
+    files: Mapping[str, bytes],
+    *,
+    threads: int = 1,
+    progress: Progress | None = None,
+) -> dict[str, str]:
+    """Time exported variants on this machine, and return those that are not worth their space.
+
+    Args:
+        reports: What became of the rungs.
+        files: The .tflite files of the variants to compare, by name.
+        threads: Threads that one inference may use.
+        progress: Called as `progress("time", done, total)` after each round.
+
+    Returns:
+        For each variant that is hardly faster than another, or slower and no more accurate, the reason in words.
+    """
+    if len(files) < 2:
+        return {}
+    turns_us = time_in_turns(files, threads=threads, progress=progress)
+    scores = {report.name: report.signed_score for report in reports}
+    return redundant([TimedVariant(name, scores[name], turns_us[name]) for name in files])
 
 
 def export_variant(

@@ -1,6 +1,7 @@
 """What an export found: a report for each variant, which says how it goes into a bundle, and one of the whole."""
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from tfelastic_runtime import InputSpec, OutputSpec, VariantPlan
@@ -84,6 +85,12 @@ class VariantReport:
                 f"{self.verification}. {_advice(self.scheme)}"
             )
 
+    @property
+    def signed_score(self) -> float:
+        """The file's score, its sign turned where a smaller one is better."""
+        found = self.verification
+        return found.score_tflite if found.higher_is_better else -found.score_tflite
+
     def to_json(self) -> dict[str, Any]:
         """Return the report as plain data."""
         return {
@@ -118,7 +125,10 @@ class ExportReport:
         bundle_bytes: Its size.
         sha256: The SHA-256 of the whole bundle, in hexadecimal.
         variants: One report per rung, widest first.
-        left_out: Names of the variants that stray from their Keras model and are not in the bundle.
+        left_out: Names of the variants that are not in the bundle: those that stray from their Keras model, and the
+            redundant ones.
+        redundant: The variants that are hardly faster than another, or slower and no more accurate, each with the
+            reason in words; none where `Checks.keep_all` says so.
     """
 
     path: str
@@ -126,6 +136,7 @@ class ExportReport:
     sha256: str
     variants: tuple[VariantReport, ...]
     left_out: tuple[str, ...] = ()
+    redundant: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def dominated(self) -> dict[str, str]:
@@ -136,10 +147,7 @@ class ExportReport:
         packed = [each for each in self.variants if each.name not in self.left_out]
 
         def rank(variant: VariantReport) -> tuple[float, int]:
-            found = variant.verification
-            return (
-                -found.score_tflite if found.higher_is_better else found.score_tflite
-            ), variant.macs
+            return -variant.signed_score, variant.macs
 
         dominated: dict[str, str] = {}
         for place, variant in enumerate(packed):
@@ -173,6 +181,10 @@ class ExportReport:
         lines += [
             f"{name:<10} takes space for nothing where MACs decide the latency: {better} scores as well with no more"
             for name, better in self.dominated.items()
+        ]
+        lines += [
+            f"{name:<10} left out: {reason}; keep_all=True (--keep-all) keeps it"
+            for name, reason in self.redundant.items()
         ]
         return "\n".join([*lines, f"{self.path}: {self.bundle_bytes:,} bytes"])
 

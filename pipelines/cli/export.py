@@ -80,6 +80,11 @@ if TYPE_CHECKING:
     help="Stop at a variant that strays from Keras, instead of leaving it out.",
 )
 @click.option(
+    "--keep-all",
+    is_flag=True,
+    help="Pack also variants that are hardly faster than another here, or slower and no more accurate.",
+)
+@click.option(
     "--seed",
     type=options.SEED,
     default=0,
@@ -92,7 +97,9 @@ def command(model: str, as_json: bool, quiet: bool, **asked: Any) -> None:
     """Convert every rung of MODEL.keras, verify each against Keras, and pack them into one bundle.
 
     A model that is not elastic becomes a bundle of one variant. A variant that strays from Keras by
-    more than the scheme allows is reported and left out; --strict stops there, and writes nothing.
+    more than the scheme allows is reported and left out; --strict stops there, and writes nothing. Those
+    for a phone are timed here, in turns: one that is not 1.1 times as fast as the one above it, or slower
+    than another and no more accurate, is left out as well.
 
     \b
     tfelastic export elastic.keras -o net.elastic --data cifar10
@@ -126,6 +133,7 @@ def command(model: str, as_json: bool, quiet: bool, **asked: Any) -> None:
             metric=request.metric,
             tolerance=scaled(tx.SCHEMES[request.scheme].tolerance, request.tolerance),
             strays="stop" if request.strict else "leave out",
+            keep_all=request.keep_all,
             seed=request.seed,
             progress=lambda name, done, total: advance(done, name),
         )
@@ -150,6 +158,7 @@ class _Request:
     calibration: int
     tolerance: float
     strict: bool
+    keep_all: bool
     seed: int
 
     def check(self) -> None:

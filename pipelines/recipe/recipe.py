@@ -137,7 +137,15 @@ def _with_default_rates(record: AnyRecord, data: Any, *, trained: bool) -> AnyRe
 def idle_without_bundle(recipe: Recipe) -> tuple[str, ...]:
     """Return the keys that are set and have no effect where an experiment packs no bundle."""
     defaults = Recipe(name="defaults")
-    unused = ("target", "per_channel_dense", "input_type", "output_type", "tolerance", "strays")
+    unused = (
+        "target",
+        "per_channel_dense",
+        "input_type",
+        "output_type",
+        "tolerance",
+        "strays",
+        "keep_all",
+    )
     sections = {"export": unused, "profile": ("warmup",)}
     return tuple(
         f"{section}.{key}"

@@ -69,7 +69,8 @@ def test_a_recipe_ends_in_a_bundle_that_every_reader_runs(
 
 def carried_out(recipe: str, folder: Path, input_type: str) -> tuple[Run[Any], Dataset]:
     """Carry the recipe out in the folder."""
-    loaded = load_recipe(recipe, overrides=[f"export.input_type={input_type}"])
+    changes = [f"export.input_type={input_type}", "export.keep_all=true"]
+    loaded = load_recipe(recipe, overrides=changes)
     with Workspace.open(folder, loaded.name) as workspace:
         run = Run(loaded, workspace, Reporter(quiet=True), command="tfelastic run")
         carry_out(run)

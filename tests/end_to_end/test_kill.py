@@ -16,7 +16,7 @@ model: {name: tiny.keras}
 ladder: {widths: [1, 0.5], round_to: 4}
 baseline: {epochs: 6, batch_size: 16, learning_rate: 0.02, augment: shift}
 elastic: {epochs: 6, batch_size: 16, learning_rate: 0.02, augment: shift}
-export: {calibration: 32, tolerance: 50}
+export: {calibration: 32, tolerance: 50, keep_all: true}
 profile: {runs: 20, warmup: 2}
 selector: {requests: 50}
 """

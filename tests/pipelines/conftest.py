@@ -53,6 +53,7 @@ _METRICS: dict[str, Any] = {
     "comparison": None,
     "variants": [_variant("w100", 1.0, 0.987, 400), _variant("w050", 0.5, 0.975, 160)],
     "left_out": [],
+    "redundant": {},
     "outputs": {},
     "bundle_bytes": 154_321,
     "profile": {"device": {"processor": "Some CPU", "system": "Linux"}, "threads": 1, "runs": 200},

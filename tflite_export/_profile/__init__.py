@@ -20,6 +20,7 @@ from tflite_export._profile.phone_files import (
 )
 from tflite_export._profile.phone_session import PhoneConfigurations, PhonePace
 from tflite_export._profile.picture import draw_profiles
+from tflite_export._profile.redundancy import TimedVariant, redundant, time_in_turns
 from tflite_export._profile.serial_line import profile_serial
 from tflite_export._profile.stopping import StoppingRule
 from tflite_export.errors import DeviceError, ProfileError
@@ -34,6 +35,7 @@ __all__ = [
     "PhonePace",
     "Progress",
     "StoppingRule",
+    "TimedVariant",
     "attached_phones",
     "describe_host",
     "draw_profiles",
@@ -46,6 +48,8 @@ __all__ = [
     "profile_ops",
     "profile_ops_on_phone",
     "profile_serial",
+    "redundant",
+    "time_in_turns",
 ]
 
 

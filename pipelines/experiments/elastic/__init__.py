@@ -38,11 +38,12 @@ class ElasticExperiment:
             prune_and_grow,
             selector,
             simulation,
+            timing,
         )
 
         compared = (prune_and_grow, independent, comparison) if recipe.comparison else ()
         masks = (mask_examples,) if recipe.task == "segmentation" else ()
-        exported = (export, bundle, profile, selector, simulation, *masks)
+        exported = (export, timing, bundle, profile, selector, simulation, *masks)
         modules = (baseline, ladder, layer_costs, joint_training, *compared, *exported)
         return tuple(module.STAGE for module in modules)
 

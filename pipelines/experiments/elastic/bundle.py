@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from pipelines.experiments.elastic import export
+from pipelines.experiments.elastic import export, timing
 from pipelines.experiments.elastic.recipe import ElasticRecipe
 from pipelines.records import Record
 from pipelines.stages import Outcome, Run, Stage, baseline, data
@@ -28,7 +28,7 @@ def run(run: Run[ElasticRecipe]) -> Outcome[WrittenBundle]:
     variants = [
         report.packable(run.path(export.tflite_file(report.name)).read_bytes())
         for report in reports
-        if report.name in exported.packed
+        if report.name in run.result(timing.STAGE).packed
     ]
     labels = task_of(run, baseline.load(run)).labels
     interface = tx.interface_of(reports[0], labels=labels)
@@ -45,6 +45,6 @@ STAGE = Stage(
     run,
     WrittenBundle,
     keys=("name", *TASK_KEYS),
-    stages=(data.STAGE, baseline.STAGE, export.STAGE),
+    stages=(data.STAGE, baseline.STAGE, export.STAGE, timing.STAGE),
     packages=("ai_edge_litert",),
 )

@@ -14,6 +14,7 @@ from pipelines.experiments.elastic import (
     profile,
     selector,
     simulation,
+    timing,
 )
 from pipelines.experiments.elastic.comparison import ComparedRung
 from pipelines.experiments.elastic.export import ExportedVariant
@@ -45,13 +46,15 @@ class VariantFigures(ExportedVariant, LatencyFigures):
 class ElasticMetrics(Metrics):
     """The variants in the bundle and those left out of it, what the selector did, and the methods compared, if any.
 
-    `outputs` are the rungs' scores by each of several outputs, in Keras. Runs of before there were them have no
-    `layers`, no `simulation` and no `masks`, which only a segmentation has.
+    `redundant` says of those that were left out for their latency, why; `outputs` are the rungs' scores by each of
+    several outputs, in Keras. Runs of before there were them have no `layers`, no `simulation` and no `masks`, which
+    only a segmentation has.
     """
 
     comparison: tuple[ComparedRung, ...] | None
     variants: tuple[VariantFigures, ...]
     left_out: tuple[ExportedVariant, ...]
+    redundant: dict[str, str]
     outputs: dict[str, OutputScores]
     bundle_bytes: int
     selector: tuple[SelectorRun, ...]
@@ -64,7 +67,7 @@ def collect(run: Run[ElasticRecipe], common: Mapping[str, Any]) -> ElasticMetric
     """Gather what the stages found."""
     measured, spec = run.result(profile.STAGE), run.recipe.profile
     compared = run.result(comparison.STAGE).rungs if run.recipe.comparison else None
-    exported = run.result(export.STAGE)
+    exported, worthwhile = run.result(export.STAGE), run.result(timing.STAGE)
     memory: dict[str, dict[str, Any]] = {
         each["name"]: {key: each.get(key) for key in ("peak_bytes", "arena_bytes")}
         for each in exported.reports
@@ -72,7 +75,7 @@ def collect(run: Run[ElasticRecipe], common: Mapping[str, Any]) -> ElasticMetric
     variants = tuple(
         VariantFigures(**vars(each), **vars(measured.latencies[each.name]), **memory[each.name])
         for each in exported.variants
-        if each.name in exported.packed
+        if each.name in worthwhile.packed
     )
     trained = run.result(joint_training.STAGE)
     return ElasticMetrics(
@@ -82,7 +85,8 @@ def collect(run: Run[ElasticRecipe], common: Mapping[str, Any]) -> ElasticMetric
         profile=Machine(measured.device, spec.threads, spec.runs),
         comparison=compared,
         variants=variants,
-        left_out=tuple(each for each in exported.variants if each.name not in exported.packed),
+        left_out=tuple(each for each in exported.variants if each.name not in worthwhile.packed),
+        redundant=worthwhile.redundant,
         bundle_bytes=run.result(bundle.STAGE).bundle_bytes,
         selector=run.result(selector.STAGE).rows,
         layers=run.result(layer_costs.STAGE),

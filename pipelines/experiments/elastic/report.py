@@ -133,8 +133,11 @@ def _variants(metrics: ElasticMetrics) -> Iterator[str]:
         yield ""
     for each in (*metrics.variants, *metrics.left_out):
         if each.strays:
-            what = "left out of the bundle" if each in metrics.left_out else "kept as asked"
+            out = each in metrics.left_out and each.name not in metrics.redundant
+            what = "left out of the bundle" if out else "kept as asked"
             yield f"- {each.name} strays from its Keras model and was {what}: {each.strays}."
+    for name, reason in metrics.redundant.items():
+        yield f"- {name} was left out of the bundle: {reason}. `export.keep_all` keeps it."
 
 
 def _outputs(metrics: ElasticMetrics) -> Iterator[str]:

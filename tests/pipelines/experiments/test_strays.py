@@ -1,4 +1,4 @@
-"""A variant that strays from its Keras model is left out and reported, kept, or ends the run, as the recipe says."""
+"""A variant that strays from its Keras model, or is hardly faster than another, is left out and reported, or kept."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +16,7 @@ from pipelines.progress import Reporter
 from pipelines.report import render
 from pipelines.stages import Run
 from pipelines.workspace import Workspace
+from tflite_export import _export
 
 _TRAINING = {
     "epochs": 1,
@@ -58,7 +59,7 @@ def straying(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     return names
 
 
-def run(folder: Path, strays: str) -> None:
+def run(folder: Path, strays: str, *, keep_all: bool = True, threads: int = 1) -> None:
     """Carry the recipe out."""
     recipe = ElasticRecipe.from_json(
         {
@@ -68,8 +69,13 @@ def run(folder: Path, strays: str) -> None:
             "ladder": {"widths": [1, 0.5]},
             "baseline": _TRAINING,
             "elastic": _TRAINING,
-            "export": {"calibration": 32, "strays": strays, "tolerance": 20.0},
-            "profile": {"runs": 5},
+            "export": {
+                "calibration": 32,
+                "strays": strays,
+                "tolerance": 20.0,
+                "keep_all": keep_all,
+            },
+            "profile": {"runs": 5, "threads": threads},
             "selector": {"requests": 5},
         }
     )
@@ -120,3 +126,29 @@ def test_a_run_of_which_every_variant_strays_ends(folder: Path, straying: set[st
     straying |= {"w100", "w050"}
     with pytest.raises(StageError, match=r"'w100'.*strays"):
         run(folder, "leave out")
+
+
+@pytest.mark.parametrize(("narrow_us", "left"), [(95.0, ["w100"]), (50.0, ["w100", "w050"])])
+def test_one_that_is_hardly_faster_is_left_out_with_one_line_unless_all_are_kept(
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    narrow_us: float,
+    left: list[str],
+) -> None:
+    turns_us = {"w100": [100.0] * 8, "w050": [narrow_us] * 8}
+    monkeypatch.setattr(_export, "time_in_turns", lambda files, **_: turns_us)
+    # An untrained net's own scores would decide at random.
+    scores = {"w100": 0.9, "w050": 0.8}
+    score = property(lambda report: scores[report.name])
+    monkeypatch.setattr(tx.VariantReport, "signed_score", score)
+    # Another count of threads, so that the variants are timed anew.
+    run(folder, "keep", keep_all=False, threads=1 + (narrow_us < 90))
+    assert packed(folder) == left
+    metrics: Any = read_metrics(folder / "w")
+    assert [each.name for each in metrics.variants] == left
+    reason = "1.05x as fast as w100, expected at least 1.10x, and less accurate"
+    said = capsys.readouterr().err
+    assert (f"w050 is left out: {reason}; export.keep_all keeps it" in said) == (len(left) == 1)
+    page = render(metrics, content_of(metrics))
+    assert (f"w050 was left out of the bundle: {reason}" in page) == (len(left) == 1)
