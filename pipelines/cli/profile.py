@@ -114,6 +114,13 @@ _ONLY_ON, _ONLY_OF_MODELS = _options_by_kind(_OF_BUNDLES), _options_by_kind(_OF_
     show_default=True,
     help="How weights and sums of a model's operations are stored.",
 )
+@click.option(
+    "--round-to",
+    default=8,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="What the channels of plans are multiples of: a model's operations are measured at them.",
+)
 @click.option("--port", metavar="PORT", help="Such as /dev/ttyACM0 or COM3. Serial.")
 @click.option(
     "--baud", default=115200, show_default=True, type=click.IntRange(min=1), help="Serial."

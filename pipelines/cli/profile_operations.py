@@ -34,6 +34,7 @@ class OperationsOnHost:
 
     threads: tuple[int, ...]
     scheme: str
+    round_to: int
 
     def check(self) -> None:
         """Refuse more than one number of threads."""
@@ -46,6 +47,7 @@ class OperationsOnHost:
         return tx.profile_ops(
             model,
             scheme=self.scheme,
+            round_to=self.round_to,
             threads=self.threads[0],
             progress=lambda what, done, total: advance(done / total, f"{what} {done} of {total}"),
         )
@@ -57,6 +59,7 @@ class OperationsOnAndroid:
 
     threads: tuple[int, ...]
     scheme: str
+    round_to: int
     benchmark_model: str
     serials: tuple[str, ...]
 
@@ -75,6 +78,7 @@ class OperationsOnAndroid:
             benchmark_model=self.benchmark_model,
             serial=self.serials[0] if self.serials else None,
             scheme=self.scheme,
+            round_to=self.round_to,
             threads=self.threads[0],
             journal=journal,
             progress=lambda what, done, total: advance(done / total, f"{what} {done} of {total}"),

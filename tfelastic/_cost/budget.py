@@ -72,11 +72,22 @@ class Budget:
         return tuple(name for name in RESOURCES if getattr(self, name) is not None)
 
     def limits(self, unpruned: Mapping[str, float]) -> dict[str, float]:
-        """Return the absolute limits, given what the unpruned model spends of each resource."""
+        """Return the absolute limits, given what the unpruned model spends of each resource.
+
+        Raises:
+            BudgetError: Any inference takes longer than the latency that is allowed, however small the model.
+        """
         values = {name: getattr(self, name) for name in self.resources}
-        return {
+        limits = {
             name: value * unpruned[name] if value <= 1 else value for name, value in values.items()
         }
+        overhead_us = getattr(self.latency, "overhead_us", 0.0)
+        if (allowed_us := limits.get("latency_us", float("inf"))) <= overhead_us:
+            raise BudgetError(
+                f"latency_us of {allowed_us:,.1f} us is out of reach: any inference was measured to take "
+                f"{overhead_us:,.1f} us, however small the model; allow more"
+            )
+        return limits
 
     def spending(self, selection: Selection) -> dict[str, float]:
         """Return what a plan spends of each limited resource."""

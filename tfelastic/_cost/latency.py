@@ -119,13 +119,17 @@ class MeasuredOperation:
         if not all(0 <= latency < float("inf") for latency in self.p50_us):
             raise CostError(f"{self.geometry}: a latency is negative, infinite or not a number")
 
+    @cached_property
+    def _p50_us(self) -> np.ndarray:
+        return np.array(self.p50_us).reshape([len(axis) for axis in self.grid])
+
     def latency_us(self, channels: tuple[int, ...]) -> float:
         """Return the latency at these channel counts, interpolated only where the grid is coarse.
 
         Raises:
             CostError: They lie outside of the grid.
         """
-        values = np.array(self.p50_us).reshape([len(axis) for axis in self.grid])
+        values = self._p50_us
         for axis, count in zip(self.grid, channels, strict=True):
             if not axis[0] <= count <= axis[-1]:
                 raise CostError(

@@ -1,12 +1,12 @@
 """`Greedy`: the step that loses least for what it saves goes first, channels and blocks in one order."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from tfelastic._cost import Budget
 from tfelastic._plan import Selection
 from tfelastic.strategies.base import STRATEGIES, Strategy
-from tfelastic.strategies.schedule import PruningSchedule, Step
+from tfelastic.strategies.schedule import PruningSchedule, PruningStep, Step
 
 
 @STRATEGIES.register("greedy")
@@ -16,7 +16,9 @@ class Greedy(Strategy):
 
     A step is as large as it has to be: where cutting a group once saves nothing, as on a device whose kernels work
     in tiles of channels, its further steps are weighed together with it. Saving more than the budget still asks for
-    counts for nothing. Where several resources are limited, the one farthest above its limit decides.
+    counts for nothing; of two steps of equal worth the one that saves less goes. Where several resources are limited,
+    the one farthest above its limit decides. Once the budget is met, steps that it does not need any more after what
+    was taken later are taken back, those that lose most first.
 
     After each step only the best candidates are priced anew, until the best one stays the best (lazy evaluation,
     Minoux 1978); the others keep the price that they had.
@@ -44,8 +46,15 @@ class Greedy(Strategy):
         return self.blocks
 
     def order_steps(self, schedule: PruningSchedule, budget: Budget) -> Iterator[Step]:
-        """Yield the steps by what they lose for what they save, then those that save nothing."""
-        return _Descent(schedule, budget).steps()
+        """Yield the steps that the budget needs, and then the others by what they lose for what they save."""
+        needed = _needed(schedule, budget, _Descent(schedule, budget).steps_to_fit())
+        yield from needed
+        yield from _Descent(schedule.after(needed), budget).steps()
+
+
+#: After how many further steps of a group that are worth less than the best the group is searched no deeper. No tile
+#: of a kernel holds more steps of 8 channels.
+_PATIENCE = 8
 
 
 @dataclass(frozen=True)
@@ -55,10 +64,17 @@ class _Candidate:
     Attributes:
         steps: The steps.
         rate: What they lose for each unit that they save; infinite where they save nothing.
+        saved: How much they save.
     """
 
     steps: tuple[Step, ...]
     rate: float
+    saved: float = 0.0
+
+    @property
+    def rank(self) -> tuple[float, float]:
+        """What decides between candidates; the smallest is taken."""
+        return self.rate, self.saved
 
 
 class _Descent:
@@ -74,15 +90,29 @@ class _Descent:
         self._ahead |= {f"block {each.block}": (each,) for each in schedule.blocks}
         self._spent = self._price(())
 
+    def steps_to_fit(self) -> list[Step]:
+        """Return the steps up to the first with which the budget is met, or all."""
+        taken: list[Step] = []
+        if not self._fits():
+            for step in self.steps():
+                taken.append(step)
+                if self._fits():
+                    break
+        return taken
+
+    def _fits(self) -> bool:
+        return all(self._spent[name] <= limit for name, limit in self._limits.items())
+
     def steps(self) -> Iterator[Step]:
+        """Yield all steps."""
         candidates = {name: self._best_of(name) for name in self._ahead}
         while candidates:
-            name = min(candidates, key=lambda each: candidates[each].rate)
+            name = min(candidates, key=lambda each: candidates[each].rank)
             renewed = self._best_of(name)
-            if renewed.rate > candidates[name].rate:
+            if renewed.rank > candidates[name].rank:
                 # What was taken since has changed its worth; another may be better now.
                 candidates[name] = renewed
-                if name != min(candidates, key=lambda each: candidates[each].rate):
+                if name != min(candidates, key=lambda each: candidates[each].rank):
                     continue
             if renewed.rate == float("inf"):
                 yield from self._rest()
@@ -109,7 +139,9 @@ class _Descent:
             saved = self._spent[resource] - self._price(self._ahead[name][:count])[resource]
             useful = min(saved, needed) if needed > 0 else saved
             if useful > 0 and loss / useful < best.rate:
-                best = _Candidate(self._ahead[name][:count], loss / useful)
+                best = _Candidate(self._ahead[name][:count], loss / useful, saved)
+            elif best.saved and count - len(best.steps) >= _PATIENCE:
+                break
         return best
 
     def _rest(self) -> Iterator[Step]:
@@ -123,3 +155,30 @@ class _Descent:
 
     def _price(self, steps: tuple[Step, ...]) -> dict[str, float]:
         return self._budget.spending(Selection(self._schedule.graph, self._schedule.plan(steps)))
+
+
+def _needed(schedule: PruningSchedule, budget: Budget, taken: Sequence[Step]) -> list[Step]:
+    """Return the steps without those that the budget does not need, those that lose most being dropped first."""
+    limits = budget.limits(budget.spending(Selection(schedule.graph)))
+    kept = list(taken)
+
+    def fits(steps: Sequence[Step]) -> bool:
+        spent = budget.spending(Selection(schedule.graph, schedule.plan(steps)))
+        return all(spent[name] <= limit for name, limit in limits.items())
+
+    if not fits(kept):
+        return kept
+    for step in sorted(taken, key=lambda each: -each.loss):
+        without = [each for each in kept if each != step]
+        # A group's steps are taken back from the last on.
+        if not _has_further(step, without) and fits(without):
+            kept = without
+    return kept
+
+
+def _has_further(step: Step, others: Sequence[Step]) -> bool:
+    """Whether a later step of the same group is among others."""
+    return isinstance(step, PruningStep) and any(
+        isinstance(each, PruningStep) and each.group == step.group and each.keep < step.keep
+        for each in others
+    )

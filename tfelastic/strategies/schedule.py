@@ -154,7 +154,10 @@ class PruningSchedule:
         while not fits(high):
             taken += islice(ahead, len(taken) + 1)
             if len(taken) == high:
-                raise BudgetError(_out_of_reach(self.graph, budget, self.plan(taken)))
+                text = _out_of_reach(self.graph, budget, self.plan(taken))
+                if self.graph.blocks and not any(isinstance(s, BlockRemoval) for s in taken):
+                    text += "; blocks stay with this strategy, 'greedy' removes them as well"
+                raise BudgetError(text)
             low, high = high + 1, len(taken)
         while low < high:
             middle = (low + high) // 2

@@ -119,25 +119,22 @@ def measure_files_on_phone(
 def profile_ops_on_phone(
     model: "keras.Model",
     *,
-    benchmark_model: str | os.PathLike[str],
-    serial: str | None = None,
     scheme: str = "int8",
+    round_to: int = 8,
     threads: int = 1,
-    pace: PhonePace = QUICK,
-    journal: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
+    **options: Any,
 ) -> "LatencyTable":
     """Measure every operation of a model on a phone, at the grid of channel counts of `profile_ops`.
 
     Args:
         model: A functional or sequential model.
-        benchmark_model: As for `measure_files_on_phone`, and so the following.
-        serial: The phone.
         scheme: The quantization scheme to measure in.
+        round_to: What the channel counts of plans are multiples of, as for `profile_ops`.
         threads: Threads that one inference may use.
-        pace: How long is measured, and how long the phone rests.
-        journal: A folder that keeps what was measured until all is.
         progress: Called as `progress(what, done, total)` after each conversion and each call of the tool.
+        **options: The other options of `measure_files_on_phone`: `benchmark_model`, `serial`, `pace`, `journal` and
+            `xnnpack`.
 
     Returns:
         A table for `tfelastic.Budget(latency_us=..., latency=table)`.
@@ -154,18 +151,16 @@ def profile_ops_on_phone(
     def measure(
         files: "Mapping[BenchmarkPoint, bytes]", **_: Any
     ) -> "Mapping[BenchmarkPoint, float]":
-        found.append(
-            measure_files_on_phone(
-                files,
-                benchmark_model=benchmark_model,
-                serial=serial,
-                threads=threads,
-                pace=pace,
-                journal=journal,
-                progress=progress,
-            )
-        )
+        found.append(measure_files_on_phone(files, threads=threads, progress=progress, **options))
         return found[0].p50_us
 
-    table = profile_ops(model, scheme=scheme, threads=threads, measure=measure, progress=progress)
-    return replace(table, device=found[0].device, runtime=found[0].runtime, kernels="xnnpack")
+    table = profile_ops(
+        model,
+        scheme=scheme,
+        round_to=round_to,
+        threads=threads,
+        measure=measure,
+        progress=progress,
+    )
+    kernels = "xnnpack" if options.get("xnnpack", True) else "builtin"
+    return replace(table, device=found[0].device, runtime=found[0].runtime, kernels=kernels)

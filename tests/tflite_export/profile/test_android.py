@@ -329,8 +329,10 @@ def test_operations_of_a_model_are_measured_for_budgets(tool, tmp_path):
     phone = make_phone(tmp_path / "phone")
     with plugged_in(phone):
         table = profile_ops_on_phone(
-            model, benchmark_model=tool, pace=PhonePace(rounds=1, cool_down_s=0)
+            model, benchmark_model=tool, round_to=4, pace=PhonePace(rounds=1, cool_down_s=0)
         )
+    assert {operation.step for operation in table.operations} == {4}
+    assert (4, 8) in {axis[-2:] for operation in table.operations for axis in operation.grid}
     assert table.device["fingerprint"] == "stand/in/one:14/test-keys"
     assert table.runtime.startswith("TFLite benchmark_model ")
     table.save(tmp_path / "operations.json")
