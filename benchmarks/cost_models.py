@@ -1,18 +1,20 @@
 """How close the cost models come to what is measured, on the networks of the zoo at CIFAR's size.
 
-For each network, at full and at half width: the estimated size of the int8 .tflite against the file, and the sum of the
-measured operations against the whole, measured right after them in the same run. `--write docs/costs.md` puts the
-tables into that page. (`arena` does the same for the peak of activation memory.)
+For each network, at full width and at two narrower ones: the estimated size of the int8 .tflite against the file, and
+the latency that a table of its operations predicts against the whole, measured in turns with them. A table is fitted to
+whole networks of widths 1, 1/2 and 1/4; of the widths here it has not seen 3/4. `--write docs/costs.md` puts the tables
+into that page. (`arena` does the same for the peak of activation memory.)
 
     python -m benchmarks.cost_models [NET ...] [--runs N] [--write docs/costs.md]
 """
 
 import argparse
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
@@ -20,24 +22,23 @@ import keras
 import numpy as np
 
 import tfelastic as te
+import tflite_export as tx
 from benchmarks.quiet_machine import measured_quietly
 from tfelastic._cost import Anatomy, anatomy, tflite_bytes
 from tfelastic._plan import Selection
 from tfelastic.files import write_atomically
 from tflite_export import convert
-from tflite_export._profile.microbenchmarks import microbenchmarks
-from tflite_export._profile.operations import measure_files, table_of
-from tflite_export.quantize.scheme import get_scheme
 
 NETS = ("resnet8", "resnet20", "resnet56", "vgg16_cifar", "alexnet_cifar", "mobilenet_v2_cifar")
 
 
 @dataclass(frozen=True)
 class Found:
-    """What one network at one width was predicted to take, and took."""
+    """What one network at one width was predicted to take by one scheme, and took."""
 
     net: str
     width: str
+    scheme: str
     anatomy: Anatomy
     size: tuple[int, int]
     latency: tuple[float, float]
@@ -55,20 +56,33 @@ def built(net: str) -> keras.Model:
     return model
 
 
-def measured(net: str, *, runs: int) -> list[Found]:
-    """Measure one network at both widths."""
+WIDTHS = {"1": 1.0, "3/4": 0.75, "1/2": 0.5}
+
+
+def measured(net: str, *, scheme: str = "int8", runs: int) -> list[Found]:
+    """Measure one network at each width, the whole networks in turns with the operations."""
     model = built(net)
-    ladder = te.ladder(model, widths=(1.0, 0.5))
-    models = {"1": model, "1/2": te.prune(model, ladder.rungs[1].plan)}
+    ladder = te.ladder(model, widths=tuple(WIDTHS.values()))
+    models = {
+        width: te.prune(model, rung.plan) for width, rung in zip(WIDTHS, ladder.rungs, strict=True)
+    }
     samples = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
-    files = {width: convert(each, samples=samples) for width, each in models.items()}
-    small = microbenchmarks(model, round_to=8, scheme=get_scheme("int8"))
-    weights = model.count_params()  # One byte each, in int8.
-    p50_us = measure_files(small, runs=runs, evicted_bytes=weights)
-    p50_us |= measure_files(files, runs=runs)
-    wholes = {width: p50_us.pop(width) for width in files}
-    table = table_of(p50_us, scheme="int8", threads=1)
-    print(f"{net}: {len(small)} operations measured, overhead {table.overhead_us:.2f} us")
+    files: dict[Any, bytes] = {
+        width: convert(each, scheme=scheme, samples=None if scheme == "float32" else samples)
+        for width, each in models.items()
+    }
+    wholes: dict[str, float] = {}
+
+    def measure(small: Mapping[Any, bytes], **options: Any) -> dict[Any, float]:
+        times = tx.measure_files({**small, **files}, **options)
+        wholes.update({width: times.pop(width) for width in files})
+        return times
+
+    table = tx.profile_ops(model, scheme=scheme, runs=runs, measure=measure)
+    print(
+        f"{net}, {scheme}: overhead {table.overhead_us:.2f} us, factor {table.factor:.3f}, "
+        f"{1e6 * table.weight_us:.1f} us for each million weights"
+    )
     found = []
     for width, each in models.items():
         selection = Selection(te.trace(each))
@@ -76,6 +90,7 @@ def measured(net: str, *, runs: int) -> list[Found]:
             Found(
                 net=net,
                 width=width,
+                scheme=scheme,
                 anatomy=anatomy(selection),
                 size=(tflite_bytes(selection), len(files[width])),
                 latency=(table.latency_us(selection), wholes[width]),
@@ -90,11 +105,15 @@ def tables(found: Sequence[Found]) -> str:
         "| network | width | estimated bytes | bytes of the file | error |",
         "|---|---|---:|---:|---:|",
     ]
-    latency = ["| network | width | sum / whole | whole, us |", "|---|---|---:|---:|"]
+    latency = [
+        "| network | scheme | width | predicted / measured | measured, us |",
+        "|---|---|---|---:|---:|",
+    ]
     for each in found:
-        start = f"| {each.net} | {each.width} |"
-        size.append(f"{start} {_pair(each.size)} |")
+        if each.scheme == "int8":
+            size.append(f"| {each.net} | {each.width} | {_pair(each.size)} |")
         total, whole = each.latency
+        start = f"| {each.net} | {each.scheme} | {each.width} |"
         latency.append(f"{start} {total / whole:.2f} | {whole:,.0f} |")
     parts = ("### File size", size, "### Latency", latency)
     return "\n\n".join(part if isinstance(part, str) else "\n".join(part) for part in parts)
@@ -107,6 +126,7 @@ def _pair(pair: tuple[int, int]) -> str:
 
 def fit(found: Sequence[Found]) -> str:
     """Return the constants of the file size that fit these files best, by relative error."""
+    found = [each for each in found if each.scheme == "int8"]
     real = np.array([each.size[1] for each in found], float)
     counts = np.array(
         [(1, a.operations, a.kernels, a.constants) for a in (each.anatomy for each in found)],
@@ -131,13 +151,15 @@ def main() -> None:
     """Measure, print, and write where asked to."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("nets", nargs="*", default=NETS)
+    parser.add_argument("--schemes", nargs="+", default=["int8", "float32"])
     parser.add_argument("--runs", type=int, default=100)
     parser.add_argument("--write", type=Path, help="the page to put the tables into")
     options = parser.parse_args()
     found: list[Found] = []
     for net in options.nets:
-        found += measured_quietly(partial(measured, net, runs=options.runs))
-        print(*found[-2:], sep="\n", flush=True)
+        for scheme in options.schemes:
+            found += measured_quietly(partial(measured, net, scheme=scheme, runs=options.runs))
+            print(*found[-len(WIDTHS) :], sep="\n", flush=True)
     text = tables(found)
     print(text)
     print(f"\nbest constants of the file size: {fit(found)}")

@@ -20,6 +20,7 @@ from tfelastic._cost.latency import (
     geometry_of,
     makes_channels,
     timed_steps,
+    weights_of,
 )
 from tfelastic._cost.lowering import Lowered, lower
 from tfelastic._cost.memory import needed
@@ -50,4 +51,5 @@ __all__ = [
     "spending",
     "tflite_bytes",
     "timed_steps",
+    "weights_of",
 ]

@@ -174,6 +174,8 @@ class LatencyTable:
         overhead_us: What every inference takes, however little it computes, in microseconds; it is contained in each
             operation's latency, and counted once in a plan's.
         operations: The measured operations.
+        factor: What each operation's latency is multiplied by, so that sums come to what whole networks take.
+        weight_us: What each weight takes on top, since in a whole network it is not in the cache, in microseconds.
         runtime: Name and version of what ran the operations; None where unknown.
         kernels: The set of kernels; None where unknown.
     """
@@ -183,6 +185,8 @@ class LatencyTable:
     threads: int
     overhead_us: float
     operations: tuple[MeasuredOperation, ...]
+    factor: float = 1.0
+    weight_us: float = 0.0
     runtime: str | None = None
     kernels: str | None = None
 
@@ -219,7 +223,8 @@ class LatencyTable:
             raise CostError(
                 f"the latency table cannot price layer {step.path!r}: {error}"
             ) from error
-        return max(gross - self.overhead_us, 0.0)
+        net = max(gross - self.overhead_us, 0.0)
+        return self.factor * net + self.weight_us * weights_of(selection, step)
 
     def to_json(self) -> dict[str, Any]:
         """Return the table as plain data: the keys of every measured table, and `operations`."""
@@ -231,6 +236,8 @@ class LatencyTable:
             "scheme": self.scheme,
             "threads": self.threads,
             "overhead_us": self.overhead_us,
+            "factor": self.factor,
+            "weight_us": self.weight_us,
             "operations": [operation.to_json() for operation in self.operations],
         }
 
@@ -249,6 +256,7 @@ class LatencyTable:
             operations = tuple(MeasuredOperation.from_json(each) for each in data["operations"])
             fields = {name: data[name] for name in ("device", "scheme", "threads", "overhead_us")}
             known: dict[str, Any] = {name: data.get(name) for name in ("runtime", "kernels")}
+            known |= {"factor": data.get("factor", 1.0), "weight_us": data.get("weight_us", 0.0)}
         except (KeyError, TypeError, AttributeError) as error:
             raise CostError(
                 f"this is no table of operations, as profile_ops measures it: {error!r}"
@@ -284,6 +292,11 @@ def timed_steps(selection: Selection) -> tuple[Step, ...]:
     """Return the steps that take time: those that are not folded into another one, in execution order."""
     operations = lower(selection).operations
     return tuple(dict.fromkeys(o.step for o in operations if o.kind not in _FREE))
+
+
+def weights_of(selection: Selection, step: Step) -> int:
+    """Return how many weights a step reads under a plan."""
+    return sum(map(selection.weight_size, getattr(step.op, "weights", ())))
 
 
 def geometry_of(selection: Selection, step: Step) -> Geometry:

@@ -97,7 +97,7 @@ def microbenchmarks(
     found = _all_benchmarks(trace(model), round_to)
     files: dict[BenchmarkPoint, bytes] = {}
     for batch in _batches(found):
-        files.update(_convert(batch, scheme))
+        files.update(convert_benchmarks(batch, scheme))
         if progress is not None:
             progress("convert", len(files), len(found))
     return files
@@ -249,8 +249,14 @@ def _batches(found: Sequence[Microbenchmark]) -> Iterator[list[Microbenchmark]]:
     yield batch
 
 
-def _convert(batch: Sequence[Microbenchmark], scheme: Scheme) -> dict[BenchmarkPoint, bytes]:
-    """Convert benchmarks side by side in one file, and take that apart."""
+def convert_benchmarks(
+    batch: Sequence[Microbenchmark], scheme: Scheme
+) -> dict[BenchmarkPoint, bytes]:
+    """Convert benchmarks side by side in one file, and take that apart.
+
+    Raises:
+        ConversionError: They cannot be converted.
+    """
     import tensorflow as tf
 
     specs = [

@@ -2,7 +2,7 @@
 
 Every layer that takes time becomes a tiny file of its own at each point of a grid of channel counts; layers of equal
 geometry are measured once. What is measured is what a device runs: the layer as Keras builds it and TensorFlow
-converts it, through LiteRT.
+converts it, through LiteRT. A few whole networks are measured beside them, since a sum is not a whole.
 """
 
 import random
@@ -10,10 +10,7 @@ import statistics
 import time
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Mapping
-from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
-
-import numpy as np
+from typing import TYPE_CHECKING, TypeVar
 
 from tflite_export._profile.host import RUNS_PER_TURN, Progress
 from tflite_export._profile.measurement import describe_host, litert_version
@@ -68,7 +65,9 @@ def profile_ops(
         >>> table = profile_ops(model)
         >>> plan = te.plan(model, budget=te.Budget(latency_us=0.5, latency=table))
     """
+    from tfelastic import trace
     from tflite_export._profile.microbenchmarks import microbenchmarks
+    from tflite_export._profile.whole_networks import convert_networks, fitted, whole_networks
 
     if threads < 1 or runs < 1 or round_to < 1:
         raise ProfileError(
@@ -77,10 +76,13 @@ def profile_ops(
         )
     found = get_scheme(scheme)
     files = microbenchmarks(model, round_to=round_to, scheme=found, progress=progress)
-    if measure is None:
-        measure = partial(measure_files, evicted_bytes=model.count_params() * found.weight_bytes)
-    p50_us = measure(files, threads=threads, runs=runs, progress=progress)
-    return table_of(p50_us, scheme=scheme, threads=threads, round_to=round_to)
+    graph = trace(model)
+    plans = whole_networks(graph, round_to=round_to)
+    files |= convert_networks(model, plans, scheme=found)
+    p50_us = dict((measure or measure_files)(files, threads=threads, runs=runs, progress=progress))
+    wholes = [(plan, p50_us.pop(point)) for point, plan in plans.items()]
+    table = table_of(p50_us, scheme=scheme, threads=threads, round_to=round_to)
+    return fitted(table, graph, wholes)
 
 
 def measure_files(
@@ -89,7 +91,6 @@ def measure_files(
     threads: int = 1,
     runs: int = 50,
     seed: int = 0,
-    evicted_bytes: int = 0,
     progress: Progress | None = None,
 ) -> dict[Name, float]:
     """Return the median time of one inference of each file, in microseconds, through LiteRT.
@@ -102,12 +103,8 @@ def measure_files(
         threads: Threads that one inference may use.
         runs: Timed runs of each file, rounded up to whole turns of ten.
         seed: Seed of the order.
-        evicted_bytes: How much other memory is read before each run, its input written after that. So an operation
-            that is measured alone finds its weights where it would find them in a network whose weights take this
-            much: in the cache or not.
         progress: Called as `progress("measure", done, total)` after each round.
     """
-    other_memory = np.zeros(evicted_bytes, np.uint8)
     interpreters = {
         name: open_interpreter(tflite, threads=threads) for name, tflite in files.items()
     }
@@ -123,21 +120,12 @@ def measure_files(
             invoke = interpreters[name].invoke
             invoke()
             for _ in range(RUNS_PER_TURN):
-                if evicted_bytes:
-                    other_memory.max()
-                    _rewrite_inputs(interpreters[name])
                 start = time.perf_counter_ns()
                 invoke()
                 samples[name].append(time.perf_counter_ns() - start)
         if progress is not None:
             progress("measure", done, rounds)
     return {name: statistics.median(found) / 1000 for name, found in samples.items()}
-
-
-def _rewrite_inputs(interpreter: Any) -> None:
-    """Write each input as it is, so that it lies in the cache as if an operation had just made it."""
-    for detail in interpreter.get_input_details():
-        interpreter.set_tensor(detail["index"], interpreter.get_tensor(detail["index"]))
 
 
 def table_of(
