@@ -10,7 +10,7 @@ from tfelastic._cost.cost import (
     layer_params,
     params_of,
 )
-from tfelastic._cost.file_size import Anatomy, anatomy, tflite_bytes
+from tfelastic._cost.file_size import Anatomy, anatomy, resident_bytes, tflite_bytes
 from tfelastic._cost.latency import (
     Geometry,
     LatencyTable,
@@ -48,6 +48,7 @@ __all__ = [
     "makes_channels",
     "needed",
     "params_of",
+    "resident_bytes",
     "spending",
     "tflite_bytes",
     "timed_steps",

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import keras
 
 from tfelastic._cost.cost import cost_of, macs_of, params_of
-from tfelastic._cost.file_size import tflite_bytes
+from tfelastic._cost.file_size import resident_bytes, tflite_bytes
 from tfelastic._plan import KeepPlan, Selection
 from tfelastic.errors import BudgetError
 from tfelastic.graph import LayerGraph, trace
@@ -33,6 +33,8 @@ class Budget:
         macs: Multiply-accumulate operations per sample.
         peak_bytes: Peak activation memory in int8, in bytes.
         tflite_bytes: The estimated size of the int8 .tflite file, in bytes.
+        resident_bytes: The estimated memory of an open int8 variant on a phone, in bytes: the file, its weights once
+            more as XNNPACK repacks them, and the activations' peak.
         latency_us: Predicted latency of one inference in microseconds; needs `latency`.
         latency: What prices latency, such as a `LatencyTable` of measured operations.
 
@@ -48,6 +50,7 @@ class Budget:
     macs: float | None = None
     peak_bytes: float | None = None
     tflite_bytes: float | None = None
+    resident_bytes: float | None = None
     latency_us: float | None = None
     latency: LatencyModel | None = None
 
@@ -101,6 +104,8 @@ class Budget:
             spent["peak_bytes"] = cost_of(selection).peak_bytes
         if self.tflite_bytes is not None:
             spent["tflite_bytes"] = tflite_bytes(selection)
+        if self.resident_bytes is not None:
+            spent["resident_bytes"] = resident_bytes(selection)
         if self.latency is not None and self.latency_us is not None:
             spent["latency_us"] = self.latency.latency_us(selection)
         return {name: spent[name] for name in self.resources}

@@ -13,6 +13,7 @@ import keras
 
 from tfelastic._cost.layer_operations import FUSED
 from tfelastic._cost.lowering import Operation, lower
+from tfelastic._cost.memory import peak_bytes
 from tfelastic._plan import Selection
 from tfelastic.graph import Step
 
@@ -85,6 +86,15 @@ def tflite_bytes(selection: Selection) -> int:
         + found.letters
     )
     return found.payload_bytes + round(tables)
+
+
+def resident_bytes(selection: Selection) -> int:
+    """Return the estimated memory in bytes of an int8 .tflite that is open on a phone, beyond the runtime's own.
+
+    The file, its kernels and biases once more, as XNNPACK packs them for its tiles, and the activations' peak.
+    """
+    activations = peak_bytes(lower(selection), bytes_per_value=1)
+    return tflite_bytes(selection) + anatomy(selection).payload_bytes + activations
 
 
 def anatomy(selection: Selection) -> Anatomy:

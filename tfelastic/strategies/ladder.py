@@ -27,6 +27,7 @@ _INITIALS = {
     "params": "p",
     "peak_bytes": "a",
     "tflite_bytes": "f",
+    "resident_bytes": "r",
 }
 
 #: For each group how many units stay.
@@ -71,7 +72,8 @@ def ladder(
         A ladder whose rungs are named after their widths, `w100`, `w075`, ..., and where `depths` are given after
         both: `w100d100`, `w100d050`, ... Those of budgets are named after the share of the (first) limited resource
         that they may spend: `t100`, `t075` for latency, `m...` for MACs, `p...` for parameters, `a...` for activation
-        memory, `f...` for the file's size; their `width` is the share of all channels that they keep.
+        memory, `f...` for the file's size, `r...` for the memory of an open variant; their `width` is the share of all
+        channels that they keep.
 
     Raises:
         BudgetError: The strategy is unknown, or cannot cut to a budget or to the MACs of a uniform rung; or the budgets

@@ -16,7 +16,9 @@ class RungBudgets(Record):
     are measured on this machine.
     """
 
-    resource: Literal["latency_us", "macs", "params", "peak_bytes", "tflite_bytes"]
+    resource: Literal[
+        "latency_us", "macs", "params", "peak_bytes", "tflite_bytes", "resident_bytes"
+    ]
     shares: tuple[float, ...]
     table: str | None = None
 

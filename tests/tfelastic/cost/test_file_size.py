@@ -1,10 +1,11 @@
 """The estimated file: what it is made of, against counts by hand (its error is tested where files are converted)."""
 
 import keras
+import pytest
 from keras import layers
 
 import tfelastic as te
-from tfelastic._cost import anatomy, tflite_bytes
+from tfelastic._cost import anatomy, resident_bytes, tflite_bytes
 from tfelastic._plan import Selection
 
 
@@ -55,3 +56,15 @@ def test_a_plan_is_estimated_as_the_model_that_it_makes() -> None:
     )
     assert tflite_bytes(Selection(te.trace(model), plan)) == small
     assert small <= 0.8 * unpruned
+
+
+def test_an_open_variant_holds_its_file_its_packed_weights_and_its_activations() -> None:
+    model = te.zoo.build("resnet8", input_shape=(32, 32, 3), classes=10)
+    selection = Selection(te.trace(model))
+    held = resident_bytes(selection)
+    assert held > tflite_bytes(selection) + model.count_params() + te.cost(model).peak_bytes
+    budget = te.Budget(resident_bytes=0.6)
+    plan = te.plan(model, budget=budget)
+    assert resident_bytes(Selection(te.trace(model), plan)) <= 0.6 * held
+    with pytest.raises(te.errors.BudgetError, match="resident_bytes"):
+        te.plan(model, budget=te.Budget(resident_bytes=1000))
