@@ -149,7 +149,7 @@ def export(
     reasons: dict[str, str] = {}
     if not checks.keep_all and not get_target(options.target).tflm:
         files = {each.name: each.tflite for each in packables}
-        reasons = redundant_variants(reports, files, progress=progress)
+        reasons = redundant_variants(reports, files)
         packables = [each for each in packables if each.name not in reasons]
     interface = interface_of(reports[0], labels=labels)
     written = write_bundle(path, packables, name=Path(path).stem, interface=interface)
