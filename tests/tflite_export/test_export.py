@@ -55,6 +55,7 @@ def exported(net, images, test_split, tolerance, tmp_path_factory):
         labels=list("abcde"),
         tolerance=tolerance,
         progress=lambda *call: calls.append(call),
+        keep_all=True,
     )
     return SimpleNamespace(folder=folder, report=report, calls=calls)
 
@@ -187,7 +188,10 @@ def test_one_variant_that_strays_is_reported_and_left_out(
         return found
 
     monkeypatch.setattr(module, "verify", verify)
-    path, asked = tmp_path / "model.elastic", {"samples": images, "test": test_split}
+    path, asked = (
+        tmp_path / "model.elastic",
+        {"samples": images, "test": test_split, "keep_all": True},
+    )
     report = export(net, path, tolerance=tolerance, **asked)
     assert report.left_out == ("w050",)
     assert "strays (not in the bundle): mean difference" in str(report)
@@ -213,7 +217,7 @@ def test_public_names_are_exactly_these():
         [
             "AndroidReport", "AttachedPhone", "PhoneConfigurations", "PhonePace", "attached_phones", "find_adb",
             "PhoneLatencies", "measure_files_on_phone", "draw_profiles", "never_chosen", "profile_ops_on_phone",
-            "Placement", "profile_android", "profile_serial",
+            "app", "AppReport", "redundant_variants", "Placement", "profile_android", "profile_serial",
             "ArenaEstimate", "ArenaPlan", "estimate_arena", "plan_arena", "with_arena_plan",
             "SCHEMES", "TARGETS", "ArenaReport", "BackendError", "BundleReport", "CalibrationError",
             "Candidate", "Checks", "ConversionError", "ConversionOptions", "DeviceError", "EmbedReport",
@@ -267,7 +271,9 @@ def _regression() -> tuple[te.ElasticModel, np.ndarray]:
 def test_every_rung_is_scored_by_the_loss_of_the_network(tmp_path):
     net, windows = _regression()
     test = SimpleNamespace(inputs=windows, targets=np.asarray(net(windows)))
-    report = export(net, tmp_path / "net.elastic", samples=windows, test=test, strays="keep")
+    report = export(
+        net, tmp_path / "net.elastic", samples=windows, test=test, strays="keep", keep_all=True
+    )
     for variant in report.variants:
         assert (variant.verification.metric, variant.verification.higher_is_better) == (
             "mae",

@@ -18,7 +18,7 @@ _TINY = ("--epochs", "1", "--batch-size", "16", "--ladder", "widths=0.5", "-q")
 _SHORT = tuple(
     word
     for assignment in (
-        *("profile.runs=5", "selector.requests=5", "export.strays=keep"),
+        *("profile.runs=5", "selector.requests=5", "export.strays=keep", "export.keep_all=true"),
         *("export.calibration=8", "data.test_limit=8"),
     )
     for word in ("--set", assignment)
