@@ -7,9 +7,8 @@ import numpy as np
 from keras import ops
 
 from tfelastic._plan import Selection
-from tfelastic.elastic.abstract import build_abstract, measure_frozen_statistics
 from tfelastic.elastic.model import ElasticModel
-from tfelastic.elastic.structure import RungStructure
+from tfelastic.elastic.structure import RungStructure, measure_frozen_statistics
 from tfelastic.elastic.untracked import Untracked
 from tfelastic.elastic.view import RungView
 from tfelastic.elastic.weight_source import (
@@ -20,7 +19,7 @@ from tfelastic.elastic.weight_source import (
     positions_in_slice,
 )
 from tfelastic.graph import LayerGraph
-from tfelastic.surgery import Slice
+from tfelastic.surgery import Slice, build_abstract
 from tfelastic.training import Distillation, DistillationLoss, DistilledModel, recalibrate
 
 

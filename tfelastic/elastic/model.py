@@ -163,9 +163,6 @@ class ElasticModel(DistilledModel):
         view = self.rung(name)
         if isinstance(view, RungView):
             view.fill(slices)
-        else:
-            for piece in slices:
-                piece.variable.assign(piece.value())
         return model
 
     def recalibrate(self, data: Any, *, batch_size: int = 128) -> None:

@@ -1,12 +1,13 @@
 """`RungStructure`: a pruned model's structure, run on the values that its weight sources give."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 import keras
 
 from tfelastic.elastic.weight_source import WeightSource
+from tfelastic.surgery import Slice
 from tfelastic.training import avoid_onednn_crash
 
 
@@ -64,3 +65,23 @@ class RungStructure:
             if source.own is not None and source.updated
         ]
         return Run(outputs, updates, losses)
+
+
+def measure_frozen_statistics(model: keras.Model, slices: Sequence[Slice]) -> None:
+    """Let frozen BatchNorms of a narrower rung's structure use and average their batches' statistics in training.
+
+    The statistics of the layer that was frozen are those of all its channels' inputs; in a narrower rung other values
+    come in. Scales and shifts stay as untrained as they were, since their own variables are.
+    """
+    statistics = {id(piece.variable) for piece in slices if piece.role == "statistic"}
+    for layer in _leaf_layers(model):
+        if not layer.trainable and any(id(each) in statistics for each in layer.variables):
+            layer.trainable = True
+
+
+def _leaf_layers(model: keras.Model) -> Iterator[keras.Layer]:
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            yield from _leaf_layers(layer)
+        else:
+            yield layer

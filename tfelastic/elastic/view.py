@@ -8,8 +8,7 @@ import numpy as np
 from keras import ops
 
 from tfelastic._plan import Selection
-from tfelastic.elastic.abstract import build_abstract, measure_frozen_statistics
-from tfelastic.elastic.structure import Run, RungStructure
+from tfelastic.elastic.structure import Run, RungStructure, measure_frozen_statistics
 from tfelastic.elastic.untracked import Untracked
 from tfelastic.elastic.weight_source import (
     Scales,
@@ -19,7 +18,7 @@ from tfelastic.elastic.weight_source import (
     own_start,
     own_weight,
 )
-from tfelastic.surgery import Slice
+from tfelastic.surgery import Slice, build_abstract
 from tfelastic.training import recalibrate
 
 

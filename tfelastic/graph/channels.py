@@ -14,7 +14,7 @@ class Channels:
     """A growing set of channels, which of them are tied, and which are frozen and why."""
 
     def __init__(self) -> None:
-        self._parent: list[int] = [FIXED]
+        self._parent = np.array([FIXED])
         self._reasons: dict[int, list[str]] = {FIXED: ["not a channel of any weight"]}
 
     def __len__(self) -> int:
@@ -24,28 +24,31 @@ class Channels:
         """Return the labels of `count` new channels, `[count]`, that one weight axis creates."""
         first = len(self._parent)
         labels = np.arange(first, first + count)
-        self._parent.extend(labels.tolist())
+        self._parent = np.concatenate([self._parent, labels])
         return labels
 
     def find(self, label: int) -> int:
         """Return the representative of the tied set that `label` belongs to."""
-        root = label
-        while self._parent[root] != root:
-            root = self._parent[root]
-        while self._parent[label] != root:
-            self._parent[label], label = root, self._parent[label]
-        return root
+        return int(self.roots(np.array([label]))[0])
 
     def roots(self, labels: np.ndarray) -> np.ndarray:
         """Return the representatives of `labels`, in the same shape."""
-        unique, inverse = np.unique(labels, return_inverse=True)
-        found = np.array([self.find(int(label)) for label in unique], dtype=np.int64)
-        return found[inverse].reshape(labels.shape)
+        roots = self._parent[labels]
+        while not np.array_equal(above := self._parent[roots], roots):
+            roots = above
+        self._parent[labels] = roots  # The next way up is shorter.
+        return roots
 
     def tie(self, first: np.ndarray, second: np.ndarray) -> None:
         """Tie the channels of two label arrays position by position, broadcasting like numpy."""
         first, second = np.broadcast_arrays(first, second)
-        pairs = np.unique(np.stack([first.ravel(), second.ravel()], axis=1), axis=0)
+        pairs = self.roots(np.stack([first.ravel(), second.ravel()], axis=1))
+        pairs = np.unique(pairs[pairs[:, 0] != pairs[:, 1]], axis=0)
+        drop = pairs.max(axis=1)
+        frozen = any(label in self._reasons for label in pairs.ravel().tolist())
+        if len(np.unique(pairs)) == pairs.size and not frozen:
+            self._parent[drop] = pairs.min(axis=1)  # Each set has part in one pair: in any order.
+            return
         for one, other in pairs.tolist():
             self._union(one, other)
 
@@ -80,10 +83,10 @@ class Channels:
         return np.ascontiguousarray(labels[index])
 
     def _varies(self, labels: np.ndarray, axis: int) -> bool:
-        if (labels == labels.take([0], axis=axis)).all():
+        first = labels.take([0], axis=axis)
+        if (labels == first).all():
             return False
-        roots = self.roots(labels)
-        return bool((roots != roots.take([0], axis=axis)).any())
+        return bool((self.roots(labels) != self.roots(first)).any())
 
     def _union(self, one: int, other: int) -> None:
         one, other = self.find(one), self.find(other)

@@ -1,6 +1,7 @@
 """The registry of rules: which function describes which kind of layer."""
 
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -111,7 +112,7 @@ def _redefined(op: Any, kind: type) -> list[str]:
     A rule describes what the parent's methods compute together, hooks such as `convolution_op` and properties such
     as `kernel` included; so any of them counts.
     """
-    parents, names = set(kind.__mro__), set(dir(kind)) - _HARMLESS
+    parents, names = kind.__mro__, _attributes(kind)
     found = [
         name
         for derived in type(op).__mro__
@@ -124,6 +125,12 @@ def _redefined(op: Any, kind: type) -> list[str]:
     found += [
         name
         for name, value in vars(op).items()
-        if name in names - {"build", "quantize"} and callable(value)
+        if name in names and name not in ("build", "quantize") and callable(value)
     ]
     return list(dict.fromkeys(found))
+
+
+@cache
+def _attributes(kind: type) -> frozenset[str]:
+    """Return the names of what a class computes with."""
+    return frozenset(dir(kind)) - _HARMLESS

@@ -3,6 +3,7 @@
 import inspect
 import tempfile
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -21,6 +22,7 @@ from tfelastic.graph import (
     trace,
 )
 from tfelastic.surgery.compile_state import copy_compile_state
+from tfelastic.surgery.deferral import Deferral, makes_no_values
 
 Shape: TypeAlias = tuple[int | None, ...]
 
@@ -76,37 +78,46 @@ def prune(model: keras.Model | LayerGraph, plan: KeepPlan) -> keras.Model:
     """
     graph = model if isinstance(model, LayerGraph) else trace(model)
     model, selection = graph.model, Selection(graph, plan)
-    pruned, slices = build(selection)
-    for piece in slices:
-        piece.variable.assign(piece.value())
+    pruned, _ = build(selection)
     copy_compile_state(model, pruned)
     return pruned
 
 
-def build(
-    selection: Selection, *, share_hidden_state: bool = False
-) -> tuple[keras.Model, list[Slice]]:
-    """Return the pruned model's structure with fresh weights, and where each of its variables comes from.
-
-    Args:
-        selection: What to keep.
-        share_hidden_state: Whether a layer whose state is more than its weights and its config, such as an adapted
-            Normalization, is used again, so that both models compute with what it becomes. If not, its present state
-            is carried over.
-    """
-    builder = _Builder(selection, share_hidden_state=share_hidden_state)
-    structure = selection.graph.structure
-    shapes = [ref.spec.shape for ref in structure.inputs]
-    model = builder.model(structure, shapes, structure.model.name)
+def build(selection: Selection) -> tuple[keras.Model, list[Slice]]:
+    """Return the pruned model with the weights carried over, and where each of its variables comes from."""
+    deferral = Deferral()
+    builder = _Builder(selection, deferral)
+    model = builder.model_of_graph()
     builder.carry_state()
-    return model, builder.slices(model)
+    slices = builder.slices(model)
+    for piece in slices:
+        deferral.assign(piece.variable, piece.value())
+    deferral.initialize_others()
+    return model, slices
+
+
+def build_abstract(selection: Selection) -> tuple[keras.Model, list[Slice]]:
+    """Return the pruned model's structure without values, and where the values of its variables come from.
+
+    Its variables have shapes, but no values and no memory. The model cannot be called; run it with `stateless_call`.
+    A layer whose state is more than its weights and its config, such as an adapted Normalization, is the original's
+    own, so that both models compute with what it becomes.
+    """
+    deferral = Deferral()
+    builder = _Builder(selection, deferral, share_hidden_state=True)
+    with deferral.without_values():
+        model = builder.model_of_graph()
+        return model, builder.slices(model)
 
 
 class _Builder:
     """Clones a model layer by layer, each in its new size."""
 
-    def __init__(self, selection: Selection, *, share_hidden_state: bool) -> None:
+    def __init__(
+        self, selection: Selection, deferral: Deferral, *, share_hidden_state: bool = False
+    ) -> None:
         self._selection = selection
+        self._deferral = deferral
         self._share_hidden_state = share_hidden_state
         self._graph: LayerGraph = selection.graph
         self._clones: dict[int, Any] = {}
@@ -116,6 +127,12 @@ class _Builder:
             for block in self._graph.blocks
             if block.name in selection.plan.removed
         }
+
+    def model_of_graph(self) -> keras.Model:
+        """Return the model of the whole graph in its new size."""
+        structure = self._graph.structure
+        shapes = [ref.spec.shape for ref in structure.inputs]
+        return self.model(structure, shapes, structure.model.name)
 
     def model(self, structure: Structure, shapes: Sequence[Shape], name: str) -> keras.Model:
         """Return the model of `structure` in its new size; `shapes` are its inputs', batch first."""
@@ -146,7 +163,7 @@ class _Builder:
             if original.variables and hasattr(clone, "finalize_state"):
                 # An adapted Normalization computes with constants that it derives from its variables.
                 for variable, source in zip(clone.variables, original.variables, strict=True):
-                    variable.assign(source)
+                    self._deferral.assign(variable, source)
                 clone.finalize_state()
             elif hasattr(original, "save_assets"):
                 _carry_assets(original, clone)
@@ -190,7 +207,8 @@ class _Builder:
         if node.body and node.body.model is not node.op:
             # The graph in place of a layer knows the tensors that entered it, one after the other.
             return clone(tensors if len(tensors) > 1 else tensors[0])
-        return clone(*args, **kwargs)
+        with self._deferral.without_values() if makes_no_values(clone) else nullcontext():
+            return clone(*args, **kwargs)
 
     def _clone(self, node: Node, tensors: Sequence[keras.KerasTensor]) -> Any:
         key = id(node.op)

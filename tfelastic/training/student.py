@@ -54,9 +54,7 @@ def frozen_copy(teacher: keras.Model) -> keras.Model:
     """
     try:
         graph = trace(teacher)
-        copy, slices = build(Selection(graph, KeepPlan(graph.fingerprint)))
-        for piece in slices:
-            piece.variable.assign(piece.value())
+        copy, _ = build(Selection(graph, KeepPlan(graph.fingerprint)))
     except GraphError as cause:
         copy = _cloned(teacher, cause)
     copy.trainable = False

@@ -114,9 +114,9 @@ def shared_kernels(net: ElasticNetwork, rung: str) -> tuple[SharedKernel, ...]:
         PlanError: There is no such rung.
     """
     from tfelastic._plan import Selection
-    from tfelastic.surgery import build
+    from tfelastic.surgery import build_abstract
 
-    _, slices = build(Selection(net.graph, net.ladder.rung(rung).plan))
+    _, slices = build_abstract(Selection(net.graph, net.ladder.rung(rung).plan))
     return tuple(
         SharedKernel(
             name=piece.source.path,
