@@ -103,6 +103,19 @@ def read_metrics(workspace: str | Path) -> Metrics:
         tree = read_json(file)
     except RecordError as error:
         raise WorkspaceError(f"{error}; tfelastic run writes it as its last step") from None
+    return metrics_from(tree, file)
+
+
+def metrics_from(tree: Any, file: Path) -> Metrics:
+    """Return the metrics that a file holds.
+
+    Args:
+        tree: What the file holds, as plain data.
+        file: The file, named in errors.
+
+    Raises:
+        WorkspaceError: They are no run's.
+    """
     name = tree.get("experiment") if isinstance(tree, dict) else None
     if name not in tuple(EXPERIMENTS):
         raise WorkspaceError(

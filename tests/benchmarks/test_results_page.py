@@ -1,0 +1,104 @@
+"""The page of results: one table and one picture from the records there are, and what is missing."""
+
+import copy
+import json
+import shlex
+
+import pytest
+
+from benchmarks.results_page import EXPECTED, page, read_records, record_of
+from pipelines.experiments import load_recipe, parse_recipe
+from tests.support.run_metrics import METRICS
+
+
+def pair(difference: float) -> dict:
+    return {
+        "examples": 899,
+        "difference": difference,
+        "low": difference - 0.01,
+        "high": difference + 0.01,
+        "interval": "wald",
+    }
+
+
+def compared() -> dict:
+    """A run of the name and net of the first expected one, with every rung trained alone and grown."""
+    record = copy.deepcopy(METRICS) | {"name": "resnet20-cifar10-long"}
+    recipe = {"name": "tiny", "seed": 7, "model": {"name": "resnet20"}, "comparison": {}}
+    record["recipe"] = parse_recipe(recipe).to_json()
+    record["comparison"] = [
+        {
+            "name": each["name"],
+            "params": each["params"],
+            "macs": each["macs"],
+            "methods": {
+                method: {
+                    "score_keras": each["score_keras"] + lead,
+                    "score_tflite": each["score_tflite"] + lead,
+                    "against_independent": pair(lead + 0.02),
+                }
+                for method, lead in (
+                    ("independent", -0.02),
+                    ("joint", 0.0),
+                    ("prune_and_grow", -0.01),
+                )
+            },
+        }
+        for each in record["variants"]
+    ]
+    return record
+
+
+@pytest.fixture
+def records(tmp_path):
+    for record in (compared(), METRICS):
+        (tmp_path / f"{record['name']}.json").write_text(json.dumps(record))
+    return tmp_path
+
+
+def test_the_page_opens_with_one_table_and_one_picture_of_all_runs(records):
+    text = page(read_records(records))
+    head = text[: text.index("\n## ")]
+    rows = [line for line in head.splitlines() if line.startswith("| [")]
+    assert [row.split("|")[3].strip() for row in rows] == ["w100", "w050"] * 2
+    # 98.7 % of 899 test examples: the interval's half is 1.96 sqrt(0.987 x 0.013 / 899).
+    assert "| 98.70 ± 0.74 | 96.70 ± 1.17 | +2.00 [+1.00, +3.00] | 97.70 ± 0.98 |" in rows[0]
+    assert rows[0].startswith("| [resnet20-cifar10-long](#resnet20-cifar10-long) |")
+    assert "| 400 |" in rows[2]
+    assert head.count("![") == 1
+    published = text[text.index("## Beside the papers") :].split("\n## ")[0]
+    assert "arXiv 2505.11569 | original 91.50; 83.03" in published
+    assert "jointly 98.70 / 97.50, grown 97.70 / 96.50" in published
+
+
+def test_the_page_says_what_is_missing_and_keeps_what_an_earlier_one_says_of_it(records):
+    earlier = "# Results\n\n## resnet20-cifar10\n\nreplaced\n\n## vgg16-imagenette\n\nkept\n"
+    text = page(read_records(records), earlier)
+    assert "- vgg16-imagenette-long: `tfelastic run vgg16_imagenette" in text
+    assert "- resnet20-cifar10-long:" not in text
+    assert "kept" in text
+    assert "replaced" not in text
+    assert page(read_records(records), text) == text
+
+
+def test_a_page_of_no_runs_lists_all(tmp_path):
+    text = page(read_records(tmp_path))
+    assert all(f"- {name}: `{command}`" in text for name, command in EXPECTED.items())
+
+
+def test_records_name_no_path_of_the_machine(tmp_path):
+    record = copy.deepcopy(METRICS)
+    record["command"] = "tfelastic run x --workspace /a/b --set data.source=/data/c --set seed=1"
+    record["recipe"]["data"]["source"] = "/data/c"
+    (tmp_path / "metrics.json").write_text(json.dumps(record))
+    found = record_of(tmp_path, "other")
+    assert found["command"] == "tfelastic run x --set data.source=DIR --set seed=1"
+    assert "/" not in found["recipe"]["data"]["source"]
+    assert found["name"] == "other"
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_expected_runs_can_be_asked_for(name):
+    _, _, recipe, *options = shlex.split(EXPECTED[name])
+    changes = [option for option in options if "=" in option]
+    assert name.startswith(load_recipe(recipe, schedule="long", overrides=changes).name)
