@@ -38,7 +38,13 @@ def _seconds(model: keras.Model, images: Any, labels: Any) -> float:
 
 
 def measure(
-    name: str, widths: tuple[float, ...], *, batch_size: int, rounds: int, xla: bool
+    name: str,
+    widths: tuple[float, ...],
+    *,
+    middle_rungs: int,
+    batch_size: int,
+    rounds: int,
+    xla: bool,
 ) -> dict[str, Any]:
     """Return the median seconds per step of joint training and of every rung's net alone."""
     rng = np.random.default_rng(0)
@@ -46,7 +52,7 @@ def measure(
     labels = rng.integers(0, 10, batch_size)
     model = te.zoo.build(name, input_shape=(32, 32, 3), classes=10)
     ladder = te.ladder(model, widths=widths, round_to=8)
-    net = te.ElasticModel(model, ladder)
+    net = te.ElasticModel(model, ladder, middle_rungs=middle_rungs)
     alone = {rung.name: _compiled(te.prune(model, rung.plan), xla=xla) for rung in ladder.rungs}
     trained = {"joint": _compiled(net, xla=xla), **alone}
     for each in trained.values():
@@ -60,6 +66,7 @@ def measure(
     return {
         "net": name,
         "widths": list(widths),
+        "middle_rungs": middle_rungs,
         "batch_size": batch_size,
         "xla": xla,
         "alone_s": medians,
@@ -71,18 +78,19 @@ def measure(
 @click.command()
 @click.option("--nets", default=",".join(NETS), help="Names of the zoo, separated by commas.")
 @click.option("--widths", default="1,0.8,0.64,0.512", help="The ladder's widths.")
+@click.option("--middle-rungs", default=2, show_default=True, help="Of the joint training.")
 @click.option("--batch-size", default=128, show_default=True)
 @click.option("--rounds", default=8, show_default=True, help="Steps of each net that are timed.")
 @click.option("--xla", is_flag=True, help="Compile the steps with XLA.")
+@click.option("--quick", is_flag=True, help="ResNet-20 alone, 3 steps.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def main(nets: str, widths: str, batch_size: int, rounds: int, xla: bool, as_json: bool) -> None:
+def main(nets: str, widths: str, *, quick: bool, as_json: bool, **options: Any) -> None:
     """Time joint training against its rungs' nets, side by side."""
     ladder = tuple(float(width) for width in widths.split(","))
+    if quick:
+        nets, options["rounds"] = NETS[0], 3
     results = [
-        measured_quietly(
-            partial(measure, name, ladder, batch_size=batch_size, rounds=rounds, xla=xla)
-        )
-        for name in nets.split(",")
+        measured_quietly(partial(measure, name, ladder, **options)) for name in nets.split(",")
     ]
     if as_json:
         click.echo(json.dumps(results, indent=2))

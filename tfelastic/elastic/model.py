@@ -31,7 +31,7 @@ class ElasticModel(DistilledModel):
 
     The model is re-ordered by the ladder's ranking, so that each rung's kernels are the leading slices of the
     widest rung's; a rung may also lack blocks. It trains with the ordinary `compile` and `fit`: each step
-    trains the widest rung on the labels and the narrowest and up to two others on the widest one's outputs (the
+    trains the widest rung on the labels and the narrowest and one or two others on the widest one's outputs (the
     sandwich rule with in-place distillation). Called as a model it is its widest rung.
 
     Source: Yu and Huang, Universally Slimmable Networks, arXiv 1903.05134; BatchNorm statistics per width as in Yu
@@ -43,11 +43,14 @@ class ElasticModel(DistilledModel):
         distillation: How narrower rungs learn from the widest; `None` lets them learn from the labels alone.
         scales: What of a BatchNorm scale a rung owns: a positive factor on the shared one (`"factors"`), or all but
             the sign (`"own"`), as prune-and-grow needs it.
-        seed: Fixes which rungs a step draws where the ladder has more than four.
+        middle_rungs: How many rungs between the widest and the narrowest a step trains, 1 or 2. A ladder with more
+            draws them anew at every step; 1 makes a step of four rungs cheaper by a middle one's work.
+        seed: Fixes which rungs a step draws.
         name: The model's name.
 
     Raises:
         PlanError: The ladder was made for another model.
+        TrainingError: `middle_rungs` is neither 1 nor 2.
 
     Examples:
         >>> import keras, numpy as np, tfelastic as te
@@ -69,6 +72,7 @@ class ElasticModel(DistilledModel):
         *,
         distillation: Distillation | None = Distillation(),  # noqa: B008 - frozen, so safe to share.
         scales: Scales = "factors",
+        middle_rungs: int = 2,
         seed: int = 0,
         name: str | None = None,
     ) -> None:
@@ -78,13 +82,17 @@ class ElasticModel(DistilledModel):
         graph = trace(self.base)
         self._graph = Untracked(graph)
         self._ladder = Untracked(ladder.within(graph.fingerprint))
-        self._options: dict[str, Any] = {"scales": scales, "seed": seed}
+        self._options: dict[str, Any] = {
+            "scales": scales,
+            "middle_rungs": middle_rungs,
+            "seed": seed,
+        }
         self._distillation_loss = DistillationLoss(graph, distillation)
         self.narrow = [
             RungView(self.base, Selection(graph, rung.plan), scales=scales, name=rung.name)
             for rung in self.ladder.rungs[1:]
         ]
-        self._sandwich_rule = SandwichRule(self.narrow, seed=seed)
+        self._sandwich_rule = SandwichRule(self.narrow, middle_rungs=middle_rungs, seed=seed)
         self._draws = self._sandwich_rule.draws
         self.growth: Growth | None = None
         self.built = True

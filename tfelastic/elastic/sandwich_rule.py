@@ -7,33 +7,40 @@ import keras
 from keras import ops
 
 from tfelastic.elastic.view import RungView
+from tfelastic.errors import TrainingError
 from tfelastic.training import DistillationLoss
-
-#: How many rungs between the widest and the narrowest a step trains; a ladder with more draws that many of them.
-MIDDLE_RUNGS = 2
 
 
 class SandwichRule:
-    """Trains the narrowest rung and up to two in between, drawn anew at every step where there are more.
+    """Trains the narrowest rung and one or two in between, drawn anew at every step where there are more.
 
     The draw is part of the compiled step: the rung's number comes from a `SeedGenerator`, whose state is a variable,
     and picks a branch of `ops.switch`. A branch changes nothing; it returns its outputs and what the statistics of
-    all middle rungs become, and those are assigned afterwards. So a step costs four rungs' work on a ladder of any
-    length, compiles once, and runs the same on every backend.
+    all middle rungs become, and those are assigned afterwards. So a step costs three or four rungs' work on a
+    ladder of any length, compiles once, and runs the same on every backend.
 
     Source: Yu and Huang, Universally Slimmable Networks, arXiv 1903.05134, section 3.2.
 
     Args:
         views: The narrower rungs, widest first.
+        middle_rungs: How many rungs between the widest and the narrowest a step trains, 1 or 2.
         seed: Fixes the draws.
+
+    Raises:
+        TrainingError: `middle_rungs` is neither.
     """
 
-    def __init__(self, views: Sequence[RungView], *, seed: int) -> None:
+    def __init__(self, views: Sequence[RungView], *, middle_rungs: int, seed: int) -> None:
+        if middle_rungs not in (1, 2):
+            raise TrainingError(
+                f"a step trains 1 or 2 rungs between the widest and the narrowest, received middle_rungs={middle_rungs}"
+            )
+        self._middle_rungs = middle_rungs
         self._narrowest = tuple(views[-1:])
         self._middle = tuple(views[:-1])
         self.draws = (
             keras.random.SeedGenerator(seed, name="rung_draws")
-            if len(self._middle) > MIDDLE_RUNGS
+            if len(self._middle) > middle_rungs
             else None
         )
 
@@ -57,9 +64,11 @@ class SandwichRule:
         return [loss.compute(x, y, each, teacher, sample_weight) for each in outputs]
 
     def _draw(self) -> list[Any]:
-        """Return the numbers of two different middle rungs."""
+        """Return the numbers of one middle rung, or of two different ones."""
         count = len(self._middle)
         first = keras.random.randint((), 0, count, seed=self.draws)
+        if self._middle_rungs == 1:
+            return [first]
         further = keras.random.randint((), 1, count, seed=self.draws)
         return [first, (first + further) % count]
 

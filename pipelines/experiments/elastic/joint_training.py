@@ -23,6 +23,7 @@ def run(run: Run[ElasticRecipe]) -> Outcome[JointlyTrained]:
         original,
         ladder.planned(run),
         distillation=te.Distillation() if spec.distillation else None,
+        middle_rungs=spec.middle_rungs,
     )
     trained = train(run, net, split, training=spec, task=task)
     recalibrate(net, spec, split, seed=run.recipe.seed)

@@ -66,10 +66,16 @@ class LadderSpec(Record):
 class ElasticTraining(Training):
     """The training of all rungs together; with `distillation` the others learn from the widest one's outputs.
 
-    With `patience` it stops by the widest rung's loss, since the others learn from that one.
+    With `patience` it stops by the widest rung's loss, since the others learn from that one. Of the rungs between the
+    widest and the narrowest a step trains `middle_rungs`, 1 or 2, drawn anew where there are more.
     """
 
     distillation: bool = True
+    middle_rungs: int = 2
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_whole("middle_rungs", self.middle_rungs, most=2)
 
 
 @dataclass(frozen=True)

@@ -201,3 +201,17 @@ def test_trains_in_mixed_precision() -> None:
     assert np.isfinite(kernel).all()
     assert not np.array_equal(kernel, before)
     assert net.rung("w050")(IMAGES).dtype == "float16"
+
+
+def test_with_one_middle_rung_a_step_of_four_rungs_trains_three() -> None:
+    net = elastic(classifier(), (1.0, 0.75, 0.5, 0.25), middle_rungs=1)
+    net.compile("sgd", scores())
+    drawn = [moved(net, lambda: net.train_on_batch(IMAGES, LABELS)) for _ in range(8)]
+    assert {len(names) for names in drawn} == {2}
+    assert {names[0] for names in drawn} == {"w075", "w050"}
+    assert te.ElasticModel.from_config(net.get_config()).get_config()["middle_rungs"] == 1
+
+
+def test_a_step_without_middle_rungs_is_refused() -> None:
+    with pytest.raises(te.errors.TrainingError, match="received middle_rungs=0"):
+        elastic(classifier(), middle_rungs=0)
