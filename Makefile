@@ -5,10 +5,21 @@ BIN := $(VENV)/bin
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 export KERAS_BACKEND ?= tensorflow
 
-.PHONY: demo test check site fuzz dist lock clean system-packages kotlin-compiler
+.PHONY: demo bench bench-torch test check site fuzz dist lock clean system-packages kotlin-compiler
 
 demo: $(VENV)/installed
 	$(BIN)/tfelastic demo --workspace runs/demo
+
+# Every benchmark at a quick size into docs/benchmarks.md; with PyTorch's side where bench-torch made it.
+TORCH := build/torch
+bench: $(VENV)/installed
+	TORCH_PYTHON=$$(test -x $(TORCH)/bin/python && echo $(TORCH)/bin/python || echo $(BIN)/python) \
+		$(BIN)/python -m benchmarks.run_all
+
+# An environment of the benchmarks' own, which nothing else sees.
+bench-torch:
+	$(PYTHON) -m venv $(TORCH)
+	$(TORCH)/bin/python -m pip install --quiet --requirement benchmarks/torch-requirements.txt
 
 test: check system-packages kotlin-compiler
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile

@@ -1,12 +1,13 @@
 """The first step of a block search on ResNet-56: one sweep for all 25 candidates, against one net after the other.
 
-    python -m benchmarks.block_search WEIGHTS.npz CIFAR10_TFDS_DIRECTORY [--images 512]
+    python -m benchmarks.block_search [WEIGHTS.npz CIFAR10_TFDS_DIRECTORY] [--images 512]
 
 Both ways take turns on the same images, part by part, so that a busy machine slows both alike. CPU time is what all
 threads used together.
 """
 
 import argparse
+import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -47,22 +48,49 @@ def answers(model: keras.Model, images: np.ndarray, batch_size: int) -> np.ndarr
 def main() -> None:
     """Measure and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("weights", help="resnet56_cifar10.npz")
-    parser.add_argument("data", help="a prepared tfds directory of CIFAR-10")
+    parser.add_argument("weights", nargs="?", help="resnet56_cifar10.npz; else random ones")
+    parser.add_argument("data", nargs="?", help="a prepared tfds directory of CIFAR-10; else noise")
     parser.add_argument("--images", type=int, default=512)
+    parser.add_argument("--quick", action="store_true", help="64 images")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args()
-    test = te.data.load(options.data).test.take(np.arange(options.images))
+    count = 64 if options.quick else options.images
+    if options.data:
+        test = te.data.load(options.data).test.take(np.arange(count))
+    else:
+        random = np.random.default_rng(0)
+        noise = random.integers(0, 256, (count, 32, 32, 3), dtype=np.uint8)
+        test = te.data.Split(noise, random.integers(0, 10, count))
     images = test.images.astype("float32")
     model = te.zoo.build("resnet56", input_shape=(32, 32, 3), classes=10)
-    te.zoo.load_resnet_cifar(model, options.weights)
+    if options.weights:
+        te.zoo.load_resnet_cifar(model, options.weights)
     graph = te.trace(model)
     blocks = [block.name for block in graph.blocks]
     rows, one, other = measured_quietly(lambda: both_ways(graph, blocks, images))
-    print(f"ResNet-56, {len(blocks)} candidates, {len(images)} images of {options.data}")
+    if options.json:
+        print(json.dumps(as_json(rows, len(blocks))))
+        return
+    print(f"ResNet-56, {len(blocks)} candidates, {len(images)} images of {options.data or 'noise'}")
     print(table(rows))
     print(f"answers that differ: {(one != other).sum()} of {one.size}")
     right = (one == test.labels[:, np.newaxis]).mean(axis=0)
     print("accuracy without each block: " + ", ".join(f"{share:.4f}" for share in right))
+
+
+def as_json(rows: Sequence[tuple[str, Clock, Clock]], candidates: int) -> list[dict[str, Any]]:
+    """Return the rows as plain data."""
+    return [
+        {
+            "part": part,
+            "candidates": candidates,
+            "sweep_s": sweep.wall,
+            "single_s": single.wall,
+            "sweep_cpu_s": sweep.cpu,
+            "single_cpu_s": single.cpu,
+        }
+        for part, sweep, single in rows
+    ]
 
 
 def both_ways(

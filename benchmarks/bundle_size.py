@@ -11,12 +11,14 @@ tables into that page.
 
 import argparse
 import io
+import json
 import os
 import statistics
+import sys
 import time
 import zipfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -236,7 +238,11 @@ def main() -> None:
     parser.add_argument("--schemes", nargs="+", default=("int8", "float32"))
     parser.add_argument("--ladders", nargs="+", default=tuple(LADDERS), choices=tuple(LADDERS))
     parser.add_argument("--write", type=Path)
+    parser.add_argument("--quick", action="store_true", help="ResNet-20 in int8 by width alone")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args()
+    if options.quick:
+        options.nets, options.schemes, options.ladders = ["resnet20"], ["int8"], ["width"]
     keras.utils.set_random_seed(0)
     found = []
     for net in options.nets:
@@ -245,9 +251,9 @@ def main() -> None:
                 continue
             for scheme in options.schemes:
                 found.append(measured_quietly(partial(measured, net, ladder, scheme)))
-                print(found[-1], flush=True)
+                print(found[-1], file=sys.stderr, flush=True)
     told = tables(found)
-    print(told)
+    print(json.dumps([asdict(each) for each in found], indent=1) if options.json else told)
     if options.write is not None:
         page = options.write.read_text("utf-8")
         before, after = page.split(BEGIN)[0], page.split(END)[1]

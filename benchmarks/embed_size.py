@@ -8,6 +8,7 @@ bundle's own on random images before anything is written; arenas are those of a 
 """
 
 import argparse
+import json
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -20,7 +21,9 @@ def main() -> None:
     """Print a table for each ladder."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("net", nargs="?", default="resnet20")
-    net = parser.parse_args().net
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    options = parser.parse_args()
+    net, found = options.net, []
     for ladder in reversed(LADDERS):
         files = converted(elastic(net, ladder), "int8")
         variants = [
@@ -30,7 +33,19 @@ def main() -> None:
         with TemporaryDirectory() as folder:
             path = Path(folder) / f"{net}-{ladder}.elastic"
             write_bundle(path, variants, name=net)
-            print(f"{net}, {ladder}\n{embed(path, Path(folder) / ladder)}\n", flush=True)
+            report = embed(path, Path(folder) / ladder)
+        found.append(
+            {
+                "net": net,
+                "ladder": ladder,
+                "flash_bytes": report.array_bytes,
+                "files_bytes": report.separate_bytes,
+            }
+        )
+        if not options.json:
+            print(f"{net}, {ladder}\n{report}\n", flush=True)
+    if options.json:
+        print(json.dumps(found))
 
 
 if __name__ == "__main__":

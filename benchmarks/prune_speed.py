@@ -99,10 +99,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--torch-python", default=sys.executable, help="an interpreter with torch")
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--quick", action="store_true", help="two repetitions")
     arguments = parser.parse_args()
+    if arguments.quick:
+        arguments.repeats = 2
     rounds, others = measured_quietly(lambda: both_sides(arguments.torch_python, arguments.repeats))
     if not others:
-        print(f"{arguments.torch_python} has no torch_pruning: only our side was measured")
+        told = f"{arguments.torch_python} has no torch_pruning: only our side was measured"
+        print(told, file=sys.stderr)
     for name in NETS:
         print(json.dumps(compare(rounds, others, name)))
 
