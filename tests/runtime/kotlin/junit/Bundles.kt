@@ -21,7 +21,7 @@ object Bundles {
             val p50Us = 4000 shr index
             variant.name to Latency(p50Us, p50Us + p50Us / 20, 20, switchUs = switchUs)
         }
-        return Profile(mapOf("name" to "a test"), threads, latencies, "Stub 1", kernels, bundle.sha256)
+        return Profile(mapOf("name" to "a test"), threads, latencies, "Stub 1", kernels, bundle.payloadSha256)
     }
 
     val image: InputValue get() = InputValue.Pixels(ByteArray(4 * 6 * 3) { it.toByte() })

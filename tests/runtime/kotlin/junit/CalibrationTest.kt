@@ -20,7 +20,7 @@ class CalibrationTest {
         assertEquals(1, backend.mostOpen.get())
         assertTrue(backend.open.isEmpty())
         val profile = assertNotNull(found.profile)
-        assertEquals(Bundles.golden.sha256, profile.bundleSha256)
+        assertEquals(Bundles.golden.payloadSha256, profile.bundleSha256)
         assertEquals("Stub 1", profile.runtime)
         assertEquals(profile, Profile.parse(profile.toJson().toByteArray()))
     }

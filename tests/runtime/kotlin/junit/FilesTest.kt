@@ -11,7 +11,7 @@ import kotlin.test.assertTrue
 
 class FilesTest {
     private val folder = temporaryFolder()
-    private val key = ProfileKey("a test", "Stub 1", Bundles.golden.sha256)
+    private val key = ProfileKey("a test", "Stub 1", Bundles.golden.payloadSha256)
 
     @Test
     fun `a table is kept under its device, runtime and bundle`() {
@@ -109,7 +109,7 @@ class FilesTest {
     fun `a stream is read as the file is mapped`() {
         val data = Bundles.file("golden").readBytes()
         val read = Bundle.read(data.inputStream())
-        assertEquals(Bundles.golden.sha256, read.sha256)
+        assertEquals(Bundles.golden.payloadSha256, read.sha256)
         val payload = ByteBuffer.wrap(data, data.size - 32 - read.manifest.payloadBytes, read.manifest.payloadBytes)
         assertEquals(sha256Of(payload), read.sha256)
         val model = read.model("w100")

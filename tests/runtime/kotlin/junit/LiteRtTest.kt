@@ -20,7 +20,7 @@ class LiteRtTest {
         val found = calibrate(Bundles.golden, runtime, mapOf("name" to "a test"))
         val cache = ProfileCache(temporaryFolder())
         cache.store(found.profile!!)
-        val kept = cache.load(ProfileKey("a test", runtime.runtime, Bundles.golden.sha256, kernels = "xnnpack"))
+        val kept = cache.load(ProfileKey("a test", runtime.runtime, Bundles.golden.payloadSha256, kernels = "xnnpack"))
         Selector.open(Bundles.golden, runtime, 1_000_000, kept).use { selector ->
             repeat(50) { assertEquals("w100", selector.runBlocking(Bundles.image).completed().variant) }
             selector.budgetUs = 1

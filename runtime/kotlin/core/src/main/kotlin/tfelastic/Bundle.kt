@@ -21,11 +21,11 @@ private const val MANIFEST_BYTES_MAX = 1 shl 20
  * name: an opened bundle goes on with the old one, while a file that is overwritten or cut would change under it.
  *
  * @property manifest What the bundle says of itself.
- * @property sha256 The SHA-256 of the payload, in lower-case hexadecimal: by it a measured table names its bundle.
+ * @property payloadSha256 The SHA-256 of the payload, in lower-case hexadecimal: by it a measured table names its bundle.
  */
 class Bundle private constructor(
     val manifest: Manifest,
-    val sha256: String,
+    val payloadSha256: String,
     private val payload: ByteBuffer,
     private val source: String,
 ) {

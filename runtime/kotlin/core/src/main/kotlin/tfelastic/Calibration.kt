@@ -57,7 +57,7 @@ fun calibrate(
     if (turns.isEmpty()) throw BackendException("no variant runs: $failures")
     val latencies = turns.mapValues { (_, measured) -> measured.latency() }
     val profile = if (failures.isNotEmpty()) null else
-        Profile(device, threads, latencies, backend.runtime, backend.kernels, bundle.sha256)
+        Profile(device, threads, latencies, backend.runtime, backend.kernels, bundle.payloadSha256)
     return Calibration(latencies, failures, profile)
 }
 

@@ -225,8 +225,8 @@ class Selector private constructor(
             if (profile.latencies.keys != names.toSet()) {
                 refuse("the profile is not of this bundle, expected latencies of $names, received ${profile.latencies.keys}")
             }
-            if (profile.bundleSha256 != null && profile.bundleSha256 != bundle.sha256) {
-                refuse("the profile is of another bundle, expected ${bundle.sha256}, received ${profile.bundleSha256}")
+            if (profile.bundleSha256 != null && profile.bundleSha256 != bundle.payloadSha256) {
+                refuse("the profile is of another bundle, expected ${bundle.payloadSha256}, received ${profile.bundleSha256}")
             }
             if (profile.threads != threads) {
                 refuse("the profile was measured with ${profile.threads} threads, the selector is opened with $threads")

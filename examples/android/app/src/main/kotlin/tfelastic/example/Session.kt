@@ -49,7 +49,7 @@ class Session private constructor(val bundle: Bundle, val selector: Selector) : 
             // The build's fingerprint changes with each update of the system, and kernels' speed may as well.
             val device = "${Build.MANUFACTURER} ${Build.MODEL}, ${Build.FINGERPRINT}".take(200)
             val cache = ProfileCache(File(context.filesDir, "profiles"))
-            val key = ProfileKey(device, backend.runtime, bundle.sha256, kernels = backend.kernels)
+            val key = ProfileKey(device, backend.runtime, bundle.payloadSha256, kernels = backend.kernels)
             cache.load(key)?.let { return it }
             val about = mapOf("name" to device, "sdk" to Build.VERSION.SDK_INT)
             return calibrate(bundle, backend, about, onVariant = onVariant).profile?.also(cache::store)
