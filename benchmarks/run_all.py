@@ -274,7 +274,8 @@ def page(results: Sequence[Result], *, load: tuple[float, float]) -> str:
     table = Table(("what", "command", "ours", "the peer's", "ratio"), tuple(rows)).markdown()
     seconds = sum(each.seconds for each in results)
     about = (
-        f"{os.cpu_count()} cores, {seconds / 60:.0f} minutes in all; load {load[0]:.2f} before and {load[1]:.2f} after. "
+        f"{os.cpu_count()} cores, {seconds / 60:.0f} minutes in all; "
+        f"load {load[0]:.2f} before and {load[1]:.2f} after. "
         "`TORCH` is an interpreter with torch and torch-pruning, `BUNDLE` a bundle of ResNet-20."
     )
     return "\n".join([_HEAD, about, "", *table, ""])

@@ -68,6 +68,7 @@ from tflite_export.errors import (
     VerificationError,
 )
 from tflite_export.export_report import ExportReport, VariantReport
+from tflite_export.input_scaling import scaling_hint
 from tflite_export.options import ConversionOptions
 from tflite_export.quantize.kernel_sharing import (
     SharedKernel,
@@ -173,6 +174,7 @@ __all__ = [
     "profile_ops_on_phone",
     "profile_serial",
     "redundant_variants",
+    "scaling_hint",
     "share_kernels",
     "shared_kernels",
     "simulate",

@@ -48,8 +48,8 @@ def convert(
 
     Args:
         model: A built model of any inputs and outputs whose sizes are fixed. An input of an image's shape whose
-            samples are pixels takes raw pixels 0..255; every other input takes real values. How the model was
-            compiled, and whether it computes in mixed precision, does not matter.
+            samples are pixels takes raw pixels 0..255 (`ConversionOptions.raw_pixels`); every other input takes real
+            values. How the model was compiled, and whether it computes in mixed precision, does not matter.
         options: How to convert; the defaults of `ConversionOptions` unless given.
         samples: Training samples `[count, ...]`, images as raw pixels; for several inputs a sequence in the model's
             order or a dict by name. Needed by the schemes with integer activations.
@@ -74,7 +74,7 @@ def convert(
     signature, arrays = Signature.of(model), None
     if samples is not None and scheme.calibrated:
         arrays = signature.arrays(samples, error=CalibrationError, what="calibration samples")
-    images = takes_images(signature, arrays)
+    images = takes_images(signature, arrays, raw_pixels=options.raw_pixels)
     settings = QuantizationSettings(
         scheme=scheme,
         input_type=scheme.io_type(options.input_type),

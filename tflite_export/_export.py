@@ -19,8 +19,9 @@ from tflite_export._convert import convert
 from tflite_export._profile import TimedVariant, redundant, time_in_turns
 from tflite_export._verify import check_test, kinds_of, metric_for, verify
 from tflite_export.bundle import Interface, write_bundle
-from tflite_export.errors import CalibrationError, PackError
+from tflite_export.errors import CalibrationError, PackError, VerificationError
 from tflite_export.export_report import ExportReport, VariantReport
+from tflite_export.input_scaling import scaling_hint
 from tflite_export.keras_models import Arrays, Signature
 from tflite_export.options import ConversionOptions
 from tflite_export.quantize.calibration import takes_images
@@ -232,16 +233,21 @@ def export_variant(
     tflite, sharing = convert(model, options, samples=samples), None
     if widest is not None:
         tflite, sharing = share_kernels(tflite, widest, shared_kernels(net, name))
-    found = verify(
-        model,
-        tflite,
-        inputs,
-        targets,
-        scheme=options.scheme,
-        target=options.target,
-        tolerance=checks.tolerance,
-        metric=metric,
-    )
+    # Rungs take what the widest one takes.
+    hint = "" if widest is not None else scaling_hint(model, inputs, targets, metric)
+    try:
+        found = verify(
+            model,
+            tflite,
+            inputs,
+            targets,
+            scheme=options.scheme,
+            target=options.target,
+            tolerance=checks.tolerance,
+            metric=metric,
+        )
+    except VerificationError as cause:
+        raise VerificationError(f"{cause}; {hint}" if hint else str(cause)) from cause
     signature, spent = Signature.of(model), cost(model)
     measured = measure_arena(tflite) if get_target(options.target).tflm else None
     report = VariantReport(
@@ -251,8 +257,8 @@ def export_variant(
         params=spent.params,
         macs=spent.macs,
         tflite_bytes=len(tflite),
-        verification=found,
-        inputs=_input_specs(signature, samples),
+        verification=replace(found, hint=hint),
+        inputs=_input_specs(signature, samples, options.raw_pixels),
         outputs=_output_specs(model, signature, found),
         sharing=sharing,
         plan=_variant_plan(rung.plan),
@@ -316,9 +322,11 @@ def _test_data(test: Any) -> tuple[Any, Any]:
     return test.images, test.labels
 
 
-def _input_specs(signature: Signature, samples: Arrays) -> tuple[InputSpec, ...]:
+def _input_specs(
+    signature: Signature, samples: Arrays, raw_pixels: bool | None
+) -> tuple[InputSpec, ...]:
     arrays = signature.arrays(samples, error=CalibrationError, what="calibration samples")
-    images = takes_images(signature, arrays)
+    images = takes_images(signature, arrays, raw_pixels=raw_pixels)
     return tuple(
         InputSpec(port.name, (1, *port.shape), "image" if image else "values")
         for port, image in zip(signature.inputs, images, strict=True)

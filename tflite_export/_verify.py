@@ -122,7 +122,7 @@ def check_test(
     if not isinstance(metric, FunctionMetric):
         blank = [np.zeros((count, *port.shape), np.float32) for port in signature.outputs]
         try:
-            metric.value(truth, _nested(blank, names))
+            metric.value(truth, nested_outputs(blank, names))
         except ValueError as cause:
             raise VerificationError(
                 f"the test data do not fit model {model.name!r}: {cause}"
@@ -219,7 +219,7 @@ def compare(
     unknown: Kind = "values"
     comparisons = tuple(map(_compare_output, names, expected, received))
     truth = _labels(labels, names, len(expected[0]))
-    before, after = (_nested(each, names) for each in (expected, received))
+    before, after = (nested_outputs(each, names) for each in (expected, received))
     try:
         agreements = [
             _agreement(metric, name, kind, *pair)
@@ -271,24 +271,24 @@ def _with_agreement(comparison: OutputComparison, agreement: float | None) -> Ou
     return replace(comparison, agreement=agreement)
 
 
-def _nested(outputs: Sequence[np.ndarray], names: Sequence[str]) -> Any:
+def nested_outputs(outputs: Sequence[np.ndarray], names: Sequence[str]) -> Any:
     """Return outputs as a metric takes them: one array for one output, else a dict by name."""
     return outputs[0] if len(names) == 1 else dict(zip(names, outputs, strict=True))
 
 
 def _labels(labels: Any, names: Sequence[str], count: int) -> Any:
     """Return labels as a metric takes them."""
-    by_output = _by_output(labels, names)
+    by_output = labels_by_output(labels, names)
     sizes = [len(each) for each in by_output]
     if any(size != count for size in sizes) or count < 2:
         raise VerificationError(
             f"verification needs at least two samples with one label each, got {count} samples and "
             f"{', '.join(map(str, sizes))} labels"
         )
-    return _nested(by_output, names)
+    return nested_outputs(by_output, names)
 
 
-def _by_output(labels: Any, names: Sequence[str]) -> list[np.ndarray]:
+def labels_by_output(labels: Any, names: Sequence[str]) -> list[np.ndarray]:
     """Return labels as one array per output."""
     if isinstance(labels, Mapping):
         if set(labels) != set(names):

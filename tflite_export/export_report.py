@@ -178,6 +178,8 @@ class ExportReport:
                 lines.append(f"{variant.name:<10} strays ({where}): {'; '.join(found.reasons)}")
             elif found.note:
                 lines.append(f"{variant.name:<10} {found.note}")
+            if found.hint:
+                lines.append(f"{variant.name:<10} {found.hint}")
         lines += [
             f"{name:<10} takes space for nothing where MACs decide the latency: {better} scores as well with no more"
             for name, better in self.dominated.items()

@@ -4,7 +4,7 @@ import contextlib
 import inspect
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -31,11 +31,13 @@ class Port:
         name: Its name, unique among the inputs, or among the outputs.
         shape: Its shape without the batch.
         dtype: The type that Keras has for it.
+        scales_pixels: Whether it is an input that meets a `Rescaling` from 0..255 to 0..1 or -1..1 first.
     """
 
     name: str
     shape: tuple[int, ...]
     dtype: str
+    scales_pixels: bool = False
 
     @property
     def may_be_image(self) -> bool:
@@ -81,6 +83,12 @@ class Signature:
                     f"model {model.name!r} takes input {port.name!r} of shape {port.shape}; a device needs every "
                     "size fixed: rebuild it with an Input of the size that it will run at"
                 )
+        inputs = tuple(
+            replace(
+                port, scales_pixels=any(_scales_pixels(layer, tensor) for layer in model.layers)
+            )
+            for port, tensor in zip(inputs, model.inputs, strict=True)
+        )
         names = list(getattr(model, "output_names", ())) or [each.name for each in model.outputs]
         return cls(model.name, inputs, _ports(model.outputs, names, "output"))
 
@@ -240,6 +248,19 @@ def _without_casts(model: "keras.Model") -> Callable[[list[Any]], Any]:
         return step.op(*args, **kwargs)
 
     return lambda values: graph.run(values, apply)
+
+
+def _scales_pixels(layer: Any, tensor: Any) -> bool:
+    """Return whether a layer takes a tensor and scales it from 0..255 to 0..1 or -1..1."""
+    import keras
+
+    if not isinstance(layer, keras.layers.Rescaling):
+        return False
+    try:
+        meets = layer.input is tensor
+    except (AttributeError, ValueError):  # Called more than once, or never.
+        return False
+    return meets and any(np.allclose(255 * np.asarray(layer.scale), span) for span in (1, 2))
 
 
 def _ports(tensors: Sequence[Any], names: Sequence[str], side: str) -> tuple[Port, ...]:

@@ -25,6 +25,9 @@ class ConversionOptions:
         input_type: Type of the file's inputs where it is not the scheme's own: `"float32"`, `"int8"`, `"uint8"`
             or `"int16"`; a float32 input of an integer scheme is quantized inside the file.
         output_type: The same of its outputs.
+        raw_pixels: Whether inputs of an image's shape take raw pixels, 0 to 255, rather than real values. None for
+            what is known of each: its samples are uint8, or whole numbers in that range, or in that range before a
+            `Rescaling` from it. Schemes that take no samples go by the shape.
         seed: Decides which of the samples calibrate, and the order of training.
         arena: Who lays the values between operations out in TFLM's arena: `"planned"` writes a memory plan into a
             file for TFLM where it saves bytes, `"tflm"` leaves it to TFLM. No other target has an arena.
@@ -43,6 +46,7 @@ class ConversionOptions:
     tuning: Tuning | None = None
     input_type: str | None = None
     output_type: str | None = None
+    raw_pixels: bool | None = None
     seed: int = 0
     arena: Literal["planned", "tflm"] = "planned"
     kernels: str = "reference"

@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from tflite_export.errors import VerificationError
 from tflite_export.quantize.scheme import Tolerance
 from tflite_export.scoring import Loss
 
@@ -69,6 +70,8 @@ class Verification:
         unit: What the loss is measured in, 1 for a share.
         reference: Whether LiteRT ran its reference kernels, which TFLM computes, rather than the fast ones.
         tflm: How TFLM compares, `None` where it is not the target.
+        hint: What both models have in common that is likely wrong, such as images scaled outside of them; as a rule
+            empty.
     """
 
     count: int
@@ -83,6 +86,32 @@ class Verification:
     unit: float = 1.0
     reference: bool = False
     tflm: TflmComparison | None = None
+    hint: str = ""
+
+    @property
+    def accuracy_keras(self) -> float:
+        """Keras' score, where that is the accuracy.
+
+        Raises:
+            VerificationError: The score is of another metric.
+        """
+        return self._accuracy(self.score_keras)
+
+    @property
+    def accuracy_tflite(self) -> float:
+        """LiteRT's score, where that is the accuracy.
+
+        Raises:
+            VerificationError: The score is of another metric.
+        """
+        return self._accuracy(self.score_tflite)
+
+    def _accuracy(self, score: float) -> float:
+        if self.metric != "accuracy":
+            raise VerificationError(
+                f"the score is the {self.metric}, not the accuracy; ask for score_keras and score_tflite"
+            )
+        return score
 
     @property
     def mean_difference(self) -> float:
@@ -169,6 +198,7 @@ class Verification:
             f"{self._text(self.score_keras)}){self._direction}, {same}outputs differ by "
             f"{self.mean_difference:.2g} of their scale in the mean, {self.max_difference:.2g} at "
             f"most{tflm}: {verdict}{f' ({self.note})' if self.note else ''}"
+            f"{f'; {self.hint}' if self.hint else ''}"
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -142,6 +142,7 @@ def idle_without_bundle(recipe: Recipe) -> tuple[str, ...]:
         "per_channel_dense",
         "input_type",
         "output_type",
+        "raw_pixels",
         "tolerance",
         "strays",
         "keep_all",

@@ -152,8 +152,9 @@ class Export(Record):
     `strays` is left out of the bundle, kept, or stops the run. `target` is what will run the
     variants; older forks of TFLM need `per_channel_dense: false`. `input_type` and `output_type` are
     the types at the border of a .tflite where they are not the scheme's: float32 ones are quantized
-    inside. `keep_all` packs also variants that this machine runs hardly faster than another, or slower
-    and no more accurate; what it says of a phone it does not say of a board, so for TFLM all are kept.
+    inside. `raw_pixels` says whether inputs of an image's shape are images, where the data do not tell.
+    `keep_all` packs also variants that this machine runs hardly faster than another, or slower and no
+    more accurate; what it says of a phone it does not say of a board, so for TFLM all are kept.
     """
 
     scheme: str = "int8"
@@ -161,6 +162,7 @@ class Export(Record):
     per_channel_dense: bool | None = None
     input_type: BorderType | None = None
     output_type: BorderType | None = None
+    raw_pixels: bool | None = None
     calibration: int = 256
     tolerance: float = 1.0
     strays: Literal["leave out", "keep", "stop"] = "leave out"

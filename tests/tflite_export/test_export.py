@@ -217,7 +217,7 @@ def test_public_names_are_exactly_these():
         [
             "AndroidReport", "AttachedPhone", "PhoneConfigurations", "PhonePace", "attached_phones", "find_adb",
             "PhoneLatencies", "measure_files_on_phone", "draw_profiles", "never_chosen", "profile_ops_on_phone",
-            "app", "AppReport", "redundant_variants", "Placement", "profile_android", "profile_serial",
+            "app", "AppReport", "redundant_variants", "scaling_hint", "Placement", "profile_android", "profile_serial",
             "ArenaEstimate", "ArenaPlan", "estimate_arena", "plan_arena", "with_arena_plan",
             "SCHEMES", "TARGETS", "ArenaReport", "BackendError", "BundleReport", "CalibrationError",
             "Candidate", "Checks", "ConversionError", "ConversionOptions", "DeviceError", "EmbedReport",

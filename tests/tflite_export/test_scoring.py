@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import tfelastic as te
 from tflite_export.errors import VerificationError
+from tflite_export.quantize.scheme import Tolerance
 from tflite_export.scoring import paired_loss, resampled_loss
 
 
@@ -65,3 +68,11 @@ def test_any_score_has_an_interval_that_holds_its_loss():
     loss = resampled_loss(error, truth, before, after)
     assert loss.mean == pytest.approx(np.abs(after - truth).mean() - np.abs(before - truth).mean())
     assert 0 < loss.low < loss.mean < loss.high
+
+
+def test_the_bound_on_a_share_may_be_given_as_a_drop_of_accuracy():
+    bounds = {"mean_difference": 1, "max_difference": 1, "top1_agreement": 1}
+    tolerance = Tolerance(**bounds, accuracy_drop=0.25)
+    assert tolerance == Tolerance(**bounds, score_loss=0.25)
+    assert replace(tolerance, max_difference=2).score_loss == 0.25
+    assert Tolerance.from_json(tolerance.to_json()) == tolerance

@@ -85,6 +85,9 @@ def test_figures_worked_by_hand():
     assert found.max_difference == pytest.approx(6 / 3.5**0.5)
     assert found.mean_difference == pytest.approx(6 / 8 / 3.5**0.5)
     assert (found.top1_agreement, found.score_keras, found.score_tflite) == (0.75, 0.5, 0.75)
+    assert (found.accuracy_keras, found.accuracy_tflite) == (0.5, 0.75)
+    with pytest.raises(VerificationError, match="the score is the mae"):
+        replace(found, metric="mae").accuracy_tflite  # noqa: B018 - a property that raises.
     assert found.passed
 
 

@@ -3,7 +3,7 @@
 import hashlib
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +66,7 @@ def prune_and_grow(
     ladder: Ladder | None = None,
     training: LevelTraining | None = None,
     checkpoint_dir: str | Path | None = None,
+    **changes: Any,
 ) -> ElasticModel:
     """Train a ladder's narrowest rung, then grow it level by level to the full model.
 
@@ -88,6 +89,7 @@ def prune_and_grow(
         training: How each level is trained; `LevelTraining()` unless given.
         checkpoint_dir: Where the state is saved after every epoch, a file per level; the same call then goes on
             where it was stopped. `None` saves nothing.
+        **changes: Fields of `LevelTraining`, instead of or on top of `training`.
 
     Returns:
         The elastic network. Its `growth` reports every level.
@@ -104,11 +106,11 @@ def prune_and_grow(
         >>> model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
         >>> data = np.zeros((8, 4, 4, 1)), np.zeros(8)
         >>> net = te.prune_and_grow(model, data, ladder=te.ladder(model, widths=(1, 0.5)),
-        ...                         training=te.LevelTraining(epochs=1))
+        ...                         epochs=1)
         >>> [level.name for level in net.growth.levels]
         ['w050', 'w100']
     """
-    training = training or LevelTraining()
+    training = replace(training or LevelTraining(), **changes)
     if ladder is None:
         ladder = ladder_of(model, widths=PAPER_WIDTHS, iterative=True)
     net = ElasticModel(model, ladder, scales="own")

@@ -24,22 +24,39 @@ DEFAULT_COUNT = 256
 DARKEST, BRIGHTEST = 0.0, 255.0
 
 
-def takes_images(signature: Signature, arrays: Sequence[np.ndarray] | None) -> tuple[bool, ...]:
-    """Return for each input whether it is an image of raw pixels, as its shape and its samples have it.
+def takes_images(
+    signature: Signature, arrays: Sequence[np.ndarray] | None, *, raw_pixels: bool | None = None
+) -> tuple[bool, ...]:
+    """Return for each input whether it is an image of raw pixels, as far as is known.
 
-    An image has three axes, the last one of 1, 3 or 4 channels, and values that pixels may have: uint8, or from 0
-    to 255 with some above 1. Anything else is real values.
+    An image has three axes, the last one of 1, 3 or 4 channels. Its samples are pixels where they are uint8, or lie
+    from 0 to 255 with some above 1 and are whole numbers or meet a `Rescaling` from that range first. Features may
+    happen to lie in that range too: anything else is real values.
 
     Args:
         signature: What the model takes.
         arrays: One array of samples per input, where there are any.
+        raw_pixels: What the user says of all inputs of an image's shape; `None` for what the samples say.
     """
-    images = [port.may_be_image for port in signature.inputs]
-    if arrays is not None:
-        images = [
-            image and _may_be_pixels(each) for image, each in zip(images, arrays, strict=True)
-        ]
-    return tuple(images)
+    images = tuple(port.may_be_image for port in signature.inputs)
+    if raw_pixels is not None:
+        return tuple(image and raw_pixels for image in images)
+    if arrays is None:
+        return images
+    return tuple(
+        spans and (port.scales_pixels or _are_whole(array))
+        for spans, port, array in zip(
+            spans_pixels(signature, arrays), signature.inputs, arrays, strict=True
+        )
+    )
+
+
+def spans_pixels(signature: Signature, arrays: Sequence[np.ndarray]) -> tuple[bool, ...]:
+    """Return for each input whether it has an image's shape, and samples that raw pixels could be."""
+    return tuple(
+        port.may_be_image and _may_be_pixels(array)
+        for port, array in zip(signature.inputs, arrays, strict=True)
+    )
 
 
 def representative(
@@ -112,6 +129,10 @@ def _may_be_pixels(samples: np.ndarray) -> bool:
     if samples.dtype == np.uint8 or not np.issubdtype(samples.dtype, np.number):
         return samples.dtype == np.uint8
     return bool(samples.min() >= DARKEST and 1.0 < samples.max() <= BRIGHTEST)
+
+
+def _are_whole(samples: np.ndarray) -> bool:
+    return samples.dtype.kind != "f" or bool((samples == np.rint(samples)).all())
 
 
 def _finite(samples: np.ndarray) -> np.ndarray:

@@ -17,7 +17,7 @@ depends on the scheme reads these fields, never the name.
 """
 
 import difflib
-from dataclasses import asdict, dataclass
+from dataclasses import InitVar, asdict, dataclass
 from typing import Any, Literal
 
 from tflite_export.errors import SchemeError
@@ -45,6 +45,9 @@ class Tolerance:
             error, as a share of the error that the mean answer would make.
         within_one_step: Smallest share of the outputs in which TFLM and LiteRT differ by at most one
             step, 0 to 1; asked only where TFLM is the target.
+
+    Args:
+        accuracy_drop: `score_loss`, by its name where the score is the accuracy.
     """
 
     mean_difference: float
@@ -53,8 +56,11 @@ class Tolerance:
     score_loss: float = 0.01
     relative_loss: float = 0.05
     within_one_step: float = 0.999
+    accuracy_drop: InitVar[float | None] = None
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, accuracy_drop: float | None) -> None:
+        if accuracy_drop is not None:
+            object.__setattr__(self, "score_loss", accuracy_drop)
         for name, value in asdict(self).items():
             if not value >= 0:
                 raise SchemeError(f"the tolerance's {name} must be at least 0, got {value!r}")

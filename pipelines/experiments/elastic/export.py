@@ -80,6 +80,8 @@ def _packed(run: Run[ElasticRecipe], reports: "list[VariantReport]") -> tuple[st
     kept = run.recipe.export.strays == "keep"
     for report in reports:
         found = report.verification
+        if found.hint:
+            run.reporter.say(f"warning: {report.name}: {found.hint}")
         if not found.passed:
             what = "kept" if kept else "left out of the bundle"
             reasons = "; ".join(found.reasons)
@@ -162,6 +164,7 @@ def options(recipe: ElasticRecipe) -> "ConversionOptions":
         per_channel_dense=spec.per_channel_dense,
         input_type=spec.input_type,
         output_type=spec.output_type,
+        raw_pixels=spec.raw_pixels,
         strip=True,
         seed=recipe.seed,
     )

@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 from hypothesis import given
@@ -86,16 +87,49 @@ def test_real_values_are_taken_as_they_are_and_must_be_finite():
     ("shape", "samples", "image"),
     [
         ((4, 4, 3), np.full((2, 4, 4, 3), 9, np.uint8), True),
-        ((4, 4, 3), np.full((2, 4, 4, 3), 9.5), True),
+        ((4, 4, 3), np.full((2, 4, 4, 3), 9.0), True),
+        ((4, 4, 3), np.full((2, 4, 4, 3), 9.5), False),
+        ((4, 4, 3), np.full((2, 4, 4, 3), 9, np.int64), True),
         ((4, 4, 3), np.full((2, 4, 4, 3), 0.5), False),
         ((4, 4, 3), np.full((2, 4, 4, 3), -3.0), False),
         ((4, 4, 8), np.full((2, 4, 4, 8), 9, np.uint8), False),
         ((16, 3), np.full((2, 16, 3), 9, np.uint8), False),
     ],
 )
-def test_pixels_are_told_from_values_by_shape_and_range(shape, samples, image):
+def test_pixels_are_told_from_values_by_shape_range_and_whole_numbers(shape, samples, image):
     port = Port("input", shape, "float32")
     assert takes_images(Signature("net", (port,), (port,)), [samples]) == (image,)
+
+
+def test_floats_that_meet_a_rescaling_from_pixels_are_pixels():
+    port = Port("input", (4, 4, 3), "float32", scales_pixels=True)
+    signature = Signature("net", (port,), (port,))
+    assert takes_images(signature, [np.full((2, 4, 4, 3), 9.5)]) == (True,)
+    assert takes_images(signature, [np.full((2, 4, 4, 3), -9.5)]) == (False,)
+
+
+@pytest.mark.parametrize("samples", [None, [np.full((2, 4, 4, 3), 9.5), np.zeros((2, 7))]])
+def test_what_the_user_says_of_pixels_counts(samples):
+    ports = (Port("picture", (4, 4, 3), "float32"), Port("facts", (7,), "float32"))
+    signature = Signature("net", ports, ports)
+    assert takes_images(signature, samples, raw_pixels=True) == (True, False)
+    assert takes_images(signature, samples, raw_pixels=False) == (False, False)
+
+
+@pytest.mark.parametrize(
+    ("layer", "scales"),
+    [
+        (keras.layers.Rescaling(1 / 255), True),
+        (keras.layers.Rescaling(1 / 127.5, offset=-1), True),
+        (keras.layers.Rescaling([1 / 255] * 3), True),
+        (keras.layers.Rescaling(0.5), False),
+        (keras.layers.ReLU(), False),
+    ],
+)
+def test_a_signature_knows_a_rescaling_from_pixels(layer, scales):
+    image, other = keras.Input((4, 4, 3)), keras.Input((4, 4, 3))
+    model = keras.Model([image, other], keras.layers.Add()([layer(image), other]))
+    assert [port.scales_pixels for port in Signature.of(model).inputs] == [scales, False]
 
 
 def test_headroom_adds_larger_values_but_no_other_indices():
