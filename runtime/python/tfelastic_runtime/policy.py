@@ -174,9 +174,9 @@ class Slowdown:
             if doubts == DOUBTS:
                 doubts, trusted = 0, (self.mean_q16 << 16) // self.before_q16 - 1
             return self._moved(self.before_q16, run, tolerance, doubts=doubts, trusted_q16=trusted)
-        if self.fast_runs + 1 >= self.patience:
-            return self._moved(run, run, tolerance, trial=TRIAL_RUNS)
         learned = self._learned(run, tolerance)
+        if self.fast_runs + 1 >= learned["patience"]:
+            return self._moved(run, run, tolerance, trial=TRIAL_RUNS)
         return replace(self, **learned, slow_q16=0, fast_runs=self.fast_runs + 1)
 
     def _after_usual(self, run: int, tolerance: int) -> Slowdown:
