@@ -25,8 +25,8 @@ Inputs = Mapping[str, np.ndarray]
 class Interpreters:
     """The program that runs every variant of a bundle in a C library, compiled in a folder."""
 
-    def __init__(self, folder: Path) -> None:
-        self._program = compiled(folder, "interpreters.cc", "-pthread")
+    def __init__(self, folder: Path, *options: str) -> None:
+        self._program = compiled(folder, "interpreters.cc", "-pthread", *options)
 
     def ask(
         self, mode: str, bundle: Path, kernels: str, *, runtime: str = "litert", given: bytes = b""

@@ -1,4 +1,6 @@
 // Every variant of a bundle in a real interpreter, for any inputs.
+#include <malloc.h>
+
 #include <cstring>
 #include <string>
 
@@ -85,6 +87,37 @@ void Select(const char* path, const Backend& backend, int switches) {
   std::printf("\n");
 }
 
+// Prints by how many bytes 1,000 switches and as many runs let the process' memory grow.
+void PrintGrowth(const char* path, const Backend& backend) {
+  Opened opened(path);
+  const BlankInputs blank(opened.bundle);
+  SelectorOptions options;
+  options.resident = 1;
+  BundleSelector selector(opened.bundle, backend, options);
+  // The first variant is the best and by far the slowest, so that each budget has its own, whatever they take.
+  std::vector<Row> rows(opened.bundle.variant_count(), Row{0, 1000000, 1000000, 0});
+  rows.front().score_order = 2;
+  rows.back() = {1, 1, 1, 0};
+  CHECK(selector.SetTable(rows) == Status::kOk);
+  std::int64_t switches = 0;
+  const auto run = [&](int count) {
+    for (int i = 0; i < count; ++i) {
+      selector.set_budget_us(i % 2 == 0 ? 1000 : kMicrosecondsMax);
+      const BundleResult result = selector.Run(blank.data(), opened.outputs.data());
+      CHECK(result.status == Status::kOk);
+      switches += result.switch_us > 0;
+    }
+  };
+  run(200);
+  const struct mallinfo2 before = mallinfo2();
+  switches = 0;
+  run(1000);
+  CHECK(switches == 1000);
+  const struct mallinfo2 after = mallinfo2();
+  const std::size_t bytes_before = before.uordblks + before.hblkhd, bytes_after = after.uordblks + after.hblkhd;
+  std::printf("%lld\n", static_cast<long long>(bytes_after) - static_cast<long long>(bytes_before));
+}
+
 // Opens the library, and does what the mode says.
 template <typename Runtime>
 int Main(const std::string& mode, const char* path, const char* library, const char* kernels, Runtime* runtime) {
@@ -97,6 +130,8 @@ int Main(const std::string& mode, const char* path, const char* library, const c
   CHECK(std::strcmp(backend.describe(backend.context).kernels, kernels) == 0);
   if (mode == "run") {
     RunAll(path, backend);
+  } else if (mode == "growth") {
+    PrintGrowth(path, backend);
   } else {
     Select(path, backend, 20);
   }
