@@ -324,18 +324,18 @@ def test_single_files_are_measured_once_each(tool, tmp_path):
 
 def test_operations_of_a_model_are_measured_for_budgets(tool, tmp_path):
     image = keras.Input((8, 8, 3))
-    x = layers.Conv2D(8, 3, name="first")(image)
+    x = layers.Conv2D(16, 3, name="first")(image)
     model = keras.Model(image, layers.Conv2D(2, 3, name="last")(x))
     phone = make_phone(tmp_path / "phone")
     with plugged_in(phone):
         table = profile_ops_on_phone(
-            model, benchmark_model=tool, round_to=4, pace=PhonePace(rounds=1, cool_down_s=0)
+            model, benchmark_model=tool, round_to=2, pace=PhonePace(rounds=1, cool_down_s=0)
         )
-    assert {operation.step for operation in table.operations} == {4}
-    assert (4, 8) in {axis[-2:] for operation in table.operations for axis in operation.grid}
+    assert {operation.step for operation in table.operations} == {2}
+    assert (14, 16) in {axis[-2:] for operation in table.operations for axis in operation.grid}
     assert table.device["fingerprint"] == "stand/in/one:14/test-keys"
     assert table.runtime.startswith("TFLite benchmark_model ")
     table.save(tmp_path / "operations.json")
     budget = te.Budget(latency_us=0.9, latency=te.LatencyTable.load(tmp_path / "operations.json"))
-    plan = te.plan(model, budget=budget, round_to=4)
+    plan = te.plan(model, budget=budget, round_to=2)
     assert te.spending(model, plan, budget).fits
