@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 export KERAS_BACKEND ?= tensorflow
 
-.PHONY: demo bench bench-torch test check site fuzz dist lock clean system-packages kotlin-compiler
+.PHONY: demo test check site fuzz dist lock clean system-packages kotlin-compiler kotlin
 
 demo: $(VENV)/installed
 	$(BIN)/tfelastic demo --workspace runs/demo
@@ -71,6 +71,18 @@ $(KOTLIN)/node_modules/.package-lock.json: runtime/kotlin/package.json runtime/k
 	cp $^ $(KOTLIN)
 	npm ci --prefix $(KOTLIN) --ignore-scripts --no-audit --no-fund --loglevel=error
 	touch $@
+
+# The Kotlin runtime as two libraries: for any JVM, and LiteRT on a desktop's (runtime/kotlin/README.md).
+KOTLINC := bash $(KOTLIN)/node_modules/kotlin-compiler/bin/kotlinc -Werror -jvm-target 1.8 -Xjdk-release=8
+CORE_JAR := $(KOTLIN)/tfelastic-core.jar
+DESKTOP_JAR := $(KOTLIN)/tfelastic-desktop.jar
+kotlin: $(CORE_JAR) $(DESKTOP_JAR)
+$(CORE_JAR): $(shell find runtime/kotlin/core -name '*.kt') | kotlin-compiler
+	$(KOTLINC) -cp $(KOTLIN)/node_modules/kotlin-compiler/lib/kotlinx-coroutines-core-jvm.jar \
+		-module-name tfelastic-core -d $@ runtime/kotlin/core/src/main/kotlin
+$(DESKTOP_JAR): $(CORE_JAR) $(shell find runtime/kotlin/desktop -name '*.kt')
+	$(KOTLINC) -cp $(CORE_JAR):/usr/share/java/jna.jar \
+		-module-name tfelastic-desktop -d $@ runtime/kotlin/desktop/src/main/kotlin
 
 # An environment knows its own path: one that was copied with a checkout is made anew.
 OWN_VENV = grep -qs -- ' $(CURDIR)/$(VENV)$$' $(VENV)/pyvenv.cfg

@@ -109,9 +109,9 @@ class FilesTest {
     fun `a stream is read as the file is mapped`() {
         val data = Bundles.file("golden").readBytes()
         val read = Bundle.read(data.inputStream())
-        assertEquals(Bundles.golden.payloadSha256, read.sha256)
+        assertEquals(Bundles.golden.payloadSha256, read.payloadSha256)
         val payload = ByteBuffer.wrap(data, data.size - 32 - read.manifest.payloadBytes, read.manifest.payloadBytes)
-        assertEquals(sha256Of(payload), read.sha256)
+        assertEquals(sha256Of(payload), read.payloadSha256)
         val model = read.model("w100")
         assertTrue(model.isDirect)
         assertContentEquals(bytesOf(Bundles.golden.model("w100")), bytesOf(model))
