@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 export KERAS_BACKEND ?= tensorflow
 
-.PHONY: demo test check site fuzz dist lock clean system-packages kotlin-compiler kotlin
+.PHONY: demo bench bench-torch test check site fuzz dist lock clean system-packages kotlin-compiler kotlin
 
 demo: $(VENV)/installed
 	$(BIN)/tfelastic demo --workspace runs/demo
