@@ -228,8 +228,8 @@ def test_stages_read_earlier_ones_alone_and_have_names_of_their_own(name):
 
 def test_the_stages_are_those_of_the_main_job():
     stages = [
-        *("data", "baseline", "ladder", "layer_costs", "joint_training", "export", "bundle"),
-        *("profile", "selector", "simulation", "report"),
+        *("data", "baseline", "ladder", "layer_costs", "joint_training", "export", "timing"),
+        *("bundle", "profile", "selector", "simulation", "report"),
     ]
     assert [stage.name for stage in stages_of(parse_recipe({"name": "tiny"}))] == stages
     masks = stages_of(parse_recipe({"name": "tiny", "task": "segmentation"}))
