@@ -12,7 +12,6 @@ import argparse
 import json
 import os
 import statistics
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -24,6 +23,7 @@ import keras
 
 import tfelastic as te
 from benchmarks.quiet_machine import measured_quietly
+from benchmarks.torch_process import answer_of_torch
 
 OTHER_SIDE = Path(__file__).with_name("prune_speed_torch.py")
 NETS = ("ResNet50", "EfficientNetB0")
@@ -56,13 +56,7 @@ def prune_once(name: str) -> dict[str, Any]:
 
 def other_side(python: str) -> dict[str, Any] | None:
     """Prune each net once by Torch-Pruning; return the times, or `None` where it is not installed."""
-    command = [python, str(OTHER_SIDE), "--repeats", "1"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode == 0:
-        return json.loads(done.stdout.splitlines()[-1])
-    if "ModuleNotFoundError" in done.stderr:
-        return None
-    raise RuntimeError(f"{' '.join(command)} failed:\n{done.stderr}")
+    return answer_of_torch([python, str(OTHER_SIDE), "--repeats", "1"])
 
 
 def both_sides(python: str, repeats: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

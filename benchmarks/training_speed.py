@@ -12,7 +12,6 @@ PyTorch runs in an interpreter of its own (`training_speed_torch.py`).
 import json
 import os
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -28,6 +27,7 @@ import numpy as np
 
 import tfelastic as te
 from benchmarks.quiet_machine import measured_quietly
+from benchmarks.torch_process import answer_of_torch
 from tfelastic.data import Batches, Split
 from tfelastic.elastic.growing_rung import GrowingRung
 from tfelastic.training import frozen_copy
@@ -109,13 +109,7 @@ def torch_speed(
     python: str, name: str, *, batch_size: int, rounds: int, precision: str
 ) -> float | None:
     """Return PyTorch's images a second; `None` where it is not installed or has no such net here."""
-    command = [python, str(OTHER_SIDE), name, str(batch_size), str(rounds), precision]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode == 0:
-        return json.loads(done.stdout.splitlines()[-1])
-    if "ModuleNotFoundError" in done.stderr:
-        return None
-    raise RuntimeError(f"{' '.join(command)} failed:\n{done.stderr}")
+    return answer_of_torch([python, str(OTHER_SIDE), name, str(batch_size), str(rounds), precision])
 
 
 def both_sides(name: str, python: str, *, precision: str, **sizes: int) -> dict[str, Any]:

@@ -48,7 +48,7 @@ images = (noise + 150 * labels[:, None, None, None]).astype(np.uint8)
 net = te.ElasticModel(model, te.ladder(model, widths=(1, 0.5)))
 net.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
 net.fit(images, labels, epochs=20, verbose=0)
-tx.export(net, sys.argv[1], samples=images, test=te.data.Split(images, labels), keep_all=True)
+tx.export(net, sys.argv[1], samples=images, test=te.data.Split(images, labels))
 """
 
 SELECT = """

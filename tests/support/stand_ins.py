@@ -27,7 +27,7 @@ def stand_ins(folder: Path) -> dict[str, object]:
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     net.compile("adam", loss, jit_compile=False)
     net.fit(images, labels, epochs=20, verbose=0)
-    tx.export(net, folder / "model.elastic", samples=images, test=split, keep_all=True)
+    tx.export(net, folder / "model.elastic", samples=images, test=split)
     np.savez(folder / "resnet20_cifar10.npz", **random_state_dict(blocks=3))
     return {
         "keras": keras,

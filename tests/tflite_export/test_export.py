@@ -55,7 +55,6 @@ def exported(net, images, test_split, tolerance, tmp_path_factory):
         labels=list("abcde"),
         tolerance=tolerance,
         progress=lambda *call: calls.append(call),
-        keep_all=True,
     )
     return SimpleNamespace(folder=folder, report=report, calls=calls)
 
@@ -190,7 +189,7 @@ def test_one_variant_that_strays_is_reported_and_left_out(
     monkeypatch.setattr(module, "verify", verify)
     path, asked = (
         tmp_path / "model.elastic",
-        {"samples": images, "test": test_split, "keep_all": True},
+        {"samples": images, "test": test_split},
     )
     report = export(net, path, tolerance=tolerance, **asked)
     assert report.left_out == ("w050",)
@@ -271,9 +270,7 @@ def _regression() -> tuple[te.ElasticModel, np.ndarray]:
 def test_every_rung_is_scored_by_the_loss_of_the_network(tmp_path):
     net, windows = _regression()
     test = SimpleNamespace(inputs=windows, targets=np.asarray(net(windows)))
-    report = export(
-        net, tmp_path / "net.elastic", samples=windows, test=test, strays="keep", keep_all=True
-    )
+    report = export(net, tmp_path / "net.elastic", samples=windows, test=test, strays="keep")
     for variant in report.variants:
         assert (variant.verification.metric, variant.verification.higher_is_better) == (
             "mae",
