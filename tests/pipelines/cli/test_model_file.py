@@ -1,5 +1,9 @@
 """Model files as people have them: with code of their own, damaged, or something else."""
 
+import json
+import os
+import zipfile
+
 import click
 import keras
 import numpy as np
@@ -103,3 +107,53 @@ def test_names_with_spaces_and_letters_of_all_kinds_are_read(tmp_path, capsys):
 def test_a_folder_is_no_model_file(tmp_path, capsys):
     assert execute(["inspect", str(tmp_path)]) == 2
     assert "is a folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["net.keras", "net.h5"])
+@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
+def test_a_lambda_s_code_in_a_file_is_not_run(name, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    inputs = keras.Input((4,))
+    code = keras.layers.Lambda(lambda x: [__import__("os").mkdir("ran"), x][1])
+    keras.Model(inputs, keras.layers.Dense(2)(code(inputs))).save(name)
+    os.rmdir("ran")
+    assert execute(["inspect", name]) == 1
+    error = capsys.readouterr().err
+    assert f"{name} cannot be loaded as a Keras model" in error
+    assert "unsafe" in error
+    assert os.listdir() == [name]
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        {"module": "os", "class_name": "system", "config": {"command": "touch ran"}},
+        {"module": "builtins", "class_name": "function", "config": "eval"},
+        {"module": "subprocess", "class_name": "Popen", "config": {"args": ["touch", "ran"]}},
+    ],
+)
+def test_a_model_cannot_name_code_outside_of_keras(named, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    inputs = keras.Input((4,))
+    keras.Model(inputs, keras.layers.Dense(2, activation="relu")(inputs)).save("net.keras")
+
+    def name(config):
+        config["config"]["layers"][1]["config"]["activation"] = {**named, "registered_name": None}
+
+    forged("net.keras", name)
+    assert execute(["inspect", "net.keras"]) == 1
+    error = capsys.readouterr().err
+    assert "net.keras cannot be loaded as a Keras model" in error
+    assert os.listdir() == ["net.keras"]
+
+
+def forged(file, change):
+    """Change the config in a .keras file."""
+    with zipfile.ZipFile(file) as archive:
+        held = {name: archive.read(name) for name in archive.namelist()}
+    config = json.loads(held["config.json"])
+    change(config)
+    held["config.json"] = json.dumps(config).encode()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, data in held.items():
+            archive.writestr(name, data)
