@@ -14,7 +14,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -61,7 +60,7 @@ class Benchmark:
 
     Attributes:
         name: Its module's name.
-        options: Its options at a quick size; `BUNDLE` and `TORCH` stand for a bundle and an interpreter with torch.
+        options: Its options at a quick size; `TORCH` stands for an interpreter with torch.
         rows: Takes what it prints to standard output, and gives the rows.
     """
 
@@ -199,10 +198,13 @@ def _latency_ladder(text: str) -> Iterator[Row]:
 
 
 def _selector(text: str) -> Iterator[Row]:
-    lines = {line.split()[0]: line.split() for line in text.splitlines() if "%" in line}
-    widest = next(name for name in lines if name != "selector")
-    over = [number(lines[name][1]) for name in ("selector", widest)]
-    yield Row("runs over the budget under load, %", over[0], over[1], f"{widest} alone")
+    for language in ("Python", "C++"):
+        selector, widest, *_ = (
+            each for each in json.loads(text)["competitors"] if each["language"] == language
+        )
+        what, whose = f"{language}: runs over the budget under load, %", f"{widest['name']} alone"
+        yield Row(what, 100 * selector["misses"], 100 * widest["misses"], whose)
+        yield Row(f"{language}: the selector's overhead per inference, us", selector["overhead_us"])
 
 
 def _block_search(text: str) -> Iterator[Row]:
@@ -224,7 +226,7 @@ BENCHMARKS = (
     Benchmark("arena", ("resnet20",), _arena),
     Benchmark("cost_models", ("resnet20", "--runs", "30"), _cost_models),
     Benchmark("latency_ladder", ("resnet20", "--runs", "50"), _latency_ladder),
-    Benchmark("selector_under_load", ("BUNDLE", "--seconds", "20"), _selector),
+    Benchmark("selector_under_load", ("--quick", "--json"), _selector),
 )
 
 
@@ -233,7 +235,7 @@ def run(benchmark: Benchmark, places: dict[str, str], *, limit_s: float = LIMIT_
 
     Args:
         benchmark: The benchmark.
-        places: What stands in its options in place of `BUNDLE` and `TORCH`.
+        places: What stands in its options in place of `TORCH`.
         limit_s: Seconds after which it is ended.
     """
     options = [places.get(option, option) for option in benchmark.options]
@@ -276,28 +278,9 @@ def page(results: Sequence[Result], *, load: tuple[float, float]) -> str:
     about = (
         f"{os.cpu_count()} cores, {seconds / 60:.0f} minutes in all; "
         f"load {load[0]:.2f} before and {load[1]:.2f} after. "
-        "`TORCH` is an interpreter with torch and torch-pruning, `BUNDLE` a bundle of ResNet-20."
+        "`TORCH` is an interpreter with torch and torch-pruning."
     )
     return "\n".join([_HEAD, about, "", *table, ""])
-
-
-def write_bundle(folder: Path) -> Path:
-    """Write a bundle of ResNet-20 at four widths, and return its path."""
-    from benchmarks.bundle_size import converted, elastic
-    from tflite_export import Variant
-    from tflite_export import write_bundle as write
-
-    files = converted(elastic("resnet20", "width"), "int8")
-    scores = dict(zip(files, (0.9, 0.88, 0.85, 0.8), strict=True))
-    variants = [
-        Variant(
-            name=name, width=1.0, params=0, macs=0, score=scores[name], scheme="int8", tflite=data
-        )
-        for name, data in files.items()
-    ]
-    path = folder / "resnet20.elastic"
-    write(path, variants, name="resnet20")
-    return path
 
 
 @click.command()
@@ -312,16 +295,12 @@ def main(only: tuple[str, ...], write: Path, torch_python: str) -> None:
     if unknown := set(only) - {each.name for each in chosen}:
         raise click.UsageError(f"no benchmark {', '.join(unknown)}")
     before, results = os.getloadavg()[0], []
-    with tempfile.TemporaryDirectory() as folder:
-        places = {"TORCH": torch_python}
-        if any("BUNDLE" in each.options for each in chosen):
-            places["BUNDLE"] = str(write_bundle(Path(folder)))
-        for each in chosen:
-            click.echo(f"{each.command} ...", err=True)
-            results.append(run(each, places))
-            found = results[-1]
-            how = found.failure or f"{len(found.rows)} figures"
-            click.echo(f"  {how}, {found.seconds:.0f} s", err=True)
+    for each in chosen:
+        click.echo(f"{each.command} ...", err=True)
+        results.append(run(each, {"TORCH": torch_python}))
+        found = results[-1]
+        how = found.failure or f"{len(found.rows)} figures"
+        click.echo(f"  {how}, {found.seconds:.0f} s", err=True)
     text = page(results, load=(before, os.getloadavg()[0]))
     write_atomically(write, text.encode())
     if any(each.failure for each in results):

@@ -1,16 +1,21 @@
 """The selector while other processes load the cores, beside every static variant in the same run.
 
-    python -m benchmarks.selector_under_load BUNDLE [--seconds 60 | --quick] [--budget-ms MS] [--json]
+    python -m benchmarks.selector_under_load [BUNDLE] [--seconds 60 | --quick] [--budget-ms MS]
+        [--json] [--write docs/profiling.md]
 
-The bundle is measured on the quiet machine first. Then the cores are loaded in a known pattern: quiet, load on
-every core, quiet, short loads. In Python the selector and every static variant take turns, one inference each, so
-that the same load hits all of them alike. In C++, on the real LiteRT, each takes a process and meets the whole
-pattern on its own. Printed are each one's share of runs over the budget and mean score, and what an inference costs
-beside encoding, running and decoding, as the median over all of the selector's runs.
+Without a bundle it makes one: MobileNetV2 in float32 for images of 128 by 128 pixels, with random weights, at three
+widths, each of which counts as its variant's score. `--keep FILE` keeps it for further runs. A bundle of one's own
+should have variants that need a millisecond or more: a load that takes turns with shorter runs on one core stalls a
+few of them and slows down none. `--write` puts the table into that page, between its marks.
 
-Take a bundle whose variants need a millisecond or more: a load that takes turns with shorter runs on one core stalls
-a few of them and slows down none. Needs g++ and the ai-edge-litert wheel, whose C library the C++ selector runs on.
-The figures of a machine that is busy with something else say nothing; see `benchmarks.quiet_machine`.
+The bundle is measured on the quiet machine first. Then the cores are loaded in a known pattern: quiet, load on every
+core, quiet, short loads. In Python the selector and every static variant take turns, one inference each, so that the
+same load hits all of them alike. In C++, on the real LiteRT, each takes a process and meets the whole pattern on its
+own. Printed are each one's share of runs over the budget and mean score, and what an inference costs beside encoding,
+running and decoding, as the median over all of the selector's runs.
+
+Needs g++ and the ai-edge-litert wheel, whose C library the C++ selector runs on. The figures of a machine that is busy
+with something else say nothing; see `benchmarks.quiet_machine`.
 """
 
 import argparse
@@ -34,8 +39,18 @@ from threading import Thread
 
 import ai_edge_litert
 import numpy as np
-from tfelastic_runtime import Bundle, Profile, Runner, RunnerPool, Selector, blank_inputs, measure
+from tfelastic_runtime import (
+    Bundle,
+    Profile,
+    Runner,
+    RunnerPool,
+    ScoreSpec,
+    Selector,
+    blank_inputs,
+    measure,
+)
 
+from benchmarks.cost_models import write
 from benchmarks.quiet_machine import measured_quietly
 
 CPP = Path(__file__).parents[1] / "runtime" / "cpp"
@@ -45,6 +60,9 @@ PATTERN = ((0.25, False), (0.25, True), (0.2, False), *((0.05, True), (0.05, Fal
 """Shares of the time, and whether the cores are loaded in them."""
 OVERHEAD_GOALS_US = {"Python": 20.0, "C++": 0.5}
 QUICK_SECONDS = 20.0
+MEASURING_LIMIT_S = 60.0
+NET, PIXELS, WIDTHS = "mobilenet_v2", 128, (1.0, 0.75, 0.5)
+"""The network of the bundle that is made."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +115,31 @@ class PairedClock:
         return now_ns
 
 
+def make_bundle(path: Path, *, net: str = NET, pixels: int = PIXELS) -> None:
+    """Write a network of the zoo with random weights as a bundle whose scores are the widths."""
+    import tfelastic as te
+    from tflite_export import Interface, Variant, convert, write_bundle
+
+    model = te.zoo.build(net, input_shape=(pixels, pixels, 3), classes=10)
+    variants = []
+    for rung in te.ladder(model, widths=WIDTHS).rungs:
+        tflite = convert(te.prune(model, rung.plan), scheme="float32", strip=True)
+        variants.append(
+            Variant(
+                name=rung.name,
+                width=rung.width,
+                params=0,
+                macs=0,
+                score=rung.width,
+                scheme="float32",
+                tflite=tflite,
+            )
+        )
+    interface = Interface.of_tflite(variants[0].tflite)
+    score = ScoreSpec("width", higher_is_better=True)
+    write_bundle(path, variants, name=net, interface=dataclasses.replace(interface, score=score))
+
+
 def burn(running: Event) -> None:
     """Keep one core busy while the event is set."""
     work, value = bytes(range(256)) * 4096, 0
@@ -142,7 +185,13 @@ def profile_of(bundle: Bundle, runners: Mapping[str, Runner]) -> Profile:
     inputs = blank_inputs(bundle.manifest.inputs)
     for runner in runners.values():
         runner.run(inputs)
-    taken = measure(list(runners), lambda name: timed(runners[name], inputs), rounds=20, runs=10)
+    taken = measure(
+        list(runners),
+        lambda name: timed(runners[name], inputs),
+        rounds=20,
+        runs=10,
+        limit_s=MEASURING_LIMIT_S,
+    )
     return Profile({"name": "this machine"}, 1, taken)
 
 
@@ -294,16 +343,21 @@ def goals_of(found: Sequence[Competitor], bundle: Bundle) -> dict[str, bool]:
     return goals
 
 
-def print_table(budget_us: int, found: Sequence[Competitor], metric: str) -> None:
-    """Print a line for each competitor."""
-    print(f"budget {budget_us:,} us")
-    print(f"{'':<22}{'runs':>9}{'over budget':>13}{metric:>12}{'switches':>10}{'overhead':>12}")
+def table(budget_us: int, found: Sequence[Competitor], metric: str) -> list[str]:
+    """Return the lines of a table, a row for each competitor."""
+    lines = [
+        f"Budget {budget_us:,} us.",
+        "",
+        f"| language | what runs | runs | over the budget | mean {metric} | switches | overhead, us |",
+        "|---|---|---:|---:|---:|---:|---:|",
+    ]
     for each in found:
-        overhead = "" if each.overhead_us is None else f"{each.overhead_us:.2f} us"
-        print(
-            f"{f'{each.language} {each.name}':<22}{each.runs:>9,}{each.misses:>13.2%}"
-            f"{each.score:>12.4f}{each.switches:>10,}{overhead:>12}"
+        overhead = "" if each.overhead_us is None else f"{each.overhead_us:.2f}"
+        lines.append(
+            f"| {each.language} | {each.name} | {each.runs:,} | {each.misses:.2%} | {each.score:.4f} "
+            f"| {each.switches:,} | {overhead} |"
         )
+    return lines
 
 
 def main() -> None:
@@ -311,28 +365,36 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("bundle", type=Path)
+    parser.add_argument("bundle", type=Path, nargs="?")
+    parser.add_argument("--keep", type=Path, help="where to put the bundle that is made")
     parser.add_argument("--seconds", type=float, default=60.0, help="length of the load's pattern")
     parser.add_argument("--quick", action="store_true", help=f"{QUICK_SECONDS:g} seconds")
     parser.add_argument("--budget-ms", type=float, help="default: 1.3 times the full net's p90")
     parser.add_argument("--json", action="store_true", help="print JSON in place of the table")
+    parser.add_argument("--write", type=Path, help="the page to put the table into")
     options = parser.parse_args()
     budget_us = round(options.budget_ms * 1000) if options.budget_ms else None
     seconds = QUICK_SECONDS if options.quick else options.seconds
-    budget_us, found = measured_quietly(
-        lambda: compare(options.bundle, seconds=seconds, budget_us=budget_us)
-    )
-    bundle = Bundle.open(options.bundle)
+    with tempfile.TemporaryDirectory() as folder:
+        path = options.bundle or options.keep or Path(folder) / f"{NET}.elastic"
+        if options.bundle is None:
+            make_bundle(path)
+        budget_us, found = measured_quietly(
+            lambda: compare(path, seconds=seconds, budget_us=budget_us)
+        )
+        bundle = Bundle.open(path)
     goals = goals_of(found, bundle)
+    lines = table(budget_us, found, bundle.manifest.score.metric)
+    lines += ["", *(f"- {'reached' if done else 'MISSED'}: {goal}" for goal, done in goals.items())]
     if options.json:
         competitors = [dataclasses.asdict(each) for each in found]
         report = {"budget_us": budget_us, "competitors": competitors, "goals": goals}
         json.dump(report, sys.stdout, indent=2)
         print()
-        return
-    print_table(budget_us, found, bundle.manifest.score.metric)
-    for goal, is_reached in goals.items():
-        print(f"{'reached' if is_reached else 'MISSED'}: {goal}")
+    else:
+        print("\n".join(lines))
+    if options.write:
+        write(options.write, "\n".join(lines))
 
 
 if __name__ == "__main__":

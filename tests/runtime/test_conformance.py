@@ -29,6 +29,8 @@ def named(found: list[dict[str, Any]]) -> list[Any]:
 def test_policy(case: dict[str, Any]) -> None:
     policy = Policy([Row(**row) for row in case["table"]])
     for number, step in enumerate(case["steps"], start=1):
+        if "removed" in step:
+            policy.remove(step["removed"])
         choice = policy.choose(step["budget_us"])
         policy.observe(step["observed_us"])
         found = {

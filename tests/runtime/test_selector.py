@@ -243,7 +243,7 @@ def test_threads_take_turns(bundle: Bundle) -> None:
         answers[mine] = {float(chosen.run(image).output[0]) for _ in range(20)}
 
     with Selector(pool, budget_us=2**31 - 1, profile=TABLE) as chosen:
-        workers = [threading.Thread(target=work, args=(mine,)) for mine in range(4)]
+        workers = [threading.Thread(target=work, args=(mine,)) for mine in range(8)]
         for worker in workers:
             worker.start()
         for worker in workers:
@@ -251,4 +251,4 @@ def test_threads_take_turns(bundle: Bundle) -> None:
         runner = pool.get("w100", IMAGE)
     assert isinstance(runner, Jealous)
     assert not runner.crowded
-    assert answers == {mine: {float(mine)} for mine in range(4)}
+    assert answers == {mine: {float(mine)} for mine in range(8)}

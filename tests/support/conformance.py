@@ -81,7 +81,10 @@ class Conformance:
         questions = [
             asked_of_policy(
                 [Row(**row) for row in case["table"]],
-                [(step["budget_us"], step["observed_us"]) for step in case["steps"]],
+                [
+                    (step["budget_us"], step["observed_us"], step.get("removed"))
+                    for step in case["steps"]
+                ],
             )
             for case in _POLICY["cases"]
         ]

@@ -11,6 +11,9 @@ from tests.support.golden import GOLDEN, PAYLOAD, with_manifest
 Ask = Callable[[Iterable[tuple[int, bytes, bytes]]], list[str]]
 """Asks a compiled library; `tests/support/cpp_driver.py` and `kotlin.py` make one each."""
 
+PolicyStep = tuple[int, int, int | None]
+"""A budget, what the run took, and which row leaves the table before."""
+
 DELTA, BUNDLE, ACCESS, NUMBER, DIGEST = b"pbans"
 RUNS = ord("r")
 """Asked of drivers that have an interpreter."""
@@ -80,13 +83,18 @@ def integers(values: Iterable[int]) -> bytes:
     return b"".join(value.to_bytes(8, "little", signed=True) for value in values)
 
 
-def asked_of_policy(table: list[Row], steps: list[tuple[int, int]]) -> tuple[int, bytes, bytes]:
+def asked_of_policy(table: list[Row], steps: list[PolicyStep]) -> tuple[int, bytes, bytes]:
     rows = (
         number
         for row in table
         for number in (row.score_order, row.p50_us, row.p90_us, row.switch_us)
     )
-    return CHOICES, integers(rows), integers(number for step in steps for number in step)
+    numbers = (
+        number
+        for budget_us, observed_us, removed in steps
+        for number in (budget_us, observed_us, -1 if removed is None else removed)
+    )
+    return CHOICES, integers(rows), integers(numbers)
 
 
 def answered_by_policy(answer: str) -> list[list[int]]:

@@ -16,6 +16,7 @@ all of them from that (`runtime/SPEC.md`). It needs numpy and LiteRT; `Bundle` a
 
 from tfelastic_runtime.bundle import Bundle
 from tfelastic_runtime.errors import (
+    BackendError,
     BudgetError,
     BundleError,
     ClosedError,
@@ -33,6 +34,7 @@ from tfelastic_runtime.selector import Result, Selector
 from tfelastic_runtime.variant import Stored, VariantInfo, VariantPlan
 
 __all__ = [
+    "BackendError",
     "BudgetError",
     "Bundle",
     "BundleError",

@@ -6,6 +6,7 @@ TfelasticRuntimeError
 ├── ProfileError  (ValueError)    a latency table is malformed, or belongs to another bundle
 ├── BudgetError   (ValueError)    a latency budget is malformed
 ├── InputError    (ValueError)    an input is not what the bundle takes: name, shape, dtype, finite
+├── BackendError  (RuntimeError)  no variant can be opened and run
 └── ClosedError   (RuntimeError)  a selector is used after it was closed
 ```
 
@@ -32,6 +33,10 @@ class BudgetError(TfelasticRuntimeError, ValueError):
 
 class InputError(TfelasticRuntimeError, ValueError):
     """An input is not what the bundle takes: its name, shape or dtype, or a number is not finite."""
+
+
+class BackendError(TfelasticRuntimeError, RuntimeError):
+    """No variant of a bundle can be opened and run on this device."""
 
 
 class ClosedError(TfelasticRuntimeError, RuntimeError):

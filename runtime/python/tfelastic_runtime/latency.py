@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import os
 import re
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -220,25 +221,39 @@ class Profile:
 
 def measure(
     names: Sequence[str],
-    run: Callable[[str], int],
+    run: Callable[[str], int | None],
     *,
     rounds: int = 5,
     runs: int = 4,
+    limit_s: float = 5.0,
 ) -> dict[str, Latency]:
     """Time variants in turns: `rounds` times over, `runs` runs of each.
 
     Args:
         names: The variants' names.
-        run: Runs the named variant once and returns its latency in microseconds.
+        run: Runs the named variant once and returns its latency in microseconds; None where it does
+            not run, which leaves the variant out.
         rounds: How often all the variants take their turn.
         runs: Runs per turn; the first of a turn finds cold caches, as it does when the selector
             switches.
+        limit_s: After so many seconds no further round begins, and each variant of the present one
+            runs at least once.
 
     Returns:
-        One latency per name, over `rounds * runs` runs each.
+        One latency per name, over `rounds * runs` runs each where the time suffices.
     """
     samples: dict[str, list[int]] = {name: [] for name in names}
+    end_s = time.monotonic() + limit_s
     for _ in range(rounds):
-        for name in names:
-            samples[name] += [run(name) for _ in range(runs)]
+        for name, found in list(samples.items()):
+            for _ in range(runs):
+                took_us = run(name)
+                if took_us is None:
+                    del samples[name]
+                    break
+                found.append(took_us)
+                if time.monotonic() >= end_s:
+                    break
+        if time.monotonic() >= end_s:
+            break
     return {name: Latency.of(found) for name, found in samples.items()}

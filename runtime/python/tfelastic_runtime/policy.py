@@ -414,6 +414,18 @@ class Policy:
         )
         self.slowdown = self.slowdown.observe(self.table[last.index], observed_us)
 
+    def remove(self, index: int) -> None:
+        """Take out the row of a variant that cannot run: the rows behind it move up.
+
+        What was learned of the device stays.
+        """
+        self.table = (*self.table[:index], *self.table[index + 1 :])
+        last = self.current
+        if last is not None and last.index == index:
+            self.current = None
+        elif last is not None and last.index > index:
+            self.current = replace(last, index=last.index - 1)
+
 
 def check_budget_us(budget_us: int) -> int:
     """Return a whole number of microseconds in range as it is, else raise `BudgetError`."""

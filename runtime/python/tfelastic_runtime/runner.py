@@ -171,6 +171,10 @@ class RunnerPool:
         self._open.move_to_end(name)
         return self._open[name]
 
+    def discard(self, name: str) -> None:
+        """Close the named variant, where it is open."""
+        self._open.pop(name, None)
+
     def close(self) -> None:
         """Close every open variant."""
         self._open.clear()

@@ -13,7 +13,13 @@ from types import MappingProxyType, TracebackType
 import numpy as np
 
 from tfelastic_runtime.bundle import Bundle
-from tfelastic_runtime.errors import BudgetError, ClosedError, ProfileError
+from tfelastic_runtime.errors import (
+    BackendError,
+    BudgetError,
+    ClosedError,
+    InputError,
+    ProfileError,
+)
 from tfelastic_runtime.latency import Latency, Profile, measure
 from tfelastic_runtime.policy import ONE_Q16, Policy, Row, check_budget_us
 from tfelastic_runtime.runner import Inputs, Outputs, Runner, RunnerPool, blank_inputs
@@ -33,6 +39,8 @@ class Result:
         latency_us: What it took, in microseconds, with encoding the inputs and decoding the outputs.
         predicted_us: What nine runs of ten were predicted to keep.
         feasible: Whether the prediction kept the budget; if not, the fastest variant ran.
+        failures: Variants that this selector no longer uses, as they could not be opened or run, and
+            why, by name.
     """
 
     outputs: Mapping[str, np.ndarray]
@@ -41,6 +49,7 @@ class Result:
     latency_us: int
     predicted_us: int
     feasible: bool
+    failures: Mapping[str, str]
 
     @property
     def output(self) -> np.ndarray:
@@ -61,13 +70,17 @@ class Selector:
     """Runs a bundle's variants under a latency budget; `Selector.open` makes one.
 
     Every run chooses anew: the variant of the best score whose measured latency, scaled by how slow the
-    device is now, keeps the budget. Several threads may share a selector; their runs take turns.
+    device is now, keeps the budget. One that cannot be opened or run is chosen no more. Several threads
+    may share a selector; their runs take turns.
 
     Args:
         pool: Opens the variants.
         budget_us: The latency that nine runs of ten should keep, in microseconds.
         profile: The variants' latencies on this device; None measures them now.
         clock: Returns a time in nanoseconds that never runs backwards.
+
+    Raises:
+        BackendError: No variant runs.
 
     Examples:
         >>> with Selector.open("model.elastic", budget_ms=5.0) as selector:
@@ -87,11 +100,14 @@ class Selector:
         self._clock = clock
         self._lock = threading.Lock()
         self._closed = False
+        self._failures: Mapping[str, str] = MappingProxyType({})
         latencies = self._measured() if profile is None else _latencies(profile, pool)
         self._latencies = MappingProxyType(latencies)
         order = pool.bundle.manifest.score.order
+        candidates = [variant for variant in pool.bundle.variants if variant.name in latencies]
+        self._names = [variant.name for variant in candidates]
         self._policy = Policy(
-            [latencies[variant.name].row(order(variant.score)) for variant in pool.bundle.variants]
+            [latencies[variant.name].row(order(variant.score)) for variant in candidates]
         )
 
     @classmethod
@@ -123,6 +139,7 @@ class Selector:
             BundleError: The bundle is damaged or of a newer format.
             BudgetError: Not exactly one budget is given, or it is out of range.
             ProfileError: The profile is malformed, or not of this bundle, these threads and kernels.
+            BackendError: The variants were to be measured, and none runs.
             OSError: A file cannot be opened.
         """
         budget = _microseconds(budget_ms, budget_us)
@@ -140,7 +157,7 @@ class Selector:
         return cls(pool, budget_us=budget, profile=profile)
 
     def run(self, inputs: Inputs) -> Result:
-        """Run the variant that the budget allows.
+        """Run the variant that the budget allows; where it cannot be opened or run, the next best.
 
         Opening a variant that is not resident comes on top of the latency that is reported.
 
@@ -151,16 +168,32 @@ class Selector:
 
         Raises:
             InputError: An input is missing, unknown, of another shape or dtype, or not finite.
+            BackendError: No variant runs; the message tells each one's reason.
             ClosedError: The selector is closed.
         """
         with self._lock:
             self._check_open()
-            choice = self._policy.choose(self._budget_us, self._rows_now())
-            name = self._pool.bundle.variants[choice.index].name
-            outputs, latency_us = self._timed(name, inputs)
+            while self._names:
+                choice = self._policy.choose(self._budget_us, self._rows_now())
+                name = self._names[choice.index]
+                taken = self._attempt(name, inputs)
+                if taken:
+                    break
+                self._policy.remove(choice.index)
+                self._names.remove(name)
+            else:
+                raise self._no_variant_runs()
+            outputs, latency_us = taken
             self._policy.observe(latency_us)
+            failures = self._failures
         return Result(
-            outputs, self._label(outputs), name, latency_us, choice.predicted_us, choice.feasible
+            outputs,
+            self._label(outputs),
+            name,
+            latency_us,
+            choice.predicted_us,
+            choice.feasible,
+            failures,
         )
 
     @property
@@ -214,21 +247,42 @@ class Selector:
         """Return the policy's rows; switching to an open variant takes no time."""
         opened = self._pool.open_names
         return [
-            replace(row, switch_us=0) if row.switch_us and variant.name in opened else row
-            for row, variant in zip(self._policy.table, self._pool.bundle.variants, strict=True)
+            replace(row, switch_us=0) if row.switch_us and name in opened else row
+            for row, name in zip(self._policy.table, self._names, strict=True)
         ]
 
-    def _timed(self, name: str, inputs: Inputs) -> tuple[Outputs, int]:
-        runner = self._pool.get(name, inputs)
-        start = self._clock()
-        outputs = runner.run(inputs)
-        # Rounded up, so that no latency is ever reported as nothing.
-        return outputs, max(-(-(self._clock() - start) // 1000), 1)
+    def _attempt(self, name: str, inputs: Inputs) -> tuple[Outputs, int] | None:
+        """Run a variant and return its outputs and latency; None where it fails, now and for ever."""
+        try:
+            runner = self._pool.get(name, inputs)
+            start = self._clock()
+            outputs = runner.run(inputs)
+            # Rounded up, so that no latency is ever reported as nothing.
+            return outputs, max(-(-(self._clock() - start) // 1000), 1)
+        except InputError:
+            raise
+        except Exception as cause:  # noqa: BLE001 - kernels and delegates fail in their own ways.
+            self._pool.discard(name)
+            reason = str(cause) or type(cause).__name__
+            self._failures = MappingProxyType({**self._failures, name: reason})
+            return None
 
     def _measured(self) -> dict[str, Latency]:
         blank = blank_inputs(self._pool.bundle.manifest.inputs)
         names = [variant.name for variant in self._pool.bundle.variants]
-        return measure(names, lambda name: self._timed(name, blank)[1])
+
+        def run(name: str) -> int | None:
+            taken = self._attempt(name, blank)
+            return taken and taken[1]
+
+        latencies = measure(names, run)
+        if not latencies:
+            raise self._no_variant_runs()
+        return latencies
+
+    def _no_variant_runs(self) -> BackendError:
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in self._failures.items())
+        return BackendError(f"no variant runs: {reasons}")
 
 
 def _microseconds(budget_ms: float | None, budget_us: int | None) -> int:

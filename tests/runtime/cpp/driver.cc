@@ -179,20 +179,26 @@ std::int64_t Number(const Buffer& numbers, std::size_t index) {
   return number;
 }
 
-// A table of rows, and steps of a budget and what the run took: the choice before each step, and the
-// slowdown and the spread behind it.
+// A table of rows, and steps of a budget, what the run took, and which row leaves the table before, or
+// -1: the choice before each step, and the slowdown and the spread behind it.
 void AnswerPolicy(const Buffer& table, const Buffer& steps) {
-  constexpr std::size_t kRowsMax = 16, kNumbers = 4;
+  constexpr std::size_t kRowsMax = 16, kNumbers = 4, kStepNumbers = 3;
   tfelastic::Row rows[kRowsMax];
-  const std::size_t count = table.size / (8 * kNumbers);
+  std::size_t count = table.size / (8 * kNumbers);
   for (std::size_t i = 0; i < count && i < kRowsMax; ++i) {
     rows[i] = {Number(table, kNumbers * i), Number(table, kNumbers * i + 1),
                Number(table, kNumbers * i + 2), Number(table, kNumbers * i + 3)};
   }
   tfelastic::Policy policy;
-  for (std::size_t i = 0; i < steps.size / 16; ++i) {
-    const tfelastic::Choice choice = policy.Choose(rows, count, Number(steps, 2 * i));
-    policy.Observe(rows, Number(steps, 2 * i + 1));
+  for (std::size_t i = 0; i < steps.size / (8 * kStepNumbers); ++i) {
+    const std::int64_t removed = Number(steps, kStepNumbers * i + 2);
+    if (removed >= 0) {
+      --count;
+      for (auto at = static_cast<std::size_t>(removed); at < count; ++at) rows[at] = rows[at + 1];
+      policy.Remove(static_cast<std::size_t>(removed));
+    }
+    const tfelastic::Choice choice = policy.Choose(rows, count, Number(steps, kStepNumbers * i));
+    policy.Observe(rows, Number(steps, kStepNumbers * i + 1));
     // The C library of small boards has no %zu.
     std::printf("%lu %lld %d %lld %lld\t", static_cast<unsigned long>(choice.index),
                 static_cast<long long>(choice.predicted_us), choice.feasible,

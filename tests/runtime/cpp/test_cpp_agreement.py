@@ -32,6 +32,7 @@ from tests.support.questions import (
     REALS,
     SCORE,
     Ask,
+    PolicyStep,
     answer_of_python,
     answered_by_policy,
     asked_of_policy,
@@ -361,8 +362,8 @@ def test_numbers_are_read_as_in_python(ask_sanitized: Ask) -> None:
         assert answer == f"{float(text):.17g}", text
 
 
-def random_policy(rng: random.Random) -> tuple[list[Row], list[tuple[int, int]]]:
-    """Draw a table, budgets near its latencies, and runs with loads and stalls."""
+def random_policy(rng: random.Random) -> tuple[list[Row], list[PolicyStep]]:
+    """Draw a table, budgets near its latencies, runs with loads and stalls, and rows that leave."""
     scale = rng.choice((20, 5_000, 1 << 26))
     table = []
     for _ in range(rng.randrange(1, 6)):
@@ -371,13 +372,16 @@ def random_policy(rng: random.Random) -> tuple[list[Row], list[tuple[int, int]]]
         table.append(
             Row(rng.randrange(8), p50_us, p90_us, rng.choice((0, 0, rng.randrange(scale))))
         )
-    steps, slowdown = [], 1.0
+    steps: list[PolicyStep] = []
+    slowdown, left = 1.0, len(table)
     for _ in range(400):
         if rng.random() < 0.03:
             slowdown = rng.choice((0.5, 1.0, 1.0, 1.7, 3.0, 70.0))
         stall = rng.choice((2, 9)) if rng.random() < 0.03 else 1
         took = slowdown * stall * rng.lognormvariate(0, 0.06) * rng.choice(table).p50_us
-        steps.append((rng.randrange(1, 3 * scale), round(took)))
+        removed = rng.randrange(left) if left > 1 and rng.random() < 0.01 else None
+        left -= removed is not None
+        steps.append((rng.randrange(1, 3 * scale), round(took), removed))
     return table, steps
 
 
@@ -387,7 +391,9 @@ def test_policy_agrees_with_python_to_the_last_bit(ask_sanitized: Ask) -> None:
     answers = ask_sanitized(asked_of_policy(table, steps) for table, steps in drawn)
     for (table, steps), answer in zip(drawn, answers, strict=True):
         policy, expected = Policy(table), []
-        for budget_us, observed_us in steps:
+        for budget_us, observed_us, removed in steps:
+            if removed is not None:
+                policy.remove(removed)
             choice = policy.choose(budget_us)
             policy.observe(observed_us)
             state = policy.slowdown

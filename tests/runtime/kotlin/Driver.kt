@@ -128,7 +128,7 @@ private fun valueOf(spec: InputSpec, from: ByteBuffer): InputValue = when (spec.
     InputKind.VALUES -> InputValue.Reals(FloatArray(spec.elements) { from.getFloat() })
 }
 
-/** The choice before each step, and the slowdown and the spread behind it. */
+/** The choice before each step, of a budget, what the run took, and a row that leaves before or -1; and the state behind it. */
 private fun answerPolicy(table: ByteBuffer, steps: ByteBuffer): String {
     val policy = Policy(
         List(table.capacity() / 32) { row ->
@@ -136,9 +136,11 @@ private fun answerPolicy(table: ByteBuffer, steps: ByteBuffer): String {
             Row(scoreOrder, p50Us, p90Us, switchUs)
         },
     )
-    return (0 until steps.capacity() / 16).joinToString("") { step ->
-        val choice = policy.choose(Math.toIntExact(steps.getLong(16 * step)))
-        policy.observe(steps.getLong(16 * step + 8))
+    return (0 until steps.capacity() / 24).joinToString("") { step ->
+        val (budgetUs, observedUs, removed) = List(3) { steps.getLong(24 * step + 8 * it) }
+        if (removed >= 0) policy.remove(Math.toIntExact(removed))
+        val choice = policy.choose(Math.toIntExact(budgetUs))
+        policy.observe(observedUs)
         val slowdown = policy.slowdown
         "${choice.index} ${choice.predictedUs} ${if (choice.isFeasible) 1 else 0} ${slowdown.q16} ${slowdown.spreadQ16}\t"
     }
