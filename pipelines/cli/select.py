@@ -9,7 +9,7 @@ from pipelines.cli.json_output import echo_json
 from pipelines.cli.measured_table import MeasuredBundle, measured_bundle
 
 if TYPE_CHECKING:
-    from tfelastic_runtime import Choice, Row, Slowdown
+    from tfelastic_runtime import Choice, Row
 
 
 @click.command()
@@ -37,7 +37,8 @@ def command(measured: MeasuredBundle, slowdown: float, as_json: bool) -> None:
     state = runtime.Slowdown(q16=level, mean_q16=level)
     budget_us = measured.budget_us
     choice = runtime.choose(rows, budget_us=budget_us, slowdown=state)
-    reasons = _reasons(names, rows, state, choice, budget_us)
+    predicted = state.predict_us(rows)
+    reasons = _reasons(names, rows, predicted, choice, budget_us)
     variants = [
         {
             "variant": variant.name,
@@ -45,7 +46,7 @@ def command(measured: MeasuredBundle, slowdown: float, as_json: bool) -> None:
             "p50_us": row.p50_us,
             "p90_us": row.p90_us,
             "switch_us": row.switch_us,
-            "predicted_us": state.predict_us(row),
+            "predicted_us": predicted[index],
             "chosen": index == choice.index,
             "reason": reasons[index],
         }
@@ -62,15 +63,15 @@ _BEST = "chosen: the best score that keeps the budget"
 
 
 def _reasons(
-    names: list[str], rows: "list[Row]", state: "Slowdown", choice: "Choice", budget_us: int
+    names: list[str], rows: "list[Row]", predicted: list[int], choice: "Choice", budget_us: int
 ) -> list[str]:
     """Return one sentence per row."""
     from tfelastic_runtime import dominated
 
     never = dominated(rows)
     reasons = []
-    for index, row in enumerate(rows):
-        over_us = state.predict_us(row) - budget_us
+    for index, predicted_us in enumerate(predicted):
+        over_us = predicted_us - budget_us
         if index == choice.index:
             reasons.append(_BEST if over_us <= 0 else "chosen: none keeps the budget, the fastest")
         elif index in never:

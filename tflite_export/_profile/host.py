@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import numpy as np
 from tfelastic_runtime.bundle import Bundle
 from tfelastic_runtime.interface import InputSpec
-from tfelastic_runtime.policy import Row, Slowdown, choose
+from tfelastic_runtime.policy import Policy
+from tfelastic_runtime.row import Row
 from tfelastic_runtime.runner import Runner
 
 from tflite_export._profile.measurement import (
@@ -198,13 +199,13 @@ def _take_turns(
         for name in order:
             run, samples = runners[name].run, list[int]()
             run(inputs[0])
-            slowdown = Slowdown()
+            policy = Policy(table)
             for given in inputs:
-                choose(table, budget_us=1, slowdown=slowdown)
+                policy.choose(1)
                 start = time.perf_counter_ns()
                 run(given)
                 latency_us = _microseconds(time.perf_counter_ns() - start)
-                slowdown = slowdown.observe(table[0], latency_us)
+                policy.observe(latency_us)
                 samples.append(latency_us)
             turns[name].append(samples)
         done += 1

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 import numpy as np
 from tfelastic_runtime import Row
-from tfelastic_runtime.policy import MICROSECONDS_MAX, check_budget_us
+from tfelastic_runtime.policy import check_budget_us
+from tfelastic_runtime.row import MICROSECONDS_MAX
 
 from tflite_export.errors import SimulationError
 from tflite_export.simulation import choosers

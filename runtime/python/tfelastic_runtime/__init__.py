@@ -27,10 +27,12 @@ from tfelastic_runtime.errors import (
 from tfelastic_runtime.interface import InputSpec, OutputSpec, TensorSpec
 from tfelastic_runtime.latency import Latency, Profile, measure
 from tfelastic_runtime.manifest import Manifest
-from tfelastic_runtime.policy import Choice, Current, Policy, Row, Slowdown, choose, dominated
+from tfelastic_runtime.policy import Choice, Current, Policy, choose, dominated
+from tfelastic_runtime.row import Row
 from tfelastic_runtime.runner import Runner, RunnerPool, blank_inputs
 from tfelastic_runtime.score import ScoreSpec
 from tfelastic_runtime.selector import Result, Selector
+from tfelastic_runtime.slowdown import Slowdown
 from tfelastic_runtime.variant import Stored, VariantInfo, VariantPlan
 
 __all__ = [

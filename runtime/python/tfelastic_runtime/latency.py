@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tfelastic_runtime.errors import ProfileError
-from tfelastic_runtime.policy import MICROSECONDS_MAX, Row
+from tfelastic_runtime.row import MICROSECONDS_MAX, Row
 from tfelastic_runtime.schema import COUNT_MAX, Schema
 
 _check = Schema(ProfileError)

@@ -21,13 +21,15 @@ from tfelastic_runtime.errors import (
     ProfileError,
 )
 from tfelastic_runtime.latency import Latency, Profile, measure
-from tfelastic_runtime.policy import ONE_Q16, Policy, Row, check_budget_us
+from tfelastic_runtime.policy import Policy, check_budget_us
+from tfelastic_runtime.row import Row
 from tfelastic_runtime.runner import Inputs, Outputs, Runner, RunnerPool, blank_inputs
+from tfelastic_runtime.slowdown import ONE_Q16
 
 ProfileSource = Profile | Mapping[str, Latency] | str | os.PathLike[str]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, slots=True)
 class Result:
     """One inference.
 
@@ -103,12 +105,16 @@ class Selector:
         self._failures: Mapping[str, str] = MappingProxyType({})
         latencies = self._measured() if profile is None else _latencies(profile, pool)
         self._latencies = MappingProxyType(latencies)
-        order = pool.bundle.manifest.score.order
-        candidates = [variant for variant in pool.bundle.variants if variant.name in latencies]
+        manifest = pool.bundle.manifest
+        candidates = [variant for variant in manifest.variants if variant.name in latencies]
         self._names = [variant.name for variant in candidates]
         self._policy = Policy(
-            [latencies[variant.name].row(order(variant.score)) for variant in candidates]
+            [latencies[each.name].row(manifest.score.order(each.score)) for each in candidates]
         )
+        # What the runs have in common is worked out once: an inference may take a millisecond.
+        self._classifier = manifest.classifier
+        self._rows: list[Row] = []
+        self._rows_are_of: tuple[str, ...] | None = None
 
     @classmethod
     def open(
@@ -181,6 +187,7 @@ class Selector:
                     break
                 self._policy.remove(choice.index)
                 self._names.remove(name)
+                self._rows_are_of = None
             else:
                 raise self._no_variant_runs()
             outputs, latency_us = taken
@@ -238,18 +245,21 @@ class Selector:
             raise ClosedError("the selector is closed: open the bundle again with Selector.open")
 
     def _label(self, outputs: Outputs) -> str | None:
-        classifier = self._pool.bundle.manifest.classifier
+        classifier = self._classifier
         if classifier is None or classifier.labels is None:
             return None
-        return classifier.labels[int(np.argmax(outputs[classifier.name]))]
+        return classifier.labels[int(outputs[classifier.name].argmax())]
 
     def _rows_now(self) -> list[Row]:
         """Return the policy's rows; switching to an open variant takes no time."""
         opened = self._pool.open_names
-        return [
-            replace(row, switch_us=0) if row.switch_us and name in opened else row
-            for row, name in zip(self._policy.table, self._names, strict=True)
-        ]
+        if opened != self._rows_are_of:
+            self._rows_are_of = opened
+            self._rows = [
+                replace(row, switch_us=0) if row.switch_us and name in opened else row
+                for row, name in zip(self._policy.table, self._names, strict=True)
+            ]
+        return self._rows
 
     def _attempt(self, name: str, inputs: Inputs) -> tuple[Outputs, int] | None:
         """Run a variant and return its outputs and latency; None where it fails, now and for ever."""
