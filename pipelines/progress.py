@@ -29,6 +29,11 @@ class Reporter:
         self._console = Console(stderr=True, quiet=quiet, highlight=False)
         self._label = ""
 
+    @property
+    def quiet(self) -> bool:
+        """Whether it says nothing."""
+        return self._console.quiet
+
     def say(self, text: str) -> None:
         """Write one line."""
         self._console.print(escape(text), soft_wrap=True)

@@ -84,6 +84,11 @@ class _RecipeName(click.ParamType):
     help="Stop at a variant that strays from Keras, instead of leaving it out.",
 )
 @user_code.option
+@click.option(
+    "--one-process",
+    is_flag=True,
+    help="Train in this process; else each training has its own, whose memory is given back.",
+)
 @click.option("--dry-run", is_flag=True, help="Say which stages would run and why; run none.")
 @click.option("--json", "as_json", is_flag=True, help="Print metrics.json on standard output.")
 @options.quiet
@@ -92,6 +97,7 @@ def command(
     ctx: click.Context,
     recipe: str,
     workspace: str | None,
+    one_process: bool,
     dry_run: bool,
     as_json: bool,
     quiet: bool,
@@ -114,7 +120,8 @@ def command(
     if dry_run:
         print_prospects(chosen, folder, as_json=as_json)
     else:
-        carry_out(chosen, folder, Output(as_json, quiet), ctx.meta["arguments"])
+        output, again = Output(as_json, quiet), ctx.meta["arguments"]
+        carry_out(chosen, folder, output, again, own_processes=not one_process)
 
 
 def carry_out(
@@ -124,6 +131,7 @@ def carry_out(
     arguments: Sequence[str],
     *,
     files: Mapping[str, str] | None = None,
+    own_processes: bool = False,
 ) -> None:
     """Run every stage that has to run in the workspace, and print what the run reached.
 
@@ -133,6 +141,7 @@ def carry_out(
         output: What to print.
         arguments: The command line's, to give again.
         files: Texts to keep in the workspace, by file name.
+        own_processes: Whether each training has a process of its own.
     """
     from pipelines import experiments
     from pipelines.cli.summary import print_summary
@@ -157,7 +166,9 @@ def carry_out(
             workspace.save_text(name, text)
         reporter.say(f"{recipe.name}: seed {recipe.seed}, workspace {folder}")
         try:
-            experiments.carry_out(Run(recipe, workspace, reporter, command=again))
+            set_up = user_code.for_other_processes() if own_processes else None
+            run = Run(recipe, workspace, reporter, command=again, set_up_process=set_up)
+            experiments.carry_out(run)
         except KeyboardInterrupt:
             click.echo(f"\nstopped. {_what_is_kept(finished, again)}", err=True)
             raise click.exceptions.Exit(STOPPED) from None

@@ -13,13 +13,14 @@ import sys
 from collections.abc import Callable
 from types import FrameType
 
+from pipelines.parent_process import die_with
+
 #: The exit code of a command that was stopped with Ctrl-C.
 STOPPED = 130
 #: How long the worker may take to clean up after Ctrl-C.
 GRACE_SECONDS = 1.0
 
 _LONGEST_NOTE = 4096
-_PR_SET_PDEATHSIG = 1
 _SHOW_CURSOR = "\x1b[?25h"
 
 _note_file = -1
@@ -44,7 +45,7 @@ def supervise(work: Callable[[], int]) -> int:
         os.close(_note_file)
         return _wait_for(child, notes)
     os.close(notes)
-    _die_with(parent)
+    die_with(parent)
     signal.signal(signal.SIGINT, _interrupt_once)
     sys.unraisablehook = _report_unraisable
     try:
@@ -81,16 +82,6 @@ def _report_unraisable(unraisable: "sys.UnraisableHookArgs") -> None:
     """
     if unraisable.exc_type is not KeyboardInterrupt:
         sys.__unraisablehook__(unraisable)
-
-
-def _die_with(parent: int) -> None:
-    """Let the kernel kill this process when its parent is killed; only Linux can."""
-    if sys.platform == "linux":
-        import ctypes  # Not before: until the handlers stand, every millisecond counts.
-
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # It was killed before it could be asked for.
-            os._exit(1)
 
 
 class _Stop:

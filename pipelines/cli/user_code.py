@@ -4,7 +4,8 @@ import importlib
 import importlib.util
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -35,7 +36,7 @@ def run_once() -> None:
         click.ClickException: The code fails.
     """
     ctx = click.get_current_context()
-    done = ctx.meta.setdefault(_DONE, set())
+    done = ctx.meta.setdefault(_DONE, [])
     asked = [code for code in ctx.find_root().params.get("imports", ()) if code not in done]
     if not asked:
         return
@@ -44,7 +45,17 @@ def run_once() -> None:
     start_backend()
     for code in asked:
         _import(code)
-        done.add(code)
+        done.append(code)
+
+
+def for_other_processes() -> Callable[[], None]:
+    """Return what runs the same code in another process, to which it can be sent."""
+    return partial(_import_all, tuple(click.get_current_context().meta.get(_DONE, ())))
+
+
+def _import_all(codes: Sequence[str]) -> None:
+    for code in codes:
+        _import(code)
 
 
 def _add(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> None:

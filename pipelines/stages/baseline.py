@@ -126,4 +126,5 @@ STAGE = Stage(
     stages=(data.STAGE,),
     files=model_files,
     packages=("tensorflow",),
+    trains=True,
 )

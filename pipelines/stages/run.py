@@ -2,6 +2,7 @@
 
 import functools
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
@@ -31,21 +32,38 @@ class Run(Generic[AnyRecipe]):
         workspace: Where to keep it.
         reporter: Where to report progress.
         command: The command line that does it again.
+        set_up_process: Each training has a process of its own, which calls this first; `None` trains in this one.
+        on_training: Called with a training's name before its first epoch in this process.
     """
 
     def __init__(
-        self, recipe: AnyRecipe, workspace: Workspace, reporter: Reporter, *, command: str
+        self,
+        recipe: AnyRecipe,
+        workspace: Workspace,
+        reporter: Reporter,
+        *,
+        command: str,
+        set_up_process: Callable[[], None] | None = None,
+        on_training: Callable[[str], None] = lambda name: None,
     ) -> None:
         self.workspace = workspace
         self.reporter = reporter
         self.command = command
+        self.set_up_process = set_up_process
+        self.on_training = on_training
         self._recipe = recipe
         self._examples = _Examples(recipe, workspace)
         self._stage: Stage[Any] | None = None
 
     def within(self, stage: Stage[Any]) -> "Run[AnyRecipe]":
         """Return the run as the stage sees it: with what it declares to read, and nothing else."""
-        seen = Run(self._recipe, self.workspace, self.reporter, command=self.command)
+        seen = Run(
+            self._recipe,
+            self.workspace,
+            self.reporter,
+            command=self.command,
+            on_training=self.on_training,
+        )
         seen._examples, seen._stage = self._examples, stage
         return seen
 

@@ -8,8 +8,9 @@ from typing import Any
 
 from pipelines.backend import start_backend
 from pipelines.errors import StageError
+from pipelines.stages.own_process import run_in_processes
 from pipelines.stages.run import Run
-from pipelines.stages.stage import Stage
+from pipelines.stages.stage import Outcome, Stage
 from pipelines.workspace import Workspace
 
 
@@ -67,7 +68,7 @@ def run_stages(run: Run[Any], stages: Sequence[Stage[Any]]) -> None:
         workspace.start(stage.name, inputs)
         start = time.perf_counter()
         with reporter.stage(stage.name):
-            outcome = stage.run(run.within(stage))
+            outcome = _outcome(run, stage)
         seconds = time.perf_counter() - start + outcome.earlier_seconds
         workspace.finish(
             stage.name,
@@ -78,6 +79,20 @@ def run_stages(run: Run[Any], stages: Sequence[Stage[Any]]) -> None:
             seconds=seconds,
         )
         reporter.done(stage.name, outcome.summary, seconds=seconds, kept=False)
+
+
+def _outcome(run: Run[Any], stage: Stage[Any]) -> Outcome[Any]:
+    """Run a stage and return what it leaves."""
+    if run.set_up_process and stage.trains and not _holds_accelerator():
+        return run_in_processes(run, stage)
+    return stage.run(run.within(stage))
+
+
+def _holds_accelerator() -> bool:
+    """Whether this process has taken a GPU's memory for itself, so that another process would find none."""
+    import keras
+
+    return bool(keras.distribution.list_devices("gpu"))
 
 
 def inputs_of(stage: Stage[Any], run: Run[Any]) -> dict[str, Any]:

@@ -57,6 +57,7 @@ class Stage(Generic[Result]):
         stages: The earlier stages whose results or files it reads.
         files: Gives the files and folders outside of the workspace that it reads, by what they are.
         packages: The packages that it imports beyond the base install.
+        trains: Whether it trains nets, each of which may have a process of its own.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Stage(Generic[Result]):
     stages: "tuple[Stage[Any], ...]" = ()
     files: Callable[[Any], Mapping[str, Path]] = no_files
     packages: tuple[str, ...] = ()
+    trains: bool = False
 
     def own_inputs(self, recipe: Recipe) -> dict[str, Any]:
         """Return the values of its recipe keys and the digests of its files; earlier stages are left out."""

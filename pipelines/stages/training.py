@@ -6,7 +6,7 @@ half a file; and it does not keep the history. `TrainingCheckpoint` writes one f
 """
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -166,6 +166,8 @@ def train(
     compile_for(model, training, task=task, steps_per_epoch=len(batches))
     history = checkpoint.restore(model)
     earlier_seconds = training_seconds(history)
+    if len(history) < training.epochs:
+        run.on_training(name)
     batches.start_at(len(history))
     callbacks: list[keras.callbacks.Callback] = [_AfterEachEpoch(checkpoint, history)]
     validation, best = None, Checkpoint(run.scratch_path(f"{name}-best.npz"))
@@ -194,7 +196,7 @@ def train(
 
 def train_each(
     run: Run[Any],
-    nets: Iterable[tuple[str, keras.Model]],
+    nets: Mapping[str, Callable[[], keras.Model]],
     *,
     training: Training,
     task: Task,
@@ -205,7 +207,7 @@ def train_each(
 
     Args:
         run: The run, within the stage that trains.
-        nets: The nets by name; each is built when its turn comes.
+        nets: What builds each net, by the net's name; called when its turn comes.
         training: How to train each.
         task: What to train each on.
         split: The examples to learn from.
@@ -214,11 +216,20 @@ def train_each(
     Returns:
         Each net's epochs, and the seconds that an earlier try had spent on them.
     """
-    histories, earlier_seconds = {}, 0.0
-    for name, net in nets:
+    histories: dict[str, History] = {}
+    earlier_seconds = 0.0
+    for name, build in nets.items():
+        ended = Checkpoint(run.scratch_path(f"{name}.ended.npz"))
+        record = ended.restore([]) if run.path(keras_file(name)).exists() else None
+        if record is not None:
+            histories[name] = tuple(record["history"])
+            earlier_seconds += training_seconds(histories[name])
+            continue
+        net = build()
         trained = train(run, net, split, training=training, task=task, name=name)
         recalibrate(net, training, split, seed=run.recipe.seed)
         run.workspace.save(keras_file(name), net.save)
+        ended.save({"history": trained.history}, [])
         histories[name] = trained.history
         earlier_seconds += trained.earlier_seconds
     return histories, earlier_seconds

@@ -250,6 +250,7 @@ def _stages() -> Mapping[str, Stage[BlockSearch]]:
             keys=(*shared, *(f"{section}.{key}" for key in own)),
             stages=(data.STAGE, baseline.STAGE, *([stages[ahead]] if ahead else ())),
             packages=("tensorflow",),
+            trains=True,
         )
     return stages
 

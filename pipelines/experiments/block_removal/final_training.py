@@ -110,4 +110,5 @@ STAGE = Stage(
     keys=(*KEYS, "precision", "block_removal.final_training"),
     stages=(data.STAGE, baseline.STAGE, block_search.STAGES[block_search.BUDGET]),
     packages=("tensorflow", "ai_edge_litert"),
+    trains=True,
 )

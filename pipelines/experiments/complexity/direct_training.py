@@ -1,6 +1,7 @@
 """Train the nets that complexity pruned, once and from scratch."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pipelines.experiments.complexity import plans
@@ -36,7 +37,7 @@ def run(run: Run[ComplexityRecipe]) -> Outcome[TrainedNets]:
 
     histories, earlier_seconds = train_each(
         run,
-        ((name, pruned(name)) for name in traces),
+        {name: partial(pruned, name) for name in traces},
         training=run.recipe.baseline,
         task=task,
         split=run.training_split,
@@ -68,4 +69,5 @@ STAGE = Stage(
     stages=(data.STAGE, plans.STAGE),
     files=baseline.model_files,
     packages=("tensorflow",),
+    trains=True,
 )

@@ -1,6 +1,7 @@
 """Prune the trained baseline by rank and fine-tune it: what training directly is measured against."""
 
 import dataclasses
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pipelines.experiments.complexity import plans
@@ -37,7 +38,7 @@ def run(run: Run[ComplexityRecipe]) -> Outcome[TrainedNets]:
 
     histories, earlier_seconds = train_each(
         run,
-        ((each.net_name(RANKED), ranked(each)) for each in spec.comparisons),
+        {each.net_name(RANKED): partial(ranked, each) for each in spec.comparisons},
         training=dataclasses.replace(run.recipe.baseline, learning_rate=spec.fine_tuning_rate),
         task=task,
         split=run.training_split,
@@ -66,4 +67,5 @@ STAGE = Stage(
     ),
     stages=(data.STAGE, baseline.STAGE),
     packages=("tensorflow",),
+    trains=True,
 )

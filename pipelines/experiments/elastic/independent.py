@@ -1,5 +1,7 @@
 """Train each rung's net independently, for as many epochs: what sharing the weights is measured against."""
 
+from functools import partial
+
 from pipelines.experiments.elastic import ladder
 from pipelines.experiments.elastic.recipe import ElasticRecipe
 from pipelines.experiments.elastic.training_results import TrainedIndependently, summary
@@ -19,7 +21,7 @@ def run(run: Run[ElasticRecipe]) -> Outcome[TrainedIndependently]:
     task = task_of(run, model)
     histories, earlier_seconds = train_each(
         run,
-        ((rung.name, te.prune(model, rung.plan)) for rung in rungs.rungs),
+        {rung.name: partial(te.prune, model, rung.plan) for rung in rungs.rungs},
         training=run.recipe.elastic,
         task=task,
         split=run.training_split,
@@ -49,4 +51,5 @@ STAGE = Stage(
     keys=("seed", "precision", "elastic", "validation_images", *TASK_KEYS),
     stages=(data.STAGE, baseline.STAGE, ladder.STAGE),
     packages=("tensorflow",),
+    trains=True,
 )

@@ -44,4 +44,5 @@ STAGE = Stage(
     keys=("seed", "precision", "elastic", "validation_images", *TASK_KEYS),
     stages=(data.STAGE, baseline.STAGE, ladder.STAGE),
     packages=("tensorflow",),
+    trains=True,
 )

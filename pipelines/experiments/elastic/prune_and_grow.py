@@ -83,4 +83,5 @@ STAGE = Stage(
     ),
     stages=(data.STAGE, baseline.STAGE, ladder.STAGE),
     packages=("tensorflow",),
+    trains=True,
 )

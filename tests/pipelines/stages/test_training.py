@@ -1,3 +1,5 @@
+from functools import partial
+
 import keras
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from pipelines.stages.training import (
     compile_for,
     recalibrate,
     train,
+    train_each,
 )
 from pipelines.workspace import Workspace
 from tfelastic.data import Dataset, Split
@@ -196,3 +199,26 @@ def test_statistics_are_measured_and_not_averages_that_lag_behind():
     te.recalibrate(model, calibration_inputs(training, images, seed=3))
     for one, two in zip(reached, model.get_weights(), strict=True):
         np.testing.assert_array_equal(one, two)
+
+
+def test_a_net_whose_training_has_ended_is_neither_built_nor_trained_again(tmp_path):
+    built = []
+
+    def build(name: str) -> keras.Model:
+        built.append(name)
+        return net()
+
+    with Workspace.open(tmp_path / "w", "tiny") as workspace:
+        run, examples = at_work(workspace), split()
+        options = {
+            "training": Training(epochs=1, batch_size=20, warmup=0.0),
+            "task": task_for(net()),
+            "split": examples,
+            "keras_file": "{}.keras".format,
+        }
+        nets = {name: partial(build, name) for name in ("a", "b")}
+        histories, _ = train_each(run, {"a": nets["a"]}, **options)
+        again, earlier_seconds = train_each(run, nets, **options)
+    assert built == ["a", "b"]
+    assert again["a"] == tuple(histories["a"])
+    assert earlier_seconds == histories["a"][0]["seconds"]
