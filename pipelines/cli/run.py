@@ -89,6 +89,7 @@ class _RecipeName(click.ParamType):
     is_flag=True,
     help="Train in this process; else each training has its own, whose memory is given back.",
 )
+@click.option("--until", metavar="STAGE", help="Stop after this stage; another command goes on.")
 @click.option("--dry-run", is_flag=True, help="Say which stages would run and why; run none.")
 @click.option("--json", "as_json", is_flag=True, help="Print metrics.json on standard output.")
 @options.quiet
@@ -97,6 +98,7 @@ def command(
     ctx: click.Context,
     recipe: str,
     workspace: str | None,
+    until: str | None,
     one_process: bool,
     dry_run: bool,
     as_json: bool,
@@ -121,7 +123,7 @@ def command(
         print_prospects(chosen, folder, as_json=as_json)
     else:
         output, again = Output(as_json, quiet), ctx.meta["arguments"]
-        carry_out(chosen, folder, output, again, own_processes=not one_process)
+        carry_out(chosen, folder, output, again, own_processes=not one_process, until=until)
 
 
 def carry_out(
@@ -132,6 +134,7 @@ def carry_out(
     *,
     files: Mapping[str, str] | None = None,
     own_processes: bool = False,
+    until: str | None = None,
 ) -> None:
     """Run every stage that has to run in the workspace, and print what the run reached.
 
@@ -142,6 +145,7 @@ def carry_out(
         arguments: The command line's, to give again.
         files: Texts to keep in the workspace, by file name.
         own_processes: Whether each training has a process of its own.
+        until: The last stage to run, after which nothing is printed; all run unless it is given.
     """
     from pipelines import experiments
     from pipelines.cli.summary import print_summary
@@ -168,10 +172,12 @@ def carry_out(
         try:
             set_up = user_code.for_other_processes() if own_processes else None
             run = Run(recipe, workspace, reporter, command=again, set_up_process=set_up)
-            experiments.carry_out(run)
+            experiments.carry_out(run, until=until)
         except KeyboardInterrupt:
             click.echo(f"\nstopped. {_what_is_kept(finished, again)}", err=True)
             raise click.exceptions.Exit(STOPPED) from None
+    if until:
+        return
     metrics = experiments.read_metrics(folder)
     if output.as_json:
         echo_json(metrics.to_json())

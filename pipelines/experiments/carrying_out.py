@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.backend import start_backend
+from pipelines.errors import StageError
 from pipelines.experiments.registry import Experiment, experiment, name_of, read_metrics
 from pipelines.recipe import Recipe
 from pipelines.report import PAGE, Content, Metrics, render
@@ -24,6 +25,8 @@ from pipelines.stages import (
 )
 
 METRICS = "metrics.json"
+#: The last stage of every run.
+REPORT = "report"
 
 _PACKAGES = ("tfelastic", "keras", "tensorflow", "ai-edge-litert", "numpy")
 
@@ -35,11 +38,26 @@ def stages_of(recipe: Recipe) -> tuple[Stage[Any], ...]:
     return (*stages, _report_stage(found, recipe, stages))
 
 
-def carry_out(run: Run[Any]) -> None:
-    """Run every stage that has to run, the experiment's check ahead of the trainings."""
+def carry_out(run: Run[Any], *, until: str | None = None) -> None:
+    """Run every stage that has to run, the experiment's check ahead of the trainings.
+
+    Args:
+        run: The run.
+        until: The last stage to run; all unless given.
+
+    Raises:
+        StageError: The recipe has no such stage.
+    """
     stages = stages_of(run.recipe)
+    names = [stage.name for stage in stages]
+    if until is not None:
+        if until not in names:
+            raise StageError(
+                f"the recipe has no stage {until!r}; its stages are {', '.join(names)}"
+            )
+        stages = stages[: names.index(until) + 1]
     run_stages(run, stages[:1])
-    if any(prospect.reasons for prospect in foresee(run, stages[:-1])):
+    if any(prospect.reasons for prospect in foresee(run, stages) if prospect.stage.name != REPORT):
         start_backend()
         experiment(name_of(run.recipe)).check(run)
     run_stages(run, stages[1:])
@@ -77,7 +95,7 @@ def _report_stage(
         return Outcome(f"{PAGE}, {METRICS}", Nothing(), files=(METRICS, PAGE))
 
     keys = tuple(field.name for field in dataclasses.fields(recipe))
-    return Stage("report", run, Nothing, keys, stages, packages=("jinja2", "matplotlib"))
+    return Stage(REPORT, run, Nothing, keys, stages, packages=("jinja2", "matplotlib"))
 
 
 def _common(run: Run[Any], recipe: Recipe, stages: tuple[Stage[Any], ...]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Which stages of a run have to run, and the loop that runs them in order."""
 
 import importlib.util
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -133,7 +134,10 @@ def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str
 def _require_packages(stages: Sequence[Stage[Any]]) -> None:
     """Report a missing package before hours of work, not after them."""
     for stage in stages:
-        missing = [name for name in stage.packages if importlib.util.find_spec(name) is None]
+        needed = stage.packages
+        if stage.trains and needed == ("tensorflow",):  # It trains with whatever backend Keras has.
+            needed = (os.environ.get("KERAS_BACKEND", "tensorflow"),)
+        missing = [name for name in needed if importlib.util.find_spec(name) is None]
         if missing:
             raise StageError(
                 f"the stage {stage.name} needs {', '.join(missing)}, which is not installed; "

@@ -167,7 +167,7 @@ def test_what_nobody_foresaw_is_told_as_such(capsys, monkeypatch):
 
 
 def test_ctrl_c_is_130_and_says_what_was_kept_and_how_to_go_on(capsys, monkeypatch, tmp_path):
-    def interrupted(*arguments: object) -> None:
+    def interrupted(*arguments: object, **options: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("pipelines.experiments.carry_out", interrupted)
@@ -238,7 +238,7 @@ def test_a_dry_run_lists_the_stages_and_touches_nothing(capsys, tmp_path):
 
 
 def test_a_key_without_effect_is_warned_of(capsys, monkeypatch, tmp_path):
-    def interrupted(*arguments: object) -> None:
+    def interrupted(*arguments: object, **options: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("pipelines.experiments.carry_out", interrupted)
