@@ -166,7 +166,8 @@ def train(
     compile_for(model, training, task=task, steps_per_epoch=len(batches))
     history = checkpoint.restore(model)
     earlier_seconds = training_seconds(history)
-    if len(history) < training.epochs:
+    ended = len(history) >= training.epochs or has_stopped(tuple(history), training.patience)
+    if not ended:
         run.on_training(name)
     batches.start_at(len(history))
     callbacks: list[keras.callbacks.Callback] = [_AfterEachEpoch(checkpoint, history)]
@@ -174,7 +175,6 @@ def train(
     if training.patience is not None:
         validation = Batches(run.validation_split, batch_size=training.batch_size, shuffle=False)
         callbacks.append(_EarlyStopping(training.patience, history, best))
-    ended = has_stopped(tuple(history), training.patience)
     with (
         run.reporter.bar(training.epochs, "epochs") as advance,
         computing_in(run.recipe.precision, model),

@@ -222,3 +222,18 @@ def test_a_net_whose_training_has_ended_is_neither_built_nor_trained_again(tmp_p
     assert built == ["a", "b"]
     assert again["a"] == tuple(histories["a"])
     assert earlier_seconds == histories["a"][0]["seconds"]
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_only_a_training_with_epochs_ahead_begins(tmp_path, monkeypatch, stopped):
+    begun: list[str] = []
+    with Workspace.open(tmp_path / "w", "tiny") as workspace:
+        run, examples = at_work(workspace), split()
+        run.on_training = begun.append
+        for epochs in (1, 2 if stopped else 1):
+            training = Training(epochs=epochs, batch_size=20, warmup=0.0)
+            task = task_for(net())
+            found = train(run, net(), examples, training=training, task=task, name="a")
+            monkeypatch.setattr("pipelines.stages.training.has_stopped", lambda *_: stopped)
+    assert begun == ["a"]
+    assert len(found.history) == 1
