@@ -60,7 +60,7 @@ class _RunRecord(Record):
     format: int
     name: str
     stages: dict[str, FinishedStage] = field(default_factory=dict)
-    started: dict[str, str] = field(default_factory=dict)
+    started: dict[str, dict[str, Any] | str] = field(default_factory=dict)
 
 
 class Workspace:
@@ -155,12 +155,23 @@ class Workspace:
         self._write_record()
         self._clear(stage)
 
-    def start(self, stage: str, inputs: Mapping[str, Any]) -> None:
-        """Record that the stage is under way; what an earlier try kept serves only if that had the same inputs."""
-        digest = digest_of_json(inputs)
-        if self._record.started.get(stage) != digest:
+    def started(self, stage: str) -> dict[str, Any] | None:
+        """Return what a stage read that was started and not finished."""
+        inputs = self._record.started.get(stage)
+        # Records once kept a digest, which tells nothing of single keys.
+        return None if isinstance(inputs, str) else inputs
+
+    def start(self, stage: str, inputs: Mapping[str, Any], *, go_on: bool) -> None:
+        """Record that the stage is under way.
+
+        Args:
+            stage: The stage.
+            inputs: What it reads.
+            go_on: Whether what an earlier try kept serves this one; else it is removed.
+        """
+        if not go_on:
             self._clear(stage)
-        self._record.started[stage] = digest
+        self._record.started[stage] = dict(inputs)
         self._record.stages.pop(stage, None)
         self._write_record()
 

@@ -66,7 +66,7 @@ def run_stages(run: Run[Any], stages: Sequence[Stage[Any]]) -> None:
                 reporter.done(stage.name, entry.summary, seconds=0.0, kept=True)
             continue
         inputs = inputs_of(stage, run)
-        workspace.start(stage.name, inputs)
+        workspace.start(stage.name, inputs, go_on=_goes_on(run, stage))
         start = time.perf_counter()
         with reporter.stage(stage.name):
             outcome = _outcome(run, stage)
@@ -109,26 +109,43 @@ def _reasons(run: Run[Any], stage: Stage[Any]) -> Iterator[str]:
     """Yield why a stage has to run, if it has to."""
     entry = run.workspace.entry(stage.name)
     if entry is None:
-        yield "it was not finished yet"
+        yield "it was stopped, and goes on" if _goes_on(run, stage) else "it was not finished yet"
     elif not run.workspace.finished(stage.name):
         yield "a file that it left is gone or changed"
     else:
-        yield from changes(entry.inputs, inputs_of(stage, run))
+        yield from changes(entry.inputs, inputs_of(stage, run), stage.defaults(run.recipe))
 
 
-def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what differs between two inputs of a stage, in words."""
+def _goes_on(run: Run[Any], stage: Stage[Any]) -> bool:
+    """Whether an earlier try was stopped that had the same inputs, so that what it kept serves."""
+    started = run.workspace.started(stage.name)
+    return started is not None and not any(
+        changes(started, inputs_of(stage, run), stage.defaults(run.recipe))
+    )
+
+
+def changes(
+    before: Mapping[str, Any], after: Mapping[str, Any], defaults: Mapping[str, Any]
+) -> Iterator[str]:
+    """Yield what differs between two inputs of a stage, in words.
+
+    A key that was added to recipes later has its default in a record from before: that is how the stage then worked.
+    """
+    before = {**defaults, **before}
     for name in sorted(before.keys() | after.keys()):
-        old, new = before.get(name), after.get(name)
-        if old == new:
+        if name in before and name in after and before[name] == after[name]:
             continue
         kind, _, label = name.partition(" ")
         if kind == "file":
             yield f"the file {label} changed"
         elif kind == "stage":
             yield f"the outcome of the stage {label} changed"
+        elif name not in before:
+            yield f"{name} is new: {after[name]!r}"
+        elif name not in after:
+            yield f"{name} is gone: it was {before[name]!r}"
         else:
-            yield f"{name} was {old!r} and is {new!r}"
+            yield f"{name} was {before[name]!r} and is {after[name]!r}"
 
 
 def _require_packages(stages: Sequence[Stage[Any]]) -> None:

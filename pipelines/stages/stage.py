@@ -1,9 +1,10 @@
 """What a stage is: what it does, what it reads, and what it leaves."""
 
-from collections.abc import Callable, Mapping
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from pipelines.recipe import Recipe
 from pipelines.records import Record, plain
@@ -71,22 +72,55 @@ class Stage(Generic[Result]):
 
     def own_inputs(self, recipe: Recipe) -> dict[str, Any]:
         """Return the values of its recipe keys and the digests of its files; earlier stages are left out."""
-        found: dict[str, Any] = {}
-        for key in self.keys:
-            value: Any = recipe
-            for name in key.split("."):
-                value = getattr(value, name)
-            found |= _flat(key, plain(value))
+        found = {leaf.key: leaf.value for leaf in self._leaves(recipe)}
         for label, path in self.files(recipe).items():
             found[f"file {label}"] = digest_of_path(path) if path.exists() else None
         return found
 
+    def defaults(self, recipe: Recipe) -> dict[str, Any]:
+        """Return the default of each of its recipe keys that has one."""
+        return {leaf.key: leaf.default for leaf in self._leaves(recipe) if leaf.has_default}
 
-def _flat(key: str, value: Any) -> dict[str, Any]:
-    """Return `{"a.b": 1}` for the key `a` and the value `{"b": 1}`."""
-    if not isinstance(value, Mapping):
-        return {key: value}
-    flat: dict[str, Any] = {}
-    for name, below in value.items():
-        flat |= _flat(f"{key}.{name}", below)
-    return flat
+    def _leaves(self, recipe: Recipe) -> "Iterator[_Leaf]":
+        for key in self.keys:
+            value, default = recipe, _NO_DEFAULT
+            for name in key.split("."):
+                value, default = getattr(value, name), _default(value, name)
+            yield from _leaves(key, value, default)
+
+
+_NO_DEFAULT: Any = object()
+
+
+class _Leaf(NamedTuple):
+    """One value of a recipe, by its full key, and what it is where a recipe does not give it."""
+
+    key: str
+    value: Any
+    default: Any
+
+    @property
+    def has_default(self) -> bool:
+        return self.default is not _NO_DEFAULT
+
+
+def _leaves(key: str, value: Any, default: Any) -> Iterator[_Leaf]:
+    """Yield `a.b` and what it holds for the key `a` and a value that holds `b`."""
+    if isinstance(value, Record):
+        for name, below in vars(value).items():
+            yield from _leaves(f"{key}.{name}", below, _default(value, name))
+    elif isinstance(value, Mapping):
+        for name, below in value.items():
+            yield from _leaves(f"{key}.{name}", below, _NO_DEFAULT)
+    else:
+        yield _Leaf(key, plain(value), plain(default))
+
+
+def _default(record: Any, name: str) -> Any:
+    """Return the default of a record's field; of a recipe's property, what it is in a recipe that gives nothing."""
+    if isinstance(getattr(type(record), name, None), property):
+        return getattr(Recipe(name="defaults"), name)
+    for field in dataclasses.fields(record):
+        if field.name == name and field.default is not dataclasses.MISSING:
+            return field.default
+    return _NO_DEFAULT

@@ -44,7 +44,7 @@ def test_a_stage_whose_file_is_gone_is_not_finished(tmp_path):
 def test_a_stage_that_starts_again_is_unfinished_until_it_ends(tmp_path):
     with Workspace.open(tmp_path, RECIPE) as workspace:
         finish_a(workspace)
-        workspace.start("a", {"seed": 1})
+        workspace.start("a", {"seed": 1}, go_on=False)
     with Workspace.open(tmp_path, RECIPE) as workspace:
         assert not workspace.finished("a")
 

@@ -192,7 +192,7 @@ def test_a_killed_fine_tuning_goes_on_and_ends_the_same(
 
     monkeypatch.setattr(te.FineTuning, "__call__", die_after_the_first)
     with Workspace.open(folder, removal.name) as workspace:
-        workspace.start("direct", {})
+        workspace.start("direct", {}, go_on=False)
         run = Run(removal, workspace, Reporter(quiet=True), command="again")
         with pytest.raises(KeyboardInterrupt):
             run_stages(run, [stages["direct"]])

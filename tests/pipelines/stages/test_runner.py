@@ -1,6 +1,7 @@
 """Stages run in order and once, and again only where something that they read has changed."""
 
 import contextlib
+import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from pipelines.progress import Reporter
 from pipelines.recipe import Recipe
 from pipelines.records import Record
 from pipelines.stages import Outcome, Run, Stage, data, foresee, run_stages
+from pipelines.stages.runner import changes
 from pipelines.workspace import Workspace
 
 RECIPE = Recipe(name="tiny")
@@ -151,6 +153,85 @@ def test_what_a_killed_try_kept_serves_only_the_same_inputs(diary: Diary, tmp_pa
         ):
             run_stages(run, [stage])
     assert diary.entries == ["", "I", "", "I"]
+
+
+def forget_key(workspace: Path, key: str) -> None:
+    """Make a workspace's record one from before recipes had the key."""
+    path = workspace / ".state" / "run.json"
+    record = json.loads(path.read_text())
+    for inputs in (
+        *(each["inputs"] for each in record["stages"].values()),
+        *record["started"].values(),
+    ):
+        inputs.pop(key)
+    path.write_text(json.dumps(record))
+
+
+@pytest.mark.parametrize(("epochs", "again"), [(10, []), (11, ["training"])])
+def test_a_key_that_was_added_later_concerns_a_finished_stage_where_it_is_not_the_default(
+    diary: Diary, tmp_path: Path, epochs: int, again: list[str]
+) -> None:
+    stages = [diary.stage("training", keys=("baseline",))]
+    recipe = Recipe.from_json({"name": "tiny", "baseline": {"epochs": epochs}})
+    diary.run(tmp_path, stages, recipe)
+    forget_key(tmp_path, "baseline.epochs")
+    assert diary.run(tmp_path, stages, recipe) == again
+
+
+def test_a_property_that_was_added_later_has_a_default_as_well(
+    diary: Diary, tmp_path: Path
+) -> None:
+    stages = [diary.stage("training", keys=("validation_images",))]
+    held_out = Recipe.from_json({"name": "tiny", "data": {"validation_images": 8}})
+    for recipe, again in ((RECIPE, []), (held_out, ["training"])):
+        diary.run(tmp_path, stages, recipe)
+        forget_key(tmp_path, "validation_images")
+        assert diary.run(tmp_path, stages, recipe) == again
+
+
+@pytest.mark.parametrize(("epochs", "kept"), [(10, True), (11, False)])
+def test_a_key_that_was_added_later_concerns_a_stopped_stage_where_it_is_not_the_default(
+    diary: Diary, tmp_path: Path, epochs: int, kept: bool
+) -> None:
+    def stop(run: Run[Recipe]) -> Outcome[Found]:
+        file = run.scratch_path("epoch")
+        diary.entries.append(str(file.exists()))
+        run.workspace.save_text(file, "1")
+        raise KeyboardInterrupt
+
+    stage = Stage("slow", stop, Found, keys=("baseline.epochs", "seed"))
+    recipe = Recipe.from_json({"name": "tiny", "baseline": {"epochs": epochs}})
+    for _ in range(2):
+        with running(tmp_path, recipe) as run:
+            expected = "it was stopped, and goes on" if kept else "it was not finished yet"
+            if diary.entries:
+                assert foresee(run, [stage])[0].reasons == (expected,)
+            with pytest.raises(KeyboardInterrupt):
+                run_stages(run, [stage])
+        forget_key(tmp_path, "baseline.epochs")
+    assert diary.entries == ["False", str(kept)]
+
+
+def test_a_record_of_a_stopped_stage_that_is_a_digest_is_read_and_not_gone_on_with(
+    diary: Diary, tmp_path: Path
+) -> None:
+    stages = diary.chain("ab")
+    diary.broken.add("b")
+    with pytest.raises(KeyboardInterrupt):
+        diary.run(tmp_path, stages)
+    path = tmp_path / ".state" / "run.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "started": {"b": "5e884898"}}))
+    diary.broken.clear()
+    assert diary.run(tmp_path, stages) == ["b"]
+
+
+def test_a_section_of_defaults_is_not_a_section_left_out() -> None:
+    section = {"comparison.distillation": True}
+    assert [*changes({"comparison": None}, section, section)] == ["comparison is gone: it was None"]
+    assert [*changes(section, {"comparison": None}, {})] == [
+        "comparison is new: None",
+        "comparison.distillation is gone: it was True",
+    ]
 
 
 def test_a_dry_run_tells_what_runs_and_why(diary: Diary, tmp_path: Path) -> None:
