@@ -18,6 +18,9 @@ from pipelines.stages import MetricDescription, PairedDifference
 _Z = 1.959964
 
 
+_STATES = ("there", "in part", "not run yet")
+
+
 @dataclass(frozen=True)
 class Net:
     """One net of a run, and the same net trained alone where the run has it.
@@ -92,19 +95,43 @@ def _pruned_by_complexity(metrics: ComplexityMetrics) -> Iterator[Net]:
             )
 
 
-def overview(runs: Mapping[str, Metrics], missing: Mapping[str, str], picture: str) -> str:
+@dataclass(frozen=True)
+class PlannedRun:
+    """A run that the page should have.
+
+    Attributes:
+        command: What carries it out.
+        departures: The settings in which the run that is there is another; `None` where there is none.
+    """
+
+    command: str
+    departures: tuple[str, ...] | None
+
+    @property
+    def state(self) -> str:
+        """Whether it is there, in words."""
+        if self.departures is None:
+            return "not run yet"
+        if not self.departures:
+            return "there"
+        return f"in part: with {', '.join(f'`{each}`' for each in self.departures)}"
+
+
+def overview(runs: Mapping[str, Metrics], planned: Mapping[str, PlannedRun], picture: str) -> str:
     """Return the page's opening.
 
     Args:
         runs: The runs' figures by name.
-        missing: The commands of those that the page should have and has not, by name.
+        planned: The runs that the page should have, by name.
         picture: The picture's file, relative to the page.
     """
     lines = [*_table(runs), "", f"![Score against latency and against bytes]({picture})", ""]
-    if missing:
-        lines += ["Not run yet:", ""]
-        lines += [f"- {name}: `{command}`" for name, command in missing.items()]
-        lines.append("")
+    if planned:
+        counts = [sum(run.state.startswith(state) for run in planned.values()) for state in _STATES]
+        told = ", ".join(f"{count} {state}" for count, state in zip(counts, _STATES, strict=True))
+        rows = tuple((name, run.state, f"`{run.command}`") for name, run in planned.items())
+        lines += ["## Runs", "", f"Of {len(planned)} runs: {told}.", ""]
+        lines += [*Table(("run", "state", "command"), rows).markdown(), ""]
     published = list(_published(runs))
     if published:
         lines += ["## Beside the papers", ""]

@@ -4,23 +4,26 @@
 
 The metrics of each workspace are put into docs/results/NAME.json, which is committed; the page and its picture are
 drawn from all records in that folder, so without a workspace they are drawn anew. NAME is the run's name unless it is
-given: two runs of one recipe with other settings need two. Runs that the page should have and has not are listed with
-their commands; what an earlier page says of them stays.
+given: two runs of one recipe with other settings need two. A table says which runs that the page should have are there,
+which in part, since their recipe was changed, and which are not; what an earlier page says of the latter two stays.
 
 Where data and weights lie is a matter of the machine, so paths in the records read `DIR` and `FILE`.
 """
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import click
 
-from benchmarks.results_overview import draw, overview
-from pipelines.experiments import content_of, read_metrics
+from benchmarks.results_overview import PlannedRun, draw, overview
+from pipelines.experiments import content_of, load_recipe, read_metrics
 from pipelines.experiments.registry import metrics_from
+from pipelines.recipe import Recipe
 from pipelines.report import Metrics
 from pipelines.report.markdown import section
 from tfelastic.files import write_atomically
@@ -47,7 +50,21 @@ EXPECTED = {
             *("alexnet_imagenette", "vgg16_imagenette"),
         )
     },
+    # The examples of other tasks than classes of images.
+    **{
+        name.replace("_", "-"): f"tfelastic run {name}"
+        for name in (
+            "keywords",
+            "gestures",
+            "gestures_and_sound",
+            "gestures_and_strength",
+            "shapes",
+        )
+    },
 }
+
+#: Where data and weights lie, which records do not keep.
+_PLACE_KEYS = ("data.source", "data.data_dir", "model.weights")
 
 _HEAD = """# Results
 
@@ -92,14 +109,40 @@ def page(
     """Return the page: the head, then each run's section; sections of an earlier page that no run replaces stay."""
     sections = dict(re.findall(r"^## (.+)\n((?:(?!## ).*\n)*)", earlier, flags=re.MULTILINE))
     sections.pop("Beside the papers", None)
+    sections.pop("Runs", None)
     found = {}
     for name, metrics in runs.items():
         heading, text = section(metrics, content_of(metrics)).split("\n", 1)
         found[heading.removeprefix("## ")] = text
-        sections.pop(name.removesuffix("-long"), None)  # The same run by a shorter schedule.
-    missing = {name: command for name, command in expected.items() if name not in runs}
+        if not (name in expected and departures(metrics, expected[name])):
+            sections.pop(name.removesuffix("-long"), None)  # The same run by a shorter schedule.
+    planned = {
+        name: PlannedRun(command, departures(runs[name], command) if name in runs else None)
+        for name, command in expected.items()
+    }
     texts = (f"## {name}\n\n{text.strip()}\n" for name, text in {**found, **sections}.items())
-    return "\n".join([_HEAD, overview(runs, missing, "results/overview.svg"), *texts])
+    return "\n".join([_HEAD, overview(runs, planned, "results/overview.svg"), *texts])
+
+
+def departures(metrics: Metrics, command: str) -> tuple[str, ...]:
+    """Return the settings in which a run's recipe is not that of a command, as `--set` takes them."""
+    return tuple(_departures(recipe_of(command).to_json(), metrics.recipe))
+
+
+def _departures(expected: Any, recorded: Any, place: str = "") -> Iterator[str]:
+    if isinstance(expected, Mapping) and isinstance(recorded, Mapping):
+        for key in sorted(expected.keys() & recorded.keys()):
+            yield from _departures(expected[key], recorded[key], f"{place}.{key}".lstrip("."))
+    elif expected != recorded and place not in _PLACE_KEYS:
+        yield f"{place}={json.dumps(recorded)}"
+
+
+def recipe_of(command: str) -> Recipe:
+    """Return the recipe that a `tfelastic run` command carries out."""
+    _, _, name, *options = shlex.split(command)
+    schedule = options[options.index("--schedule") + 1] if "--schedule" in options else None
+    overrides = [after for option, after in pairwise(options) if option == "--set"]
+    return load_recipe(name, schedule=schedule, overrides=overrides)
 
 
 def read_records(folder: Path) -> dict[str, Metrics]:

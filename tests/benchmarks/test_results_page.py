@@ -2,12 +2,10 @@
 
 import copy
 import json
-import shlex
 
 import pytest
 
-from benchmarks.results_page import EXPECTED, page, read_records, record_of
-from pipelines.experiments import load_recipe, parse_recipe
+from benchmarks.results_page import EXPECTED, page, read_records, recipe_of, record_of
 from tests.support.run_metrics import METRICS
 
 
@@ -24,8 +22,7 @@ def pair(difference: float) -> dict:
 def compared() -> dict:
     """A run of the name and net of the first expected one, with every rung trained alone and grown."""
     record = copy.deepcopy(METRICS) | {"name": "resnet20-cifar10-long"}
-    recipe = {"name": "tiny", "seed": 7, "model": {"name": "resnet20"}, "comparison": {}}
-    record["recipe"] = parse_recipe(recipe).to_json()
+    record["recipe"] = recipe_of(EXPECTED["resnet20-cifar10-long"]).to_json()
     record["comparison"] = [
         {
             "name": each["name"],
@@ -47,6 +44,14 @@ def compared() -> dict:
         for each in record["variants"]
     ]
     return record
+
+
+def table_of_runs(text: str) -> list[list[str]]:
+    """The cells of the rows of the table of runs, the first and the last of each empty."""
+    lines = text[text.index("## Runs") :].split("\n## ")[0].splitlines()
+    return [[cell.strip() for cell in line.split("|")] for line in lines if line.startswith("| ")][
+        2:
+    ]
 
 
 @pytest.fixture
@@ -74,16 +79,32 @@ def test_the_page_opens_with_one_table_and_one_picture_of_all_runs(records):
 def test_the_page_says_what_is_missing_and_keeps_what_an_earlier_one_says_of_it(records):
     earlier = "# Results\n\n## resnet20-cifar10\n\nreplaced\n\n## vgg16-imagenette\n\nkept\n"
     text = page(read_records(records), earlier)
-    assert "- vgg16-imagenette-long: `tfelastic run vgg16_imagenette" in text
-    assert "- resnet20-cifar10-long:" not in text
+    states = {row[1]: row[2] for row in table_of_runs(text)}
+    assert states["vgg16-imagenette-long"] == "not run yet"
+    assert states["resnet20-cifar10-long"] == "there"
+    assert "Of 16 runs: 1 there, 0 in part, 15 not run yet." in text
     assert "kept" in text
     assert "replaced" not in text
     assert page(read_records(records), text) == text
 
 
+def test_a_run_without_its_comparison_is_there_in_part_and_keeps_what_a_shorter_one_compared(
+    records,
+):
+    record = compared() | {"comparison": None}
+    record["recipe"] |= {"comparison": None}
+    (records / "resnet20-cifar10-long.json").write_text(json.dumps(record))
+    text = page(read_records(records), "# Results\n\n## resnet20-cifar10\n\nshorter\n")
+    states = {row[1]: row[2] for row in table_of_runs(text)}
+    assert states["resnet20-cifar10-long"] == "in part: with `comparison=null`"
+    assert "shorter" in text
+    assert "jointly 98.70 / 97.50 |" in text
+
+
 def test_a_page_of_no_runs_lists_all(tmp_path):
-    text = page(read_records(tmp_path))
-    assert all(f"- {name}: `{command}`" in text for name, command in EXPECTED.items())
+    rows = table_of_runs(page(read_records(tmp_path)))
+    expected = [(name, "not run yet", f"`{command}`") for name, command in EXPECTED.items()]
+    assert [tuple(row[1:4]) for row in rows] == expected
 
 
 def test_records_name_no_path_of_the_machine(tmp_path):
@@ -99,6 +120,4 @@ def test_records_name_no_path_of_the_machine(tmp_path):
 
 @pytest.mark.parametrize("name", EXPECTED)
 def test_expected_runs_can_be_asked_for(name):
-    _, _, recipe, *options = shlex.split(EXPECTED[name])
-    changes = [option for option in options if "=" in option]
-    assert name.startswith(load_recipe(recipe, schedule="long", overrides=changes).name)
+    assert name.startswith(recipe_of(EXPECTED[name]).name)
