@@ -123,6 +123,14 @@ def _prune_speed(text: str) -> Iterator[Row]:
         yield Row(what, each["cpu_seconds"], each.get("torch_cpu_seconds"), "Torch-Pruning")
 
 
+def _prune_against_torch_pruning(text: str) -> Iterator[Row]:
+    for each in found_in(text):
+        what = f"{each['net']} at {each['asked']:g}x fewer MACs, fine-tuned, accuracy in %"
+        theirs = each["torch_pruning"]
+        peer = 100 * theirs["tuned"] if theirs else None
+        yield Row(what, 100 * each["ours"]["tuned"], peer, "Torch-Pruning")
+
+
 def _epoch_cost(text: str) -> Iterator[Row]:
     for each in found_in(text):
         alone = 1000 * sum(each["alone_s"].values())
@@ -215,6 +223,11 @@ def _block_search(text: str) -> Iterator[Row]:
 
 BENCHMARKS = (
     Benchmark("prune_speed", ("--quick", "--torch-python", "TORCH"), _prune_speed),
+    Benchmark(
+        "prune_against_torch_pruning",
+        ("--quick", "--torch-python", "TORCH"),
+        _prune_against_torch_pruning,
+    ),
     Benchmark("training_speed", ("--quick", "--torch-python", "TORCH", "--json"), _training_speed),
     Benchmark("epoch_cost", ("--quick", "--json"), _epoch_cost),
     Benchmark("expansion_speed", ("--json",), _expansion_speed),

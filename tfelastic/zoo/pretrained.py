@@ -65,6 +65,18 @@ def load_resnet_cifar(model: keras.Model, path: str | os.PathLike[str]) -> None:
         variable.assign(value)
 
 
+def pytorch_state(model: keras.Model) -> dict[str, np.ndarray]:
+    """Return the weights of a CIFAR ResNet, shortcut "A", as `load_resnet_cifar` reads them from a file.
+
+    Raises:
+        DataError: The model is another one.
+    """
+    return {
+        key: _to_pytorch(keras.ops.convert_to_numpy(variable))
+        for key, variable in _variables(model)
+    }
+
+
 def _read(path: Path) -> dict[str, np.ndarray]:
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
@@ -109,3 +121,9 @@ def _to_keras(value: np.ndarray) -> np.ndarray:
     if value.ndim == 4:
         return value.transpose(2, 3, 1, 0)
     return value.T
+
+
+def _to_pytorch(value: np.ndarray) -> np.ndarray:
+    if value.ndim == 4:
+        return np.ascontiguousarray(value.transpose(3, 2, 0, 1))
+    return np.ascontiguousarray(value.T)

@@ -6,6 +6,7 @@ import pytest
 from tests.support.stand_ins import random_state_dict
 from tfelastic import data, zoo
 from tfelastic.errors import DataError
+from tfelastic.zoo.pretrained import pytorch_state
 
 SHARED = Path(__file__).parents[4] / "shared"
 
@@ -38,6 +39,15 @@ def test_weights_reach_their_layers_in_keras_order(tmp_path, arrays):
     ):
         np.testing.assert_array_equal(getattr(bn, name), arrays[f"layer2.0.bn2.{key}"])
     np.testing.assert_array_equal(model.get_layer("logits").kernel, arrays["linear.weight"].T)
+
+
+def test_weights_are_given_back_as_they_were_read(tmp_path, arrays):
+    model = build()
+    zoo.load_resnet_cifar(model, save(tmp_path, arrays))
+    found = pytorch_state(model)
+    assert found.keys() == arrays.keys()
+    for name, value in arrays.items():
+        np.testing.assert_array_equal(found[name], value)
 
 
 def _drop(arrays):
