@@ -44,34 +44,38 @@ def recalibrate(
         return
     if statistics is None:
         statistics = [b.variable for b in trace(model).bindings if b.role == "statistic"]
-    momenta = _momenta(model, statistics, next(iter(batches)))
-    # One that does not move is frozen, and must then keep its value for what comes after it.
-    moving = [v for v, momentum in zip(statistics, momenta, strict=True) if momentum < 1]
-    if not moving:
+    if not statistics:
         return
-    # Started from 0, a statistic becomes the batch's own times what its momentum leaves.
-    updates = _Updates(model, moving, [np.zeros(variable.shape) for variable in moving])
-    sums = [np.zeros(variable.shape) for variable in moving]
+    updates, present = _Updates(model, statistics), list(map(ops.convert_to_numpy, statistics))
+    momenta = _momenta(updates, present, next(iter(batches)))
+    if min(momenta) >= 1:
+        return
+    # Started from 0, a statistic becomes the batch's own times what its momentum leaves. One that does not move is
+    # frozen, and must keep its value for what comes after it.
+    updates.start_from(
+        [
+            old if momentum >= 1 else np.zeros_like(old)
+            for old, momentum in zip(present, momenta, strict=True)
+        ]
+    )
+    sums = [np.zeros(variable.shape) for variable in statistics]
     count = 0
     for batch in batches:
         count += 1
         for total, found in zip(sums, updates.predict_on_batch(batch), strict=True):
             total += found[0]
-    shares = [1 - momentum for momentum in momenta if momentum < 1]
-    for variable, total, share in zip(moving, sums, shares, strict=True):
-        variable.assign(total / count / share)
+    for variable, total, momentum in zip(statistics, sums, momenta, strict=True):
+        if momentum < 1:
+            variable.assign(total / count / (1 - momentum))
 
 
-def _momenta(model: keras.Model, statistics: Sequence[keras.Variable], batch: Any) -> list[float]:
+def _momenta(updates: "_Updates", present: Sequence[np.ndarray], batch: Any) -> list[float]:
     """Return the share of its old value that each statistic keeps in a step; 1 where it does not move.
 
     A running statistic moves as new = momentum * old + (1 - momentum) * batch, so two starts give the momentum: no
     layer need be known.
     """
-    if not statistics:
-        return []
-    present = [ops.convert_to_numpy(variable) for variable in statistics]
-    once = _Updates(model, statistics, present).predict_on_batch(batch)
+    once = updates.predict_on_batch(batch)
     # What does not move is frozen. It is left alone, for what comes after it is computed with it. The other starts
     # are moved by as much as the results are large, so that rounding does not hide the difference.
     shifts = [
@@ -79,7 +83,8 @@ def _momenta(model: keras.Model, statistics: Sequence[keras.Variable], batch: An
         for before, after in zip(present, once, strict=True)
     ]
     shifted = [before + shift for before, shift in zip(present, shifts, strict=True)]
-    again = _Updates(model, statistics, shifted).predict_on_batch(batch)
+    updates.start_from(shifted)
+    again = updates.predict_on_batch(batch)
     return [
         float(np.mean((b - a) / (new - old))) if shift else 1.0
         for a, b, old, new, shift in zip(once, again, present, shifted, shifts, strict=True)
@@ -130,26 +135,29 @@ def _inputs_of(batch: Any) -> Any:
 
 
 class _Updates(keras.Model):
-    """Returns what the statistics become after a training step on one batch, when they start from `starts`."""
+    """Returns what the statistics become after a training step on one batch.
 
-    def __init__(
-        self,
-        model: keras.Model,
-        statistics: Sequence[keras.Variable],
-        starts: Sequence[np.ndarray],
-    ) -> None:
+    Where they start from are variables, so that the step is traced once for all starts.
+    """
+
+    def __init__(self, model: keras.Model, statistics: Sequence[keras.Variable]) -> None:
         super().__init__(name="batch_statistics", autocast=False)
         self.model = model
         self._statistics = [id(variable) for variable in statistics]
-        self._starts = list(starts)
+        self._starts = [
+            keras.Variable(variable.value, dtype=variable.dtype, trainable=False, autocast=False)
+            for variable in statistics
+        ]
+
+    def start_from(self, values: Sequence[np.ndarray]) -> None:
+        """Let the statistics start from these values, at first from their present ones."""
+        for start, value in zip(self._starts, values, strict=True):
+            start.assign(value)
 
     def call(self, inputs: Any, training: bool = False) -> list[Any]:
         del training
         starts = dict(zip(self._statistics, self._starts, strict=True))
-        state = [
-            ops.convert_to_tensor(starts[id(v)], v.dtype) if id(v) in starts else v.value
-            for v in self.model.non_trainable_variables
-        ]
+        state = [starts.get(id(v), v).value for v in self.model.non_trainable_variables]
         trained = [variable.value for variable in self.model.trainable_variables]
         _, updates = self.model.stateless_call(trained, state, inputs, training=True)
         after = dict(zip(map(id, self.model.non_trainable_variables), updates, strict=True))
