@@ -99,7 +99,7 @@ def found_in(text: str) -> list[Any]:
 
 
 def table_in(text: str) -> Iterator[dict[str, str]]:
-    """Yield the rows of the Markdown tables in a benchmark's output, by column."""
+    """Yield the rows of the Markdown tables in a benchmark's output, by column; of two of one name by the first."""
     columns: list[str] = []
     for line in text.splitlines():
         if not line.startswith("|"):
@@ -109,7 +109,7 @@ def table_in(text: str) -> Iterator[dict[str, str]]:
         if not columns:
             columns = cells
         elif set("".join(cells)) - set("-: "):
-            yield dict(zip(columns, cells, strict=True))
+            yield dict(reversed([*zip(columns, cells, strict=True)]))
 
 
 def number(text: str) -> float:
@@ -237,7 +237,7 @@ BENCHMARKS = (
     Benchmark("recalibration", (), _recalibration),
     Benchmark("block_search", ("--quick", "--json"), _block_search),
     Benchmark("arena", ("resnet20",), _arena),
-    Benchmark("cost_models", ("resnet20", "--runs", "30"), _cost_models),
+    Benchmark("cost_models", ("resnet20", "--schemes", "int8", "--runs", "30"), _cost_models),
     Benchmark("latency_ladder", ("resnet20", "--runs", "50"), _latency_ladder),
     Benchmark("selector_under_load", ("--quick", "--json"), _selector),
 )

@@ -68,6 +68,9 @@ def test_what_fails_has_a_row_that_says_so(fake, program, failure):
 def test_the_tables_of_a_benchmark_are_read():
     text = "| net | ours |\n|---|---:|\n| a | 1,234 (5 %) |\n\nmore\n\n| `x` |\n|--|\n| 12.5% |\n"
     assert list(table_in(text)) == [{"net": "a", "ours": "1,234 (5 %)"}, {"x": "12.5%"}]
+    assert list(table_in("| net | a | a |\n|---|--|--|\n| x | 1 | 2 |\n")) == [
+        {"net": "x", "a": "1"}
+    ]
     assert [number("1,234 (5 %)"), number("12.5%"), number("1.5x")] == [1234, 12.5, 1.5]
 
 
