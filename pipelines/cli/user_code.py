@@ -49,11 +49,14 @@ def run_once() -> None:
 
 
 def for_other_processes() -> Callable[[], None]:
-    """Return what runs the same code in another process, to which it can be sent."""
-    return partial(_import_all, tuple(click.get_current_context().meta.get(_DONE, ())))
+    """Return what starts the backend and runs the same code in another process, to which it can be sent."""
+    return partial(_set_up, tuple(click.get_current_context().meta.get(_DONE, ())))
 
 
-def _import_all(codes: Sequence[str]) -> None:
+def _set_up(codes: Sequence[str]) -> None:
+    from pipelines.backend import start_backend
+
+    start_backend()
     for code in codes:
         _import(code)
 

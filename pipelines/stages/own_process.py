@@ -19,7 +19,6 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from pipelines.backend import start_backend
 from pipelines.errors import StageError
 from pipelines.parent_process import die_with
 from pipelines.progress import Reporter
@@ -65,8 +64,13 @@ class _ChildTraceback(Exception):  # noqa: N818 - stands as the cause of the err
     """Where in the other process an error was raised."""
 
 
-def run_in_processes(run: Run[Any], stage: Stage[Any]) -> Outcome[Any]:
+def run_in_processes(run: Run[Any], stage: Stage[Any], set_up: Callable[[], None]) -> Outcome[Any]:
     """Run a stage, each of its trainings in a process of its own, and return what it leaves.
+
+    Args:
+        run: The run.
+        stage: The stage.
+        set_up: What each process calls first.
 
     Raises:
         StageError: A process died.
@@ -76,7 +80,7 @@ def run_in_processes(run: Run[Any], stage: Stage[Any]) -> Outcome[Any]:
         run.workspace.path,
         run.command,
         stage,
-        run.set_up_process or _nothing,
+        set_up,
         run.reporter.quiet,
         os.getpid(),
     )
@@ -129,11 +133,8 @@ def _how_it_died(stage: str, training: str, code: int) -> str:
 
 def _work(sender: Connection, task: _Task) -> None:
     """Run the stage in this process, and send what comes of it."""
-    signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # The process that waits decides, and kills this one.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # The process that waits stops this one.
     die_with(task.parent)
-    start_backend()
     reporter = Reporter(quiet=task.quiet)
     workspace = Workspace(task.workspace, task.recipe.name)
     run = Run(
@@ -150,10 +151,6 @@ def _work(sender: Connection, task: _Task) -> None:
         found = _Failed(_portable(error), traceback.format_exc())
     sender.send(found)
     sender.close()
-
-
-def _nothing() -> None:
-    """Set nothing up."""
 
 
 def _one_training(sender: Connection) -> Callable[[str], None]:

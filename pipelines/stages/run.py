@@ -32,7 +32,8 @@ class Run(Generic[AnyRecipe]):
         workspace: Where to keep it.
         reporter: Where to report progress.
         command: The command line that does it again.
-        set_up_process: Each training has a process of its own, which calls this first; `None` trains in this one.
+        set_up_process: Each training has a process of its own, which calls this first to start the backend; `None`
+            trains in this one.
         on_training: Called with a training's name before its first epoch in this process.
     """
 

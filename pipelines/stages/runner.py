@@ -85,7 +85,7 @@ def run_stages(run: Run[Any], stages: Sequence[Stage[Any]]) -> None:
 def _outcome(run: Run[Any], stage: Stage[Any]) -> Outcome[Any]:
     """Run a stage and return what it leaves."""
     if run.set_up_process and stage.trains and not _holds_accelerator():
-        return run_in_processes(run, stage)
+        return run_in_processes(run, stage, run.set_up_process)
     return stage.run(run.within(stage))
 
 
