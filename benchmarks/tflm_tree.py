@@ -9,9 +9,10 @@ Cortex-M4F (mps2-an386), from the array, by the engine that the selector uses, i
 outputs are compared with those of the pinned tflite-micro wheel, of reference kernels, on the bundle's own .tflite.
 
 Prints, in bytes, the arena that TFLM took there, the one that was estimated, and the one that was embedded, which is
-the margin more. A variant that fails, or takes more than was embedded, ends the benchmark with an error. `--kernels`
-names the library that TFLM was built with. With `--resident` all variants are open in one arena. On this machine
-pointers have 64 bits, and the buffer is one that was measured here.
+the margin more. A variant that fails, or takes more than was embedded, ends the benchmark with an error; a bundle that
+`embed` refuses for those kernels is named with the reason. `--kernels` names the library that TFLM was built with. With
+`--resident` all variants are open in one arena. On this machine pointers have 64 bits, and the buffer is one that was
+measured here.
 """
 
 import argparse
@@ -32,7 +33,7 @@ from tests.support import cortex_m
 from tests.support.firmware import STRICT, TESTS, Step, value_of, write_bench
 from tests.support.golden import CONFORMANCE
 from tests.support.weights import randomize
-from tflite_export import Variant, convert, write_bundle
+from tflite_export import PackError, Variant, convert, write_bundle
 from tflite_export._embed import embed
 from tflite_export.arena import KERNELS
 from tflite_export.runtimes import tflm
@@ -187,7 +188,10 @@ def main(words: Sequence[str] | None = None) -> None:
     with tempfile.TemporaryDirectory() as folder:
         own = (write_network(name, Path(folder)) for name in NETWORKS)
         for bundle in arguments.bundles or (*BUNDLES, *own):
-            compare(bundle, arguments)
+            try:
+                compare(bundle, arguments)
+            except PackError as error:
+                print(f"{bundle.name}, refused: {error}", flush=True)
 
 
 if __name__ == "__main__":
