@@ -11,6 +11,7 @@ without TensorFlow. In short:
   as where a block was removed between two of them, is not rectified again.
 - A padding layer goes where the convolutions that read it can pad by "same" in its place (`padding`); elsewhere it
   stays a PAD with a value of its own. So do Rescaling and Normalization, as a MUL and an ADD.
+- Of equal activations and poolings of one tensor the first is kept.
 - Flatten and Reshape become a RESHAPE; an addition of n tensors becomes n - 1 ADDs.
 - A layer over one axis is its two-dimensional twin between two RESHAPEs; a RESHAPE that undoes the one before it goes.
 - Branches run in the order of their layers' names (`order`).
@@ -24,6 +25,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import prod
 
+from tfelastic._cost.duplicates import duplicates
 from tfelastic._cost.layer_operations import (
     ACTIVATIONS,
     AFFINE,
@@ -102,8 +104,11 @@ class _Lowering:
     def __init__(self, selection: Selection) -> None:
         self._selection = selection
         self._sources = sources(selection)
+        order = converted_order(selection)
+        self._duplicates = duplicates(order, self._sources)
+        self._steps = [step for step in order if step.outputs[0].index not in self._duplicates]
         self._readers: dict[int, list[Step | None]] = defaultdict(list)
-        for step in selection.steps:
+        for step in self._steps:
             for tensor in step.inputs:
                 self._readers[self._source(tensor)].append(step)
         for tensor in selection.graph.outputs:
@@ -119,7 +124,7 @@ class _Lowering:
         self._rectified: dict[int, str] = {}
 
     def run(self) -> Lowered:
-        for step in converted_order(self._selection):
+        for step in self._steps:
             self._lower(step)
         outputs = tuple(self._value(tensor) for tensor in self._selection.graph.outputs)
         return Lowered(tuple(self._operations), tuple(self._sizes), tuple(self._inputs), outputs)
@@ -281,7 +286,8 @@ class _Lowering:
         return self._carrier[source]
 
     def _source(self, tensor: Tensor) -> int:
-        return self._sources.get(tensor.index, tensor.index)
+        source = self._sources.get(tensor.index, tensor.index)
+        return self._duplicates.get(source, source)
 
     def _new(self, size: int) -> int:
         self._sizes.append(size)

@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+import keras
 import numpy as np
 
 import tfelastic as te
@@ -10,6 +11,8 @@ from tests.support.weights import randomize
 from tfelastic._cost import lower
 from tfelastic._plan import Selection
 from tflite_export.tflite import operators
+
+layers = keras.layers
 
 
 def test_a_rectified_sum_is_not_rectified_again_where_a_block_goes() -> None:
@@ -21,3 +24,20 @@ def test_a_rectified_sum_is_not_rectified_again_where_a_block_goes() -> None:
         pruned = te.prune(model, te.KeepPlan(graph.fingerprint, removed=removed))
         found = Counter(each.name for each in operators(tx.convert(pruned, samples=samples)))
         assert Counter(each.kind for each in lower(Selection(te.trace(pruned))).operations) == found
+
+
+def test_equal_activations_and_poolings_of_one_tensor_are_one() -> None:
+    image = keras.Input((16, 16, 8))
+    x = layers.Conv2D(8, 3)(image)
+    rectified = [layers.Conv2D(4, 1)(layers.ReLU()(x)) for _ in range(2)]
+    gates = [layers.Conv2D(4, 1)(layers.Activation(name)(image)) for name in ("tanh", "sigmoid")]
+    pooled = [
+        layers.Conv2D(4, 1)(layers.ReLU()(layers.AveragePooling2D(size, strides=2)(image)))
+        for size in (2, 2, 3)
+    ]
+    outputs = [layers.GlobalMaxPooling2D()(each) for each in (*rectified, *gates, *pooled)]
+    model = randomize(keras.Model(image, outputs), seed=0)
+    found = Counter(each.name for each in operators(tx.convert(model, scheme="float32")))
+    lowered = lower(Selection(te.trace(model)))
+    assert Counter(each.kind for each in lowered.operations) == found
+    assert (found["AVERAGE_POOL_2D"], found["RELU"]) == (2, 0)
