@@ -75,6 +75,10 @@ def finish(
 
 def _write(bundle: str, tables: "Sequence[MeasuredProfile]", asked: str | None) -> list[Path]:
     """Write one table to a file, several into a folder, and return their paths."""
+    from pipelines.backend import start_backend
+
+    # The library comes with Keras, whose backend greets at length.
+    start_backend()
     from tfelastic.files import write_atomically
 
     if len(tables) == 1:

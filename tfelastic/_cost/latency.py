@@ -21,6 +21,7 @@ import numpy as np
 
 from tfelastic._cost.layer_operations import FUSED, activation_name
 from tfelastic._cost.lowering import lower
+from tfelastic._cost.padding import padding_before
 from tfelastic._plan import Selection
 from tfelastic.errors import CostError
 from tfelastic.files import write_atomically
@@ -300,7 +301,7 @@ def weights_of(selection: Selection, step: Step) -> int:
 
 
 def geometry_of(selection: Selection, step: Step) -> Geometry:
-    """Return the geometry of a step."""
+    """Return the geometry of a step: with that of a padding layer in whose place it pads."""
     config = step.op.get_config()
     settings = {name: _frozen(config[name]) for name in _SETTINGS if config.get(name) is not None}
     if (activation := activation_name(step.op)) not in ("linear", *FUSED):
@@ -308,9 +309,12 @@ def geometry_of(selection: Selection, step: Step) -> Geometry:
     if config.get("groups", 1) > 1:
         kernel = step.op.kernel.shape
         settings["per_group"] = (kernel[-2], kernel[-1] // config["groups"])
+    inputs = step.inputs
+    if (padding := padding_before(selection, step)) is not None:
+        settings["padding"], inputs = "same", padding.inputs
     return Geometry(
         type(step.op).__name__,
-        tuple(_opened(selection, tensor) for tensor in step.inputs),
+        tuple(_opened(selection, tensor) for tensor in inputs),
         tuple(sorted(settings.items())),
     )
 

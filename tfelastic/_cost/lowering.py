@@ -46,7 +46,7 @@ from tfelastic._cost.layer_operations import (
     parts_of,
     row_factor,
 )
-from tfelastic._cost.order import converted_order, sources
+from tfelastic._cost.order import converted_order
 from tfelastic._cost.padding import is_empty, is_padding, is_same
 from tfelastic._plan import Selection
 from tfelastic.graph import Step, Tensor
@@ -103,7 +103,7 @@ class _Lowering:
 
     def __init__(self, selection: Selection) -> None:
         self._selection = selection
-        self._sources = sources(selection)
+        self._sources = selection.sources
         order = converted_order(selection)
         self._duplicates = duplicates(order, self._sources)
         self._steps = [step for step in order if step.outputs[0].index not in self._duplicates]

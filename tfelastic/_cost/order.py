@@ -6,17 +6,6 @@ from tfelastic._plan import Selection
 from tfelastic.graph import Step
 
 
-def sources(selection: Selection) -> dict[int, int]:
-    """Return, for the number of each tensor that a removed block made, that of the tensor in its place."""
-    shortcut = {b.end: b.start for b in selection.graph.blocks if b.name in selection.plan.removed}
-    found = {}
-    for end in shortcut:
-        found[end] = end
-        while found[end] in shortcut:
-            found[end] = shortcut[found[end]]
-    return found
-
-
 def converted_order(selection: Selection) -> tuple[Step, ...]:
     """Return the steps of a graph under a plan in the order in which TensorFlow Lite runs them.
 
@@ -25,7 +14,7 @@ def converted_order(selection: Selection) -> tuple[Step, ...]:
     at every layer that has some. A branch therefore runs before another one whose layers come later in the alphabet,
     whichever was written first.
     """
-    source = sources(selection)
+    source = selection.sources
     followers: dict[int, list[Step]] = defaultdict(list)
     for step in selection.steps:
         for tensor in step.inputs:

@@ -45,6 +45,15 @@ def is_same(selection: Selection, padding: Step, reader: Step | None) -> bool:
     )
 
 
+def padding_before(selection: Selection, step: Step) -> Step | None:
+    """Return the call of the padding layer in whose place a step pads by "same"; None where there is none."""
+    if getattr(step.op, "padding", None) != "valid":
+        return None
+    maker = selection.maker(step.inputs[0])
+    found = maker is not None and is_padding(maker.op) and is_same(selection, maker, step)
+    return maker if found else None
+
+
 def _same(length: int, kernel: int, stride: int, dilation: int) -> tuple[int, int]:
     """Return how many zeros "same" adds before and behind an axis."""
     window = (kernel - 1) * dilation + 1

@@ -84,16 +84,26 @@ class Selection:
     @cached_property
     def steps(self) -> tuple[Step, ...]:
         """The steps that the pruned model still takes, in execution order."""
-        shortcut = {b.end: b.start for b in self.graph.blocks if b.name in self.plan.removed}
-        maker = {tensor.index: step for step in self.graph.steps for tensor in step.outputs}
         needed: set[Step] = set()
-        open_tensors = [tensor.index for tensor in self.graph.outputs]
+        open_tensors = list(self.graph.outputs)
         while open_tensors:
-            index = open_tensors.pop()
-            while index in shortcut:
-                index = shortcut[index]
-            step = maker.get(index)
+            step = self.maker(open_tensors.pop())
             if step and step not in needed:
                 needed.add(step)
-                open_tensors.extend(tensor.index for tensor in step.inputs)
+                open_tensors.extend(step.inputs)
         return tuple(step for step in self.graph.steps if step in needed)
+
+    @cached_property
+    def sources(self) -> dict[int, int]:
+        """For the number of each tensor that a removed block made, that of the tensor in its place."""
+        shortcut = {b.end: b.start for b in self.graph.blocks if b.name in self.plan.removed}
+        found = {}
+        for end in shortcut:
+            found[end] = end
+            while found[end] in shortcut:
+                found[end] = shortcut[found[end]]
+        return found
+
+    def maker(self, tensor: Tensor) -> Step | None:
+        """Return the step that makes a tensor, or the one in its place; None for an input of the model."""
+        return self.graph.makers.get(self.sources.get(tensor.index, tensor.index))

@@ -76,6 +76,11 @@ class LayerGraph:
         """The groups that a plan may prune."""
         return tuple(group for group in self.groups if not group.frozen)
 
+    @cached_property
+    def makers(self) -> dict[int, Step]:
+        """The step that makes each tensor, by the tensor's number."""
+        return {tensor.index: step for step in self.steps for tensor in step.outputs}
+
     def group(self, name: str) -> Group:
         """Return the group of that name, or raise `GraphError` with the names there are."""
         for group in self.groups:

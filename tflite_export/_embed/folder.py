@@ -6,7 +6,6 @@ files are still as they were written, and replaces the folder only where all are
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import shutil
@@ -72,15 +71,19 @@ def replace_folder(folder: Path, texts: Mapping[str, str]) -> None:
 
 def write_starters(project: Path, texts: Mapping[str, str], *, force: bool) -> tuple[str, ...]:
     """Write the user's files that do not exist yet, or all where `force`; return the paths of those written."""
-    from tfelastic.files import write_atomically
-
     written = []
     for path, text in texts.items():
         target = project / path
         if target.exists() and not force:
             continue
-        target.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(target, text)
+        # Written by hand: the library's atomic write comes with Keras, which takes seconds to start and is not used.
+        fresh = target.with_name(f".new.{target.name}")
+        fresh.unlink(missing_ok=True)
+        try:
+            _write(fresh, text.encode())
+            os.replace(fresh, target)
+        finally:
+            fresh.unlink(missing_ok=True)
         written.append(path)
     return tuple(written)
 
@@ -89,14 +92,16 @@ def _write_all(folder: Path, texts: Mapping[str, str]) -> None:
     data = {path: text.encode() for path, text in texts.items()}
     sums = "".join(f"{_digest(each)}  {path}\n" for path, each in sorted(data.items()))
     for path, each in {**data, SUMS: sums.encode()}.items():
-        target = folder / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with target.open("wb") as file:
-            file.write(each)
-            file.flush()
-            # A full disk may show at this point only.
-            with contextlib.suppress(AttributeError):
-                os.fsync(file.fileno())
+        _write(folder / path, each)
+
+
+def _write(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        # A full disk may show at this point only.
+        os.fsync(file.fileno())
 
 
 def _files(folder: Path) -> list[str]:

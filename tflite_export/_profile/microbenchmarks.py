@@ -196,6 +196,9 @@ def _benchmark(selection: Selection, step: Step, point: BenchmarkPoint) -> Micro
     for size in facts.sizes.values():
         if size.field in _RESIZABLE:
             config[size.field] = outputs // _unit(step) if size.field == "groups" else outputs
+    # Where it pads in a padding layer's place, by what the geometry says and not the layer.
+    settings = dict(point.geometry.settings)
+    config |= {name: settings[name] for name in ("padding",) if name in settings}
     counts = _input_counts(selection, step, point)
     inputs = tuple(
         tuple(count if length is None else length for length in shape)

@@ -117,6 +117,17 @@ def test_equal_geometries_are_one_operation() -> None:
     assert "on 8x8xC" in str(geometries[0])
 
 
+def test_a_padding_that_becomes_part_of_a_convolution_is_part_of_its_geometry() -> None:
+    def geometries(pad: bool) -> list[Geometry]:
+        image = x = keras.Input((8, 8, 3))
+        x = layers.ZeroPadding2D(((0, 1), (0, 1)))(x) if pad else x
+        x = layers.Conv2D(4, 3, strides=2, padding="valid" if pad else "same")(x)
+        selection = Selection(te.trace(keras.Model(image, x)))
+        return [geometry_of(selection, step) for step in timed_steps(selection)]
+
+    assert geometries(pad=True) == geometries(pad=False)
+
+
 def test_a_missing_operation_is_named() -> None:
     image = keras.Input((8, 8, 3))
     other = keras.Model(image, layers.Conv2D(4, 5, name="wide_window")(image))

@@ -12,7 +12,7 @@ from tfelastic._plan import Selection
 from tflite_export._profile.microbenchmarks import OVERHEAD, microbenchmarks
 from tflite_export._profile.operations import measure_files, profile_ops, table_of
 from tflite_export.quantize.scheme import get_scheme
-from tflite_export.tflite import summarize
+from tflite_export.tflite import read_graph, summarize
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +60,34 @@ def test_each_specimen_is_its_operation_at_its_channels(files) -> None:
     assert found["Dense"] >= {"FULLY_CONNECTED"}
     assert found["Rescaling"] == {"MUL", "ADD"}
     assert found["MaxPooling2D"] == {"MAX_POOL_2D"}
+
+
+def _convolutions(tflite: bytes) -> set[tuple]:
+    graph = read_graph(tflite)
+    return {
+        (
+            each.name,
+            *(graph.tensors[number].shape for number in (*each.inputs[:2], *each.outputs)),
+            *(each.options[name] for name in ("padding", "strideH", "dilationHFactor")),
+        )
+        for each in graph.operators
+        if each.name in ("CONV_2D", "DEPTHWISE_CONV_2D")
+    }
+
+
+def test_a_convolution_is_measured_with_the_padding_that_became_part_of_it() -> None:
+    image = keras.Input((16, 16, 4))
+    x = layers.Conv2D(8, 3, strides=2)(layers.ZeroPadding2D(((0, 1), (0, 1)))(image))
+    x = layers.DepthwiseConv2D(3, dilation_rate=2)(layers.ZeroPadding2D(2)(x))
+    # On even rows these zeros are not those of "same": a PAD stays, and the convolution reads it.
+    x = layers.Conv2D(4, 3, strides=2)(layers.ZeroPadding2D(1)(x))
+    model = keras.Model(image, layers.GlobalAveragePooling2D()(x))
+    found: set[tuple] = set()
+    for tflite in microbenchmarks(model, round_to=8, scheme=get_scheme("float32")).values():
+        found |= _convolutions(tflite)
+    whole = _convolutions(tx.convert(model, scheme="float32"))
+    assert len(whole) == 3
+    assert whole <= found
 
 
 def test_the_table_prices_every_plan_of_the_model(model, table) -> None:
