@@ -3,10 +3,11 @@
     python -m benchmarks.tflm_tree --library libtensorflow-microlite.a --include TREE --include ... [BUNDLE ...]
     python -m benchmarks.tflm_tree --cortex-m [--kernels cmsis-nn] --library ... --include ... [BUNDLE ...]
 
-Unless bundles are named: those of the conformance cases, and two networks with random weights in int8 and int16x8,
-"5x5" and "gated", whose convolutions ask for scratch memory. Every variant runs once, on this machine or on QEMU's
-Cortex-M4F (mps2-an386), from the array, by the engine that the selector uses, in a buffer of the embedded size. Its
-outputs are compared with those of the pinned tflite-micro wheel, of reference kernels, on the bundle's own .tflite.
+Unless bundles are named: those of the conformance cases, and three networks with random weights in int8 and int16x8,
+"5x5", "deep-5x5" and "gated", whose convolutions ask for scratch memory. Every variant runs once, on this machine or
+on QEMU's Cortex-M4F (mps2-an386), from the array, by the engine that the selector uses, in a buffer of the embedded
+size. Its outputs are compared with those of the pinned tflite-micro wheel, of reference kernels, on the bundle's own
+.tflite.
 
 Prints, in bytes, the arena that TFLM took there, the one that was estimated, and the one that was embedded, which is
 the margin more. A variant that fails, or takes more than was embedded, ends the benchmark with an error; a bundle that
@@ -54,6 +55,15 @@ def wide_windows() -> keras.Model:
     return keras.Model(image, layers.Dense(4)(layers.GlobalAveragePooling2D()(x)))
 
 
+def deep_windows() -> keras.Model:
+    """Return a network of 5x5 convolutions of 32 channels on 6x6 pixels: a gathered input is larger than a value."""
+    image = keras.Input((6, 6, 3))
+    x = image
+    for _ in range(2):
+        x = layers.Conv2D(32, 5, padding="same", activation="relu")(x)
+    return keras.Model(image, layers.Dense(4)(layers.GlobalAveragePooling2D()(x)))
+
+
 def gated() -> keras.Model:
     """Return a network of depthwise and pointwise convolutions, a gate, poolings, a joint and a softmax."""
     image = keras.Input((16, 16, 3))
@@ -66,7 +76,11 @@ def gated() -> keras.Model:
     return keras.Model(image, layers.Dense(4, activation="softmax")(layers.Flatten()(y)))
 
 
-NETWORKS: dict[str, Callable[[], keras.Model]] = {"5x5": wide_windows, "gated": gated}
+NETWORKS: dict[str, Callable[[], keras.Model]] = {
+    "5x5": wide_windows,
+    "deep-5x5": deep_windows,
+    "gated": gated,
+}
 
 
 def write_network(name: str, folder: Path) -> Path:
