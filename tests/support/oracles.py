@@ -2,18 +2,20 @@
 
 import inspect
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from math import prod
 from typing import Any
 
 import keras
 import numpy as np
-from keras import ops
+from keras import layers, ops
 
 import tfelastic as te
 from tfelastic.graph import Step
 
 # Law 2 in float64: how far a pruned net may be from the oracle, relative to the output's norm.
 TOLERANCE = 1e-9
+RECURRENT = (layers.SimpleRNN, layers.GRU, layers.LSTM)
 
 
 def interpret(graph: te.LayerGraph, inputs: Sequence[Any], apply: Any) -> list[np.ndarray]:
@@ -47,9 +49,40 @@ def masked(
             return leaf * ops.cast(kept(graph, plan, step.inputs[number].labels), leaf.dtype)
 
         args, kwargs = keras.tree.map_structure(mask, (args, kwargs))
-        return call_at_inference(step.op, args, kwargs)
+        with masked_within(graph, plan, step.op):
+            return call_at_inference(step.op, args, kwargs)
 
     return interpret(graph, inputs, apply)
+
+
+def summed_within(op: keras.Operation) -> list[tuple[keras.Variable, int]]:
+    """Return the kernel axes along which a layer sums channels that none of the graph's tensors holds."""
+    if isinstance(op, layers.TimeDistributed):
+        return summed_within(op.layer)
+    if isinstance(op, layers.Bidirectional):
+        return summed_within(op.forward_layer) + summed_within(op.backward_layer)
+    if isinstance(op, RECURRENT):
+        return [(op.cell.recurrent_kernel, 0)]
+    if isinstance(op, layers.MultiHeadAttention):
+        return [(op.output_dense.kernel, 0), (op.output_dense.kernel, 1)]
+    return []
+
+
+@contextmanager
+def masked_within(graph: te.LayerGraph, plan: te.KeepPlan, op: keras.Operation) -> Iterator[None]:
+    """Set channels that the plan drops to zero where a layer sums over them by itself."""
+    before = {id(kernel): (kernel, ops.convert_to_numpy(kernel)) for kernel, _ in summed_within(op)}
+    for kernel, axis in summed_within(op):
+        bindings = graph.bindings_of(kernel)
+        if axis in bindings:
+            alive = kept(graph, plan, bindings[axis].labels)
+            shape = [-1 if each == axis else 1 for each in range(len(kernel.shape))]
+            kernel.assign(kernel * ops.cast(alive.reshape(shape), kernel.dtype))
+    try:
+        yield
+    finally:
+        for kernel, value in before.values():
+            kernel.assign(value)
 
 
 def call_at_inference(op: keras.Operation, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -76,6 +109,7 @@ def counted_macs(model: keras.Model) -> int:
     def apply(step: Step, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         nonlocal total
         result = call_at_inference(step.op, args, kwargs)
+        total += macs_within(step.op, args, kwargs)
         name = type(step.op).__name__
         axis = len(result.shape) - 1 if ops.is_tensor(result) else None
         if name.endswith("Transpose") and "Conv" in name:
@@ -90,6 +124,28 @@ def counted_macs(model: keras.Model) -> int:
     zeros = [np.zeros((1, *tensor.shape[1:]), tensor.dtype) for tensor in model.inputs]
     interpret(te.trace(model), zeros, apply)
     return total
+
+
+def macs_within(op: keras.Operation, args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:
+    """Return the multiply-accumulate operations of the kernels of a layer that calls others, step by step."""
+    if isinstance(op, layers.Bidirectional):
+        return macs_within(op.forward_layer, args, {}) + macs_within(op.backward_layer, args, {})
+    if type(op) in RECURRENT:
+        return args[0].shape[1] * (
+            prod(op.cell.kernel.shape) + prod(op.cell.recurrent_kernel.shape)
+        )
+    if type(op) is layers.MultiHeadAttention:
+        query, value = args[0], args[1]
+        key = args[2] if len(args) > 2 else value
+        parts = [op.query_dense, op.output_dense, *([op._gate_dense] if op._use_gate else [])]
+        pairs = [(op.key_dense, key), (op.value_dense, value), *((part, query) for part in parts)]
+        return sum(prod(dense.kernel.shape) * prod(each.shape[1:-1]) for dense, each in pairs)
+    if isinstance(op, layers.TimeDistributed):
+        moment, inner = args[0][:, 0], op.layer
+        if type(inner) in (layers.Dense, layers.Conv1D, layers.DepthwiseConv1D):
+            return args[0].shape[1] * prod(inner.kernel.shape) * prod(inner(moment).shape[1:-1])
+        return args[0].shape[1] * macs_within(inner, (moment,), {})
+    return 0
 
 
 def wrong_plans(graph: te.LayerGraph, plan: te.KeepPlan) -> Iterator[te.KeepPlan]:

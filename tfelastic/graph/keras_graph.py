@@ -6,7 +6,8 @@ layers, as structures of their own. Everything else in tfelastic works on struct
 """
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, TypeAlias
 
@@ -118,18 +119,32 @@ def _model_of(
         kwargs = {**kwargs, "training": training}
     leaves = keras.tree.flatten((args, kwargs))
     inputs = [leaf for leaf in leaves if isinstance(leaf, keras.KerasTensor)]
-    before = [len(part._inbound_nodes) for part in parts]
     context = layer._get_call_context()
     context.set_value("training", training)
     try:
-        return keras.Model(inputs, layer.call(*args, **kwargs))
+        with _calls_forgotten(parts):
+            return keras.Model(inputs, layer.call(*args, **kwargs))
     except Exception:  # noqa: BLE001 - what a user's call raises on symbolic tensors is up to it.
         return None
     finally:
         layer._maybe_reset_call_context()
-        # Each call left a node in the layer that was called; the user's model has no such call.
-        for part, count in zip(parts, before, strict=True):
-            del part._inbound_nodes[count:]
+
+
+def read_call(layer: keras.Layer, tensor: keras.KerasTensor) -> Structure:
+    """Return the call graph of one call of a layer on a `keras.Input`; the layer is left as it was."""
+    with _calls_forgotten(list(layer._flatten_layers())):
+        return read(keras.Model(tensor, layer(tensor)))
+
+
+@contextmanager
+def _calls_forgotten(layers: Sequence[keras.Layer]) -> Iterator[None]:
+    """Take back the nodes that calls within leave in `layers`; the user's model has no such calls."""
+    before = [len(layer._inbound_nodes) for layer in layers]
+    try:
+        yield
+    finally:
+        for layer, count in zip(layers, before, strict=True):
+            del layer._inbound_nodes[count:]
 
 
 # Through these a functional model goes from its inputs to its outputs.

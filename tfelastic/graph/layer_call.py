@@ -16,6 +16,7 @@ change has length 1, so that numpy broadcasting does with labels what the layer 
 """
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
@@ -64,8 +65,16 @@ class Binding:
 
 @dataclass(frozen=True, eq=False)
 class Size:
-    """The layer's config field `field` (and its item `item`, if any) counts the kept channels of `labels`."""
+    """A number in a layer's config that counts channels.
 
+    Attributes:
+        within: The fields that lead to the layer wrapped in this one whose config is meant; none for its own.
+        field: The field of that config.
+        item: The item of the field, where that is a list.
+        labels: The channels whose kept ones are counted.
+    """
+
+    within: tuple[str, ...]
     field: str
     item: int | None
     labels: np.ndarray
@@ -85,7 +94,7 @@ class LayerFacts:
 
     path: str
     bindings: dict[tuple[int, int], Binding] = field(default_factory=dict)
-    sizes: dict[tuple[str, int | None], Size] = field(default_factory=dict)
+    sizes: dict[tuple[Any, ...], Size] = field(default_factory=dict)
 
 
 # Traces a function: gets it, the labels and the spec of what enters it, and the facts of the layer that applies it.
@@ -129,6 +138,34 @@ class LayerCall:
         self._facts = facts
         self._follow = follow
         self._touched: list[np.ndarray] = [tensor.labels for tensor in self.inputs]
+        self._within: tuple[str, ...] = ()
+        self._repeats: int | None = 1
+
+    def wrapped(
+        self,
+        layer: keras.Layer,
+        config_field: str,
+        inputs: Sequence[Tensor],
+        *,
+        outputs: Sequence[Spec],
+        repeats: int | None = 1,
+    ) -> "LayerCall":
+        """Return the call of a layer that this one wraps; what its rule states is stated of this call as well.
+
+        Args:
+            layer: The wrapped layer.
+            config_field: Where this layer's config holds it, serialized.
+            inputs: The tensors that enter it.
+            outputs: Shape and dtype of each of its outputs.
+            repeats: How often this call calls it (`None`: unknown).
+        """
+        call = copy(self)
+        call.layer, call.args, call.kwargs = layer, tuple(inputs), {}
+        call.inputs, call.outputs = tuple(inputs), tuple(outputs)
+        call.reduced_inputs = []
+        call._within = (*self._within, config_field)
+        call._repeats = None if None in (repeats, self._repeats) else repeats * self._repeats  # type: ignore[operator]
+        return call
 
     def channels_of(self, tensor: Tensor, axis: int) -> np.ndarray:
         """Return the labels along `axis` of `tensor` (the batch is axis 0), `[length]`.
@@ -203,11 +240,12 @@ class LayerCall:
 
     def resizes(self, config_field: str, labels: np.ndarray, *, item: int | None = None) -> None:
         """State that a number in the layer's config counts the kept channels of `labels`."""
-        self._facts.sizes.setdefault((config_field, item), Size(config_field, item, labels))
+        size = Size(self._within, config_field, item, labels)
+        self._facts.sizes.setdefault((*self._within, config_field, item), size)
 
     def multiplies(self, variable: keras.Variable, times: int | None) -> None:
         """State that each element of `variable` is multiplied `times` times per sample (`None`: unknown)."""
-        self.multiplications.append(Multiplications(variable, times or 0))
+        self.multiplications.append(Multiplications(variable, (times or 0) * (self._repeats or 0)))
 
     def reduces(self, position: int = 0) -> None:
         """State that input number `position` is summed over its channels, so a dropped channel counts as zero."""

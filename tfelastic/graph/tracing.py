@@ -10,7 +10,7 @@ from tfelastic.graph.blocks import find_blocks
 from tfelastic.graph.channels import FIXED, Channels
 from tfelastic.graph.elements import Step
 from tfelastic.graph.groups import form_groups
-from tfelastic.graph.keras_graph import read, read_inside
+from tfelastic.graph.keras_graph import read, read_call, read_inside
 from tfelastic.graph.layer_call import (
     Binding,
     LayerCall,
@@ -180,6 +180,8 @@ def _inside(call: LayerCall, opaque: str | None) -> tuple[Multiplications, ...]:
     """Return what the layers within an opaque layer multiply: it is kept as it is, but it costs what they cost."""
     if opaque is None or not isinstance(call.layer, keras.Layer):
         return ()
+    if isinstance(call.layer, keras.layers.TimeDistributed):
+        return _at_every_moment(call)
     args, kwargs = keras.tree.map_structure(
         lambda leaf: (
             keras.Input(batch_shape=leaf.shape, dtype=leaf.dtype)
@@ -191,6 +193,18 @@ def _inside(call: LayerCall, opaque: str | None) -> tuple[Multiplications, ...]:
     structure = read_inside(call.layer, args, kwargs)
     steps = _Tracer().trace(structure).steps if structure else ()
     return tuple(multiplied for step in steps for multiplied in step.multiplications)
+
+
+def _at_every_moment(call: LayerCall) -> tuple[Multiplications, ...]:
+    """Return what a `TimeDistributed` multiplies; its loop over time leaves no record of what it calls."""
+    inner, (batch, length, *lengths) = call.layer.layer, call.inputs[0].shape
+    moment = keras.Input(batch_shape=(batch, *lengths), dtype=call.inputs[0].dtype)
+    steps = _Tracer().trace(read_call(inner, moment)).steps
+    return tuple(
+        Multiplications(each.variable, each.times * (length or 0))
+        for step in steps
+        for each in step.multiplications
+    )
 
 
 def _function_graph(function: Any, spec: Spec) -> Structure:

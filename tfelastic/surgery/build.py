@@ -231,7 +231,12 @@ class _Builder:
             and not (facts.sizes or facts.bindings)
         ):
             return op
-        functions = {each.__name__: each for each in vars(op).values() if inspect.isfunction(each)}
+        functions = {
+            each.__name__: each
+            for part in (op._flatten_layers() if isinstance(op, keras.Layer) else [op])
+            for each in vars(part).values()
+            if inspect.isfunction(each)
+        }
         try:
             with keras.saving.custom_object_scope(functions):
                 clone = self._resized(op, facts)
@@ -252,14 +257,18 @@ class _Builder:
 
     def _resized(self, op: Any, facts: LayerFacts) -> Any:
         config = self._config(op)
+        if facts.bindings:
+            _forget_shapes(config)
         for size in facts.sizes.values():
-            count = self._selection.count(size.labels)
+            count, fields = self._selection.count(size.labels), config
+            for wrapping in size.within:
+                fields = fields[wrapping]["config"]
             if size.item is None:
-                config[size.field] = count
+                fields[size.field] = count
             else:
-                items = list(config[size.field])
+                items = list(fields[size.field])
                 items[size.item] = count
-                config[size.field] = tuple(items)
+                fields[size.field] = tuple(items)
         return type(op).from_config(config)
 
     def _config(self, op: Any) -> dict[str, Any]:
@@ -283,6 +292,14 @@ class _Builder:
         if key not in self._clones:  # Several layers may apply one activation.
             self._clones[key] = type(activation).from_config(self._config(activation))
         return self._clones[key]
+
+
+def _forget_shapes(config: dict[str, Any]) -> None:
+    """Take the shapes with which Keras would build wrapped layers at once out of a wrapper's config."""
+    for value in config.values():
+        if isinstance(value, dict):
+            value.pop("build_config", None)
+            _forget_shapes(value)
 
 
 def _carry_assets(original: Any, clone: Any) -> None:

@@ -72,17 +72,20 @@ def separable_convolution(call: LayerCall) -> np.ndarray:
     return _finish(call, outputs, axis)
 
 
-def multiplied(call: LayerCall, name: str, times: int | None) -> keras.Variable:
-    """Return the weight `name` of the layer, each of whose elements is multiplied `times` times.
+def multiplied(
+    call: LayerCall, name: str, times: int | None, *, layer: Any = None
+) -> keras.Variable:
+    """Return the weight `name` of the layer, or of a `layer` in it, each of whose elements is multiplied `times` times.
 
     It is counted before the rule can fail: an opaque layer multiplies all the same.
 
     Raises:
         NoRule: What the layer multiplies is computed from the weight (LoRA, quantization).
     """
-    variable = next(weight for weight in call.layer.weights if weight.name == name)
+    layer = layer or call.layer
+    variable = next(weight for weight in layer.weights if weight.name == name)
     call.multiplies(variable, times)
-    if getattr(call.layer, name) is not variable or getattr(call.layer, "quantization_mode", None):
+    if getattr(layer, name) is not variable or getattr(layer, "quantization_mode", None):
         raise NoRule(f"its {name} is quantized or has a LoRA adapter")
     return variable
 
