@@ -9,7 +9,7 @@ an error.
 import io
 import json
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ import numpy as np
 from tflite_export.child_process import run_python
 from tflite_export.errors import ConversionError
 from tflite_export.tflite import Operator, operators, summarize
+from tflite_export.tflite.schema import pack, read_tree
 
 Samples = Callable[[], Iterable[list[np.ndarray]]]
 """Yields one array per input, with a batch of 1, for each sample that sets the activations' ranges."""
@@ -34,6 +35,14 @@ QUANTIZABLE = frozenset(_QUANTIZABLE_NAMES.split())
 
 LARGEST = 1e30
 """The largest value that a range of integers is asked to reach; the converter turns -infinity into -3e38."""
+
+SMALLEST_SHARE = 2.0**-14
+"""How small an operation's outputs may be next to its inputs times its largest weight.
+
+LiteRT's XNNPACK multiplies sums of int8 products by less than 256 (`requantization scale` in its operators), and does
+not open a file that asks for more; with weights of 7 bits this is a share of 2 ** -15. Outputs that small are those of
+a layer that the samples leave dead, all zeros behind its ReLU.
+"""
 
 _CHILD = "from tflite_export.quantize.integer import main; main()"
 
@@ -103,6 +112,7 @@ def _quantize(tflite: bytes, samples: Samples, types: IntegerTypes) -> bytes:
     calibration = calibrator.Calibrator(calibrator.add_intermediate_tensors(tflite))
     calibrated = calibration.calibrate(samples)
     _check_ranges(calibrated)
+    calibrated = _with_ranges(calibrated, _wider_ranges(operators(calibrated)))
     if types.activations == "int8":
         quantized: bytes = mlir_quantize(
             calibrated,
@@ -137,6 +147,44 @@ def _check_ranges(calibrated: bytes) -> None:
                     f"operator {operator} computes values from {value.low} to {value.high} for the calibration "
                     "samples, a range that no integers can cover: keep its input away from what makes it infinite"
                 )
+
+
+def _wider_ranges(found: Sequence[Operator]) -> dict[int, tuple[float, float]]:
+    """Return by tensor the ranges that are to take the place of those too small to be computed."""
+    wider: dict[int, tuple[float, float]] = {}
+    for operator in found:
+        ranges = {
+            value.index: (value.low, value.high)
+            for value in (*operator.inputs, *operator.outputs)
+            if value.low is not None and value.high is not None
+        }
+        entering = [ranges[value.index] for value in operator.inputs if value.index in ranges]
+        constants = [value.constant for value in operator.inputs if value.constant is not None]
+        for value in operator.outputs:
+            if value.index not in ranges:
+                continue
+            low, high = ranges[value.index]
+            if constants and entering:
+                weight = float(np.abs(max(constants, key=len)).max(initial=0.0))
+                least = SMALLEST_SHARE * weight * max(b - a for a, b in entering)
+                if high - low < least:
+                    wider[value.index] = (min(low, 0.0), min(low, 0.0) + least)
+            elif any(each.index in wider for each in operator.inputs) and (low, high) in entering:
+                # What only moves values has one range for all of them.
+                wider[value.index] = next(
+                    wider[each.index] for each in operator.inputs if each.index in wider
+                )
+    return wider
+
+
+def _with_ranges(calibrated: bytes, ranges: dict[int, tuple[float, float]]) -> bytes:
+    if not ranges:
+        return calibrated
+    tree = read_tree(calibrated)
+    for index, (low, high) in ranges.items():
+        quantization = tree.subgraphs[0].tensors[index].quantization
+        quantization.min, quantization.max = [low], [high]
+    return pack(tree)
 
 
 def _in_child_process(

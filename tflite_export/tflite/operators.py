@@ -15,6 +15,7 @@ class Value:
     """A tensor that an operator reads or writes.
 
     Attributes:
+        index: Its number in the file.
         name: The converter's name for it, which begins with the Keras layer's; empty where names were stripped.
         dtype: Its type as numpy calls it.
         low: The smallest value that calibration saw, None where there was none.
@@ -22,6 +23,7 @@ class Value:
         constant: Its values where the file holds them, flat, else None.
     """
 
+    index: int
     name: str
     dtype: str
     low: float | None
@@ -53,7 +55,7 @@ def operators(tflite: bytes) -> tuple[Operator, ...]:
     """Return the operators of a file's main subgraph."""
     model = read_tables(tflite)
     graph = model.Subgraphs(0)
-    values = [_value(model, graph.Tensors(index)) for index in range(graph.TensorsLength())]
+    values = [_value(model, graph.Tensors(index), index) for index in range(graph.TensorsLength())]
     found = []
     for index in range(graph.OperatorsLength()):
         operator = graph.Operators(index)
@@ -72,13 +74,14 @@ def _chosen(values: list[Value], indices: Any) -> tuple[Value, ...]:
     return tuple(values[index] for index in np.atleast_1d(indices) if index >= 0)
 
 
-def _value(model: Any, tensor: Any) -> Value:
+def _value(model: Any, tensor: Any, index: int) -> Value:
     quantization, dtype = tensor.Quantization(), type_name(tensor)
     ranged = quantization is not None and quantization.MinLength() and quantization.MaxLength()
     data, constant = model.Buffers(tensor.Buffer()), None
     if data.DataLength() and dtype in ("float32", "float16"):
         constant = data.DataAsNumpy().view(dtype)
     return Value(
+        index,
         name=(tensor.Name() or b"").decode(),
         dtype=dtype,
         low=float(quantization.MinAsNumpy().min()) if ranged else None,

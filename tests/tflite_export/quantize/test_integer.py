@@ -4,10 +4,12 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
+from keras.initializers import Constant as constant  # noqa: N813
 
 from tflite_export._convert import convert
 from tflite_export.errors import ConversionError
 from tflite_export.quantize import integer
+from tflite_export.runtimes.litert import LiteModel
 
 IMAGE_SHAPE = (16, 16, 3)
 SAMPLES = np.random.default_rng(0).integers(0, 256, (8, *IMAGE_SHAPE)).astype("uint8")
@@ -64,3 +66,17 @@ def test_a_value_that_becomes_infinite_is_named():
     x = keras.ops.exp(layers.GlobalAveragePooling2D()(image))
     with pytest.raises(ConversionError, match=r"EXP .*values from .* to inf"):
         convert(keras.Model(image, layers.Dense(3)(x)), samples=SAMPLES)
+
+
+@pytest.mark.parametrize("pooled", [False, True])
+def test_a_layer_that_the_samples_leave_dead_runs_in_integers(pooled):
+    image = keras.Input(IMAGE_SHAPE)
+    alive = layers.Conv2D(4, 3, name="alive")(layers.Rescaling(1 / 255)(image))
+    x = layers.Conv2D(4, 3, activation="relu", bias_initializer=constant(-9.0), name="dead")(alive)
+    x = layers.Conv2D(4, 3, name="behind")(layers.MaxPooling2D(2)(x) if pooled else x)
+    x = layers.Concatenate()([layers.GlobalMaxPooling2D()(each) for each in (alive, x)])
+    model = keras.Model(image, layers.Dense(3, bias_initializer=constant(0.5))(x))
+    tflite = convert(model, samples=SAMPLES)
+    expected = keras.ops.convert_to_numpy(model(SAMPLES[:1]))
+    (found,) = LiteModel(tflite).outputs([SAMPLES[:1]])
+    np.testing.assert_allclose(found, expected, atol=0.05)

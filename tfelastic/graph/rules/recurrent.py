@@ -15,7 +15,7 @@ _CELLS = (layers.SimpleRNNCell, layers.GRUCell, layers.LSTMCell)
 
 @rule(layers.SimpleRNN, layers.GRU, layers.LSTM)
 def recurrent(call: LayerCall) -> list[np.ndarray]:
-    """Kernel `[inputs, gates * units]`, recurrent kernel `[units, gates * units]`: a unit goes with all of its gates."""
+    """Kernel `[inputs, gates * units]`, recurrent kernel `[units, gates * units]`: a unit goes with its gates."""
     layer, x = call.layer, call.inputs[0]
     cell = layer.cell
     if type(cell) not in _CELLS:
