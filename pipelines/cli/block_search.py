@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pipelines.cli.criterion_data import image_size
-
 if TYPE_CHECKING:
     import keras
 
@@ -68,9 +66,10 @@ def search(
     import numpy as np
 
     import tfelastic as te
+    from pipelines.stages.data import input_shapes, load_shaped
     from tfelastic.data import stratified_order
 
-    dataset = te.data.load(data, image_size=image_size(model))
+    dataset = load_shaped(input_shapes(model), data)
     train = dataset.train
     order = stratified_order(train.labels, seed=0)
     held_out, rest = np.split(order, [max(1, int(len(order) * _HELD_OUT))])

@@ -89,7 +89,7 @@ if TYPE_CHECKING:
     type=options.SEED,
     default=0,
     show_default=True,
-    help="Says which images calibrate.",
+    help="Says which examples calibrate, and which test where the data have no test split.",
 )
 @options.quiet
 @options.as_json
@@ -111,12 +111,11 @@ def command(model: str, as_json: bool, quiet: bool, **asked: Any) -> None:
     import tflite_export as tx
     from pipelines.experiments.elastic.export import scaled
     from pipelines.progress import Reporter
-    from pipelines.stages.data import load_shaped
+    from pipelines.stages.data import input_shapes, load_shaped
     from pipelines.stages.evaluation import some_examples
 
     widest = net.cut(net.names[0])
-    shapes = [tuple(tensor.shape[1:]) for tensor in widest.inputs]
-    dataset = load_shaped(shapes, request.data)
+    dataset = load_shaped(input_shapes(widest), request.data, seed=request.seed)
     reporter = Reporter(quiet=quiet)
     with reporter.stage("export"), reporter.bar(len(net.names), "variants") as advance:
         report = tx.export(

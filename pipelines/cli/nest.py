@@ -94,6 +94,12 @@ RECIPE_FILE = "recipe.yaml"
     show_default=True,
     help="What will run it; tflm is TensorFlow Lite for Microcontrollers.",
 )
+@click.option(
+    "--image-size",
+    type=options.IMAGE_SIZE,
+    metavar="SIDE|HEIGHTxWIDTH",
+    help="To which images are resized. Default: what the model takes.",
+)
 @click.option("--data-dir", type=options.FOLDER, help="Where tfds keeps its data.")
 @click.option("--seed", type=options.SEED, default=0, show_default=True)
 @click.option(
@@ -150,6 +156,7 @@ class _Request:
     metrics: tuple[str, ...]
     scheme: str
     target: str
+    image_size: int | list[int] | None
     data_dir: str | None
     seed: int
     overrides: tuple[str, ...]
@@ -164,12 +171,12 @@ class _Request:
         """
         from pipelines.cli import model_file
         from pipelines.recipe import override
-        from pipelines.stages.data import image_size_for
+        from pipelines.stages.data import image_size_for, input_shapes
 
         model = model_file.load_single(self.model)
         source = str(Path(self.source).resolve()) if Path(self.source).exists() else self.source
-        shapes = [tuple(tensor.shape[1:]) for tensor in model.inputs]
-        data = {"source": source, "image_size": image_size_for(shapes, source)}
+        size = self.image_size or image_size_for(input_shapes(model), source)
+        data = {"source": source, "image_size": list(size) if isinstance(size, tuple) else size}
         if self.data_dir is not None:
             data["data_dir"] = str(Path(self.data_dir).resolve())
         training = {
@@ -201,12 +208,13 @@ class _Request:
         """Add what follows from the data and was not asked for: the task, and how images are varied."""
         import tfelastic as te
         from pipelines.recipe import Data
+        from pipelines.stages.compatibility import with_known_sizes
         from pipelines.stages.run import load_data
         from pipelines.stages.task_inference import infer_task
 
         dataset = load_data(Data.from_json(tree["data"]), seed=tree["seed"])
         if "task" not in tree:
-            tree["task"] = infer_task(model, dataset)
+            tree["task"] = infer_task(with_known_sizes(model, dataset), dataset)
         images = any(map(te.data.is_images, te.data.arrays_of(dataset.train.inputs).values()))
         augment = self.augment or ("shift" if images else "none")
         for training in (tree["baseline"], tree["elastic"]):

@@ -33,6 +33,24 @@ class Folder(click.Path):
 
 FOLDER = Folder()
 
+
+class ImageSize(click.ParamType):
+    """Pixels per side of a square, or a height and a width."""
+
+    name = "size"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int | list[int]:
+        """Read `96` or `96x128`."""
+        sides = str(value).split("x")
+        if len(sides) > 2 or not all(side.isdecimal() and int(side) for side in sides):
+            self.fail(f"{value!r}: expected pixels per side, or HEIGHTxWIDTH", param, ctx)
+        return int(sides[0]) if len(sides) == 1 else [int(side) for side in sides]
+
+
+IMAGE_SIZE = ImageSize()
+
 COUNT = click.IntRange(1, 2**31 - 1)
 POSITIVE = Number(min=0, min_open=True)
 SHARE = Number(0, 1)

@@ -28,8 +28,15 @@ if TYPE_CHECKING:
     metavar="MODEL.keras",
     help="Compare each variant with its rung of this model, on --data.",
 )
+@click.option(
+    "--seed",
+    type=options.SEED,
+    default=0,
+    show_default=True,
+    help="Says which examples of --data test where it has no test split; the one that the model was trained with.",
+)
 @options.as_json
-def command(bundle: str, data: str | None, model: str | None, as_json: bool) -> None:
+def command(bundle: str, data: str | None, model: str | None, seed: int, as_json: bool) -> None:
     """Check BUNDLE: its checksums, and every variant, expanded and opened in LiteRT.
 
     Exit code 0 only when all of it holds.
@@ -44,7 +51,7 @@ def command(bundle: str, data: str | None, model: str | None, as_json: bool) -> 
     findings = [_finding(opened, variant.name) for variant in opened.variants]
     sound = [finding for finding in findings if finding["problem"] is None]
     if data and sound:
-        examples = _examples(opened, data)
+        examples = _examples(opened, data, seed=seed)
         if model:
             _compare(opened, model, examples, sound)
         elif metric := _metric(opened):
@@ -85,10 +92,10 @@ def _finding(bundle: "Bundle", name: str) -> dict[str, Any]:
     }
 
 
-def _examples(bundle: "Bundle", source: str) -> "Dataset":
+def _examples(bundle: "Bundle", source: str, *, seed: int) -> "Dataset":
     from pipelines.stages.data import load_shaped
 
-    return load_shaped([spec.shape[1:] for spec in bundle.manifest.inputs], source)
+    return load_shaped([spec.shape[1:] for spec in bundle.manifest.inputs], source, seed=seed)
 
 
 def _metric(bundle: "Bundle") -> "Metric | None":

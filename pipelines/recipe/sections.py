@@ -25,8 +25,9 @@ class Data(Record):
     """Which examples to train and to test with.
 
     `source` is what `tfelastic.data.load` takes: `digits`, `synthetic:NAME`, a .npz file, a folder of images by class
-    or with masks, a tfds name or a prepared tfds directory. `features` names the input's and the target's feature of
-    tfds, where they are not its `supervised_keys`. `limit` and `test_limit` keep so many examples to train and to test
+    or with masks, a tfds name or a prepared tfds directory. Images are resized to `image_size`, the side of a square or
+    [height, width]. `features` names the input's and the target's feature of tfds, where they are not its
+    `supervised_keys`. `limit` and `test_limit` keep so many examples to train and to test
     with, all classes in proportion. `validation_images` of those to train with are held out from every training, for
     early stopping. `data_dir` is where tfds keeps its data sets, and is no part of a
     run's identity.
@@ -34,7 +35,7 @@ class Data(Record):
 
     source: str = "digits"
     data_dir: str | None = None
-    image_size: int | None = None
+    image_size: int | tuple[int, ...] | None = None
     features: tuple[str, ...] | None = None
     limit: int | None = None
     test_limit: int | None = None
@@ -42,7 +43,10 @@ class Data(Record):
 
     def __post_init__(self) -> None:
         require(bool(self.source), "source", "the name or path of a data set", self.source)
-        require_whole("image_size", self.image_size, most=_LARGEST_IMAGE)
+        sides = self.image_size if isinstance(self.image_size, tuple) else (self.image_size,) * 2
+        require(len(sides) == 2, "image_size", "pixels per side, or [height, width]", list(sides))
+        for side in sides:
+            require_whole("image_size", side, most=_LARGEST_IMAGE)
         require_whole("limit", self.limit)
         require_whole("test_limit", self.test_limit)
         require_whole("validation_images", self.validation_images)

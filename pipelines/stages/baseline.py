@@ -12,7 +12,7 @@ from pipelines.records import Record
 from pipelines.stages import data
 from pipelines.stages.answers import answers_of
 from pipelines.stages.chance import chance_remark
-from pipelines.stages.compatibility import require_inputs, require_output
+from pipelines.stages.compatibility import require_inputs, require_output, with_known_sizes
 from pipelines.stages.history import History, early_stop
 from pipelines.stages.metric import MetricDescription
 from pipelines.stages.nets import load_net
@@ -89,7 +89,7 @@ def build(run: Run[Any]) -> "keras.Model":
             raise StageError(
                 f"there is no model file {spec.name}; correct model.name in the recipe"
             )
-        model = keras.saving.load_model(spec.name, compile=False)
+        model = with_known_sizes(keras.saving.load_model(spec.name, compile=False), dataset)
     else:
         units = units_of(dataset, tasks_of(run.recipe.task, dataset))
         shapes = {

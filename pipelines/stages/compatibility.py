@@ -16,6 +16,32 @@ if TYPE_CHECKING:
 _REGRESSION = "for values set task: regression"
 
 
+def with_known_sizes(model: "keras.Model", dataset: "Dataset") -> "keras.Model":
+    """Return the model with inputs of the data's sizes where its own are open, as in `(None, None, 3)`.
+
+    Its weights are kept. Costs, and a `.tflite`, are those of one size.
+    """
+    import keras
+
+    import tfelastic as te
+
+    if None not in [size for tensor in model.inputs for size in tensor.shape[1:]]:
+        return model
+    require_inputs(model, dataset)
+    shapes = {
+        name: array.shape[1:] for name, array in te.data.arrays_of(dataset.train.inputs).items()
+    }
+    inputs = [
+        keras.Input(shapes.get(tensor.name, shapes.get("")), dtype=tensor.dtype, name=tensor.name)
+        for tensor in model.inputs
+    ]
+    known = keras.models.clone_model(model, input_tensors=inputs)
+    known.set_weights(model.get_weights())
+    if model.compiled:
+        known.compile_from_config(model.get_compile_config())
+    return known
+
+
 def require_inputs(model: "keras.Model", dataset: "Dataset") -> None:
     """Check that the model takes the data's inputs.
 

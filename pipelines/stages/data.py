@@ -11,30 +11,51 @@ from pipelines.stages.run import DATA, Run, place
 from pipelines.stages.stage import Outcome, Stage
 
 if TYPE_CHECKING:
+    import keras
+
     from tfelastic.data import Dataset
 
 
-def load_shaped(shapes: Sequence[tuple[int | None, ...]], source: str) -> "Dataset":
-    """Load data for inputs of these shapes: images are resized where the one input is square images.
+def input_shapes(model: "keras.Model") -> list[tuple[int | None, ...]]:
+    """Return the shape of one example for each of a model's inputs."""
+    return [tuple(tensor.shape[1:]) for tensor in model.inputs]
+
+
+def load_shaped(
+    shapes: Sequence[tuple[int | None, ...]],
+    source: str,
+    *,
+    limit: int | None = None,
+    seed: int = 0,
+) -> "Dataset":
+    """Load data for inputs of these shapes: images are resized to the one input's height and width.
 
     Raises:
         DataError: The source is missing, unknown or malformed.
     """
     from tfelastic import data
 
-    return data.load(source, image_size=image_size_for(shapes, source))
+    return data.load(source, image_size=image_size_for(shapes, source), limit=limit, seed=seed)
 
 
-def image_size_for(shapes: Sequence[tuple[int | None, ...]], source: str) -> int | None:
+def image_size_for(
+    shapes: Sequence[tuple[int | None, ...]], source: str
+) -> int | tuple[int, int] | None:
     """Return the size to which a source's images are resized for inputs of these shapes; arrays are left as they are.
 
     Example:
-        >>> image_size_for([(96, 96, 3)], "photos/"), image_size_for([(96, 96, 3)], "photos.npz")
-        (96, None)
+        >>> image_size_for([(96, 96, 3)], "photos/"), image_size_for([(48, 64, 3)], "photos/")
+        (96, (48, 64))
+        >>> image_size_for([(None, None, 3)], "photos/"), image_size_for([(96, 96, 3)], "photos.npz")
+        (None, None)
     """
-    square = len(shapes) == 1 and len(shapes[0]) == 3 and shapes[0][0] == shapes[0][1]
     arrays = source.startswith("synthetic:") or source.endswith(".npz")
-    return shapes[0][0] if square and not arrays else None
+    if arrays or len(shapes) != 1 or len(shapes[0]) != 3:
+        return None
+    height, width, _ = shapes[0]
+    if height is None or width is None:
+        return None
+    return height if height == width else (height, width)
 
 
 @dataclass(frozen=True)
@@ -85,7 +106,8 @@ def run(run: Run[Recipe]) -> Outcome[LoadedData]:
     """Load the recipe's data."""
     dataset = run.dataset
     found = DataDescription.from_json(dataset.describe())
-    sizes = f"{found.train:,} examples to train, {found.test:,} to test"
+    drawn = f" (drawn by seed {run.recipe.seed})" if dataset.test_drawn else ""
+    sizes = f"{found.train:,} examples to train, {found.test:,} to test{drawn}"
     parts = [part for part in (sizes, found.shapes, found.class_counts) if part]
     return Outcome(f"{found.name}: {', '.join(parts)}", LoadedData(found, dataset.sha256))
 

@@ -97,6 +97,7 @@ class Dataset:
         classes: The name of each class; for several targets a dict by target. Empty where targets are no classes.
         train: What to train on.
         test: What to evaluate on.
+        test_drawn: Whether the source has no test split, so that examples were drawn from it for one.
 
     Raises:
         DataError: The splits differ in shape, or a label has no class.
@@ -106,6 +107,7 @@ class Dataset:
     classes: tuple[str, ...] | Mapping[str, tuple[str, ...]]
     train: Split
     test: Split
+    test_drawn: bool = False
 
     def __post_init__(self) -> None:
         for side in ("inputs", "targets"):

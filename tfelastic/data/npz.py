@@ -51,6 +51,7 @@ def load_npz(path: Path, *, seed: int = 0) -> Dataset:
         classes=_classes(_collected(found, "classes"), train.targets),
         train=train,
         test=test,
+        test_drawn=not all(tested),
     )
 
 

@@ -11,7 +11,7 @@ from tfelastic.data.digits import load_digits
 from tfelastic.data.folder import load_folder
 from tfelastic.data.npz import load_npz
 from tfelastic.data.objects import load_object
-from tfelastic.data.resizing import check_size
+from tfelastic.data.resizing import Size, size_of
 from tfelastic.data.synthetic import load_synthetic
 from tfelastic.data.tfds import is_prepared, load_named, load_prepared
 from tfelastic.errors import DataError
@@ -24,7 +24,7 @@ def load(
     source: Any,
     *,
     data_dir: str | os.PathLike[str] | None = None,
-    image_size: int | None = None,
+    image_size: int | Sequence[int] | None = None,
     features: Sequence[str] | None = None,
     limit: int | None = None,
     name: str | None = None,
@@ -38,15 +38,16 @@ def load(
     | "synthetic:NAME" | generated data, see `tfelastic/data/synthetic.py` |
     | a file that ends in .npz | arrays `x`, `y`, `x_test`, `y_test`, of any shape |
     | a directory with a dataset_info.json | data that tfds has prepared |
-    | any other directory | images by class, `train/CLASS/*.png` and `test/CLASS/*.png`, or `train/images` and
-    `train/masks` |
+    | any other directory | images by class or with masks, in a training and a test split or in none, see
+    `tfelastic/data/folder.py` |
     | "tfds:NAME", or NAME alone | a data set of tfds, downloaded where it is not prepared yet |
     | any Python object with `train` and `test` | two splits of arrays, see `tfelastic/data/objects.py` |
 
     Args:
         source: Where the examples come from.
         data_dir: Where tfds keeps its data; used for data sets named by tfds alone.
-        image_size: Pixels per side; every image is resized to that square, whatever its proportions.
+        image_size: Pixels per side of a square, or (height, width); every image is resized to that, whatever its
+            proportions.
         features: The names of the input's and the target's feature in tfds, where they are not its `supervised_keys`.
         limit: Keep so many training examples, all classes in proportion.
         name: What tables shall call the data, where the source's own name will not do.
@@ -65,13 +66,11 @@ def load(
         >>> load({"train": (readings, np.arange(8) % 2), "test": (readings, np.arange(8) % 2)}).train.inputs.dtype
         dtype('float32')
     """
-    check_size(image_size)
+    size = size_of(image_size)
     if isinstance(source, str | os.PathLike):
-        dataset = _load(
-            source, data_dir=data_dir, image_size=image_size, features=features, seed=seed
-        )
+        dataset = _load(source, data_dir=data_dir, image_size=size, features=features, seed=seed)
     else:
-        _require_no_size(image_size, f"a {type(source).__name__}")
+        _require_no_size(size, f"a {type(source).__name__}")
         dataset = load_object(source)
     if limit is not None:
         dataset = dataclasses.replace(dataset, train=limited(dataset.train, limit, seed=seed))
@@ -82,7 +81,7 @@ def _load(
     source: str | os.PathLike[str],
     *,
     data_dir: str | os.PathLike[str] | None,
-    image_size: int | None,
+    image_size: Size | None,
     features: Sequence[str] | None,
     seed: int,
 ) -> Dataset:
@@ -99,7 +98,7 @@ def _load(
     if path.is_dir():
         if is_prepared(path):
             return load_prepared(path, image_size=image_size, features=features)
-        return load_folder(path, image_size=image_size)
+        return load_folder(path, image_size=image_size, seed=seed)
     if path.suffix == ".npz" and path.exists():
         _require_no_size(image_size, text)
         return load_npz(path, seed=seed)
@@ -115,7 +114,7 @@ def _load(
     return load_named(text, data_dir=data_dir, image_size=image_size, features=features)
 
 
-def _require_no_size(image_size: int | None, source: str) -> None:
+def _require_no_size(image_size: Size | None, source: str) -> None:
     if image_size is not None:
         raise DataError(
             f"image_size does not apply to {source}, whose examples are taken as they are"

@@ -10,7 +10,7 @@ import numpy as np
 
 from tfelastic.data.dataset import Dataset, Split
 from tfelastic.data.extras import require
-from tfelastic.data.resizing import resize_to_square
+from tfelastic.data.resizing import Size, resize
 from tfelastic.errors import DataError
 
 # Every prepared directory holds this file.
@@ -36,7 +36,7 @@ def is_prepared(path: Path) -> bool:
 
 
 def load_prepared(
-    path: Path, *, image_size: int | None = None, features: Sequence[str] | None = None
+    path: Path, *, image_size: Size | None = None, features: Sequence[str] | None = None
 ) -> Dataset:
     """Read a directory that tfds has prepared (it holds dataset_info.json), without a network.
 
@@ -52,7 +52,7 @@ def load_named(
     name: str,
     *,
     data_dir: str | os.PathLike[str] | None = None,
-    image_size: int | None = None,
+    image_size: Size | None = None,
     features: Sequence[str] | None = None,
 ) -> Dataset:
     """Read a data set by its name in tfds; download and prepare it first where that is needed.
@@ -60,7 +60,7 @@ def load_named(
     Args:
         name: Such as "cifar10".
         data_dir: Where prepared data lie, or shall lie; tfds' own default unless told.
-        image_size: Pixels per side to resize every image to, whatever its proportions; needed where the sizes differ.
+        image_size: (height, width) to resize every image to, whatever its proportions; needed where the sizes differ.
         features: The input's and the target's feature, where they are not the data set's `supervised_keys`.
 
     Raises:
@@ -101,7 +101,7 @@ def _tfds() -> Any:
     return require("tensorflow_datasets", extra="tensorflow,tfds", purpose="a tfds data set")
 
 
-def _read(builder: Any, image_size: int | None, features: Sequence[str] | None) -> Dataset:
+def _read(builder: Any, image_size: Size | None, features: Sequence[str] | None) -> Dataset:
     info = builder.info
     test_name = next((name for name in _TEST_NAMES if name in info.splits), None)
     if "train" not in info.splits or test_name is None:
@@ -115,8 +115,8 @@ def _read(builder: Any, image_size: int | None, features: Sequence[str] | None) 
     if image_size is not None and not pictures:
         raise DataError(f"image_size does not apply to {info.name}: {keys[0]!r} is {image}")
     name = _TITLES.get(info.name, info.name)
-    if image_size is not None and image.shape[:2] != (image_size, image_size):
-        name = f"{name}, at {image_size}x{image_size}"
+    if image_size is not None and image.shape[:2] != image_size:
+        name = f"{name}, at {image_size[0]}x{image_size[1]}"
     return Dataset(
         name=name,
         classes=_classes(info.features[keys[1]]),
@@ -147,7 +147,7 @@ def _classes(target: Any) -> tuple[str, ...]:
     return tuple(getattr(target, "names", None) or ())
 
 
-def _split(builder: Any, name: str, keys: tuple[str, str], image_size: int | None) -> Split:
+def _split(builder: Any, name: str, keys: tuple[str, str], image_size: Size | None) -> Split:
     varies = any(None in (builder.info.features[key].shape or ()) for key in keys)
     if varies and image_size is None:
         raise DataError(
@@ -156,7 +156,7 @@ def _split(builder: Any, name: str, keys: tuple[str, str], image_size: int | Non
     mask = len(builder.info.features[keys[1]].shape or ()) == 3
     inputs, targets = [], []
     for image, target in _examples(builder, name, keys, in_batches=not varies):
-        inputs.append(image if image_size is None else resize_to_square(image, image_size))
+        inputs.append(image if image_size is None else resize(image, image_size))
         targets.append(
             target if image_size is None or not mask else _resized_mask(target, image_size)
         )
@@ -167,8 +167,11 @@ def _split(builder: Any, name: str, keys: tuple[str, str], image_size: int | Non
     return Split(np.stack(inputs), stacked[..., 0] if mask and stacked.shape[-1] == 1 else stacked)
 
 
-def _resized_mask(mask: np.ndarray, size: int) -> np.ndarray:
-    rows, columns = (((np.arange(size) + 0.5) * side / size).astype(int) for side in mask.shape[:2])
+def _resized_mask(mask: np.ndarray, size: Size) -> np.ndarray:
+    rows, columns = (
+        ((np.arange(new) + 0.5) * old / new).astype(int)
+        for new, old in zip(size, mask.shape[:2], strict=True)
+    )
     return mask[rows][:, columns]
 
 

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 import yaml
+from PIL import Image
 from tfelastic_runtime import Bundle
 
 from pipelines.cli.entry import execute
@@ -26,8 +27,8 @@ _SHORT = tuple(
 
 
 def two_branches() -> keras.Model:
-    """A net whose branches are concatenated, with a layer that has no class of its own in Keras' list."""
-    inputs = keras.Input((16, 16, 3))
+    """A net for images of any size, whose branches are concatenated."""
+    inputs = keras.Input((None, None, 3))
     scaled = layers.Rescaling(1 / 255)(inputs)
     branches = [
         layers.Conv2D(8, size, strides=2, padding="same", activation="relu")(scaled)
@@ -79,14 +80,23 @@ def planned(out: Path) -> dict:
     return yaml.safe_load((out / "recipe.yaml").read_text(encoding="utf-8"))
 
 
-def test_a_net_with_a_concatenation_becomes_a_bundle_and_run_goes_on_from_its_recipe(
-    saved, tmp_path, capsys
-):
-    model, data = saved(two_branches(), images(60, 16, 3), np.arange(60) % 3)
+def test_classes_in_folders_become_a_bundle_and_run_goes_on_from_its_recipe(tmp_path, capsys):
+    """The folder has no test split, its images are no squares, and the model leaves their size open."""
+    model, data = str(tmp_path / "my net.keras"), str(tmp_path / "photos")
+    two_branches().save(model)
+    for number, image in enumerate(images(60, 16, 3)):
+        file = Path(data) / "abc"[number % 3] / f"{number}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(file)
     out = tmp_path / "out"
-    arguments = ["nest", model, "--data", data, *_TINY, *_SHORT, "-o", str(out)]
+    size = ("--image-size", "12x16")
+    arguments = ["nest", model, "--data", data, *_TINY[:-1], *_SHORT, *size, "-o", str(out)]
     assert execute(arguments) == 0
-    printed = capsys.readouterr().out
+    printed, told = capsys.readouterr()
+    assert "48 examples to train, 12 to test (drawn by seed 0), 12x16x3, 3 classes" in told
+    assert [spec.shape for spec in Bundle.open(out / "model.elastic").manifest.inputs] == [
+        (1, 12, 16, 3)
+    ]
     for command in ("select", "profile", "app"):
         assert f"tfelastic {command} {out}/model.elastic" in printed
     assert max(map(len, printed.splitlines())) < 300

@@ -148,6 +148,52 @@ def test_what_cannot_be_read_rightly_is_refused_by_name(folder, damage, message)
 
 
 @pytest.fixture
+def classes_alone(tmp_path):
+    """Three classes of 3, 10 and 24 images in no split; each pixel tells class and number."""
+    for label, count in enumerate((3, 10, 24)):
+        for number in range(count):
+            pixels = np.full((4, 6), 50 * label + number, np.uint8)
+            save(pixels, tmp_path / "birds" / f"bird {label}" / f"{number:02}.png")
+    return tmp_path / "birds"
+
+
+def pixels_of(split):
+    return split.images[:, 0, 0, 0].tolist()
+
+
+@pytest.mark.parametrize("below", ["", "train"])
+def test_of_classes_in_no_split_a_fifth_of_each_is_drawn_for_testing(classes_alone, below):
+    if below:
+        aside = classes_alone.rename(classes_alone.with_name("aside"))
+        classes_alone.mkdir()
+        aside.rename(classes_alone / below)
+    dataset = load(classes_alone, seed=1)
+    assert dataset.test_drawn
+    assert dataset.classes == ("bird 0", "bird 1", "bird 2")
+    assert np.bincount(dataset.test.labels).tolist() == [1, 2, 5]
+    everything = [50 * label + n for label, count in enumerate((3, 10, 24)) for n in range(count)]
+    assert sorted(pixels_of(dataset.train) + pixels_of(dataset.test)) == everything
+    for split in (dataset.train, dataset.test):
+        assert [pixel // 50 for pixel in pixels_of(split)] == split.labels.tolist()
+    assert load(classes_alone, seed=1).sha256 == dataset.sha256
+    assert load(classes_alone, seed=2).sha256 != dataset.sha256
+
+
+def test_a_folder_with_a_test_split_draws_none(folder):
+    assert not load(folder).test_drawn
+
+
+def test_a_class_of_one_image_cannot_be_both_trained_and_tested_with(classes_alone):
+    save(np.zeros((4, 6), np.uint8), classes_alone / "rare" / "0.png")
+    with pytest.raises(DataError, match=r"birds.rare has one image only"):
+        load(classes_alone)
+
+
+def test_images_are_resized_to_a_height_and_a_width(folder):
+    assert load(folder, image_size=(3, 5)).image_shape == (3, 5, 1)
+
+
+@pytest.fixture
 def scenes(tmp_path):
     """Images beside masks; the pixel value of an image is ten times its mask's class."""
     random = np.random.default_rng(0)
@@ -176,6 +222,17 @@ def test_a_resized_mask_holds_no_class_that_was_not_there(scenes):
     dataset = load(scenes, image_size=4)
     assert dataset.train.targets.shape == (3, 4, 4)
     assert set(np.unique(dataset.train.targets)) <= {0, 1, 2}
+
+
+def test_images_with_masks_in_no_split_are_drawn_with_their_masks(scenes):
+    (scenes / "test").rename(scenes.parent / "elsewhere")
+    for name in ("images", "masks"):
+        (scenes / "train" / name).rename(scenes / name)
+    (scenes / "train").rmdir()
+    dataset = load(scenes)
+    assert (len(dataset.train), len(dataset.test)) == (2, 1)
+    for split in (dataset.train, dataset.test):
+        np.testing.assert_array_equal(split.images[..., 0], 10 * split.targets)
 
 
 def _no_mask(root):

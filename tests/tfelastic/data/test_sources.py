@@ -7,7 +7,7 @@ import sklearn.datasets
 from PIL import Image
 
 from tfelastic.data import load
-from tfelastic.data.resizing import resize_to_square
+from tfelastic.data.resizing import resize
 from tfelastic.errors import DataError
 
 
@@ -48,8 +48,8 @@ def test_shrinking_averages_areas_and_enlarging_keeps_flat_areas_flat():
     image = np.random.default_rng(0).integers(0, 256, (12, 12, 3), dtype=np.uint8)
     means = image.reshape(4, 3, 4, 3, 3).mean(axis=(1, 3))
     # Rows and columns are averaged, and rounded, one after the other.
-    assert np.abs(resize_to_square(image, 4) - means).max() <= 1
-    assert np.unique(resize_to_square(np.full((4, 4, 1), 7, np.uint8), 9)).tolist() == [7]
+    assert np.abs(resize(image, (4, 4)) - means).max() <= 1
+    assert np.unique(resize(np.full((4, 4, 1), 7, np.uint8), (9, 9))).tolist() == [7]
 
 
 @pytest.fixture
@@ -128,7 +128,7 @@ def _no_test_split(folder):
         (_sizes_differ, r"2 sizes.*give an image_size"),
         (_unknown_class, "the class 'plum', which .*train lacks; the classes are apple, pear"),
         (_no_images, "no images in .*test"),
-        (_no_test_split, "must hold the folders 'train' and 'test'.*it holds spare, train"),
+        (_no_test_split, "in the folders 'train' and 'test'.*it holds spare, train"),
     ],
 )
 def test_a_damaged_folder_gets_an_error_that_names_the_damage(folder, damage, message):
