@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -245,29 +246,52 @@ def _by_output(given: tuple[str, ...]) -> str | dict[str, str] | None:
 
 def _print_next(out: Path, target: str) -> None:
     """Print what one does with the bundle."""
+    from tfelastic_runtime import Bundle
+
+    from pipelines.experiments.elastic import bundle
     from pipelines.records import read_json
+
+    latencies = read_json(out / "profile.json")["latencies"].values()
+    middle = sorted(each["p90_us"] for each in latencies)[len(latencies) // 2]
+    inputs = Bundle.open(out / bundle.FILE).manifest.inputs
+    click.echo("\nNext:")
+    for what, line in _next_steps(
+        out,
+        target,
+        budget_ms=middle / 1000,
+        takes_image=[each.kind for each in inputs] == ["image"],
+    ):
+        click.echo(f"  {what}\n    {line}")
+
+
+def _next_steps(
+    out: Path, target: str, *, budget_ms: float, takes_image: bool
+) -> Iterator[tuple[str, str]]:
+    """Yield what can be done with the bundle, and the command that does it."""
 
     def quoted(name: str) -> str:
         return shlex.quote(str(out / name))
 
-    latencies = read_json(out / "profile.json")["latencies"].values()
-    middle = sorted(each["p90_us"] for each in latencies)[len(latencies) // 2]
     bundle = quoted("model.elastic")
-    steps = [
-        (
-            "which variant a budget chooses, and why:",
-            f"tfelastic select {bundle} --profile {quoted('profile.json')} --budget-ms {middle / 1000:.3g}",
-        ),
-        ("measure it on your phone:", f"tfelastic profile {bundle} --on android"),
-        ("an Android app with it:", f"tfelastic app {bundle} -o android"),
-        ("firmware with it:", f"tfelastic embed {bundle} -o firmware"),
-        (
-            "train longer:",
-            f"tfelastic run {quoted(RECIPE_FILE)} --workspace {shlex.quote(str(out))} --set elastic.epochs=100",
-        ),
-    ]
-    if target != "tflm":
-        steps[3] = ("for a microcontroller, run this again with:", "--target tflm")
-    click.echo("\nNext:")
-    for what, line in steps:
-        click.echo(f"  {what}\n    {line}")
+    yield (
+        "which variant a budget chooses, and why:",
+        f"tfelastic select {bundle} --profile {quoted('profile.json')} --budget-ms {budget_ms:.3g}",
+    )
+    if target == "tflm":
+        yield "firmware with it:", f"tfelastic embed {bundle} -o firmware"
+        yield (
+            "measure it on your board, which runs that firmware:",
+            f"tfelastic profile {bundle} --on serial --port /dev/ttyACM0",
+        )
+    else:
+        yield (
+            "measure it on your phone:",
+            f"tfelastic profile {bundle} --on android --benchmark-model FILE",
+        )
+        if takes_image:
+            yield "an Android app with it:", f"tfelastic app {bundle} -o android"
+        yield "for a microcontroller, run this again with:", "--target tflm"
+    yield (
+        "train longer:",
+        f"tfelastic run {quoted(RECIPE_FILE)} --workspace {shlex.quote(str(out))} --set elastic.epochs=100",
+    )

@@ -35,7 +35,8 @@ def load_object(source: Any) -> Dataset:
         splits[split] = _split(given, f"split {split!r} of {kind}")
     name = _get(source, "name")
     name = name if isinstance(name, str) and name else kind
-    return Dataset(name, _classes(_get(source, "classes")), **splits)
+    classes = _classes(_get(source, "classes"))
+    return Dataset(name, classes, splits["train"], splits["test"])
 
 
 def _split(given: Any, what: str) -> Split:

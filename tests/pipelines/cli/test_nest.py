@@ -1,6 +1,7 @@
 """Models that are not in the zoo, from a file and data to a bundle by one command."""
 
 import json
+import re
 from pathlib import Path
 
 import keras
@@ -76,6 +77,13 @@ def windows(count: int) -> np.ndarray:
     return np.random.default_rng(0).normal(size=(count, 24, 2)).astype(np.float32)
 
 
+def next_commands(printed: str, out: Path) -> list[str]:
+    """Return the commands that are offered on the bundle and the recipe in `out`, with the device of `profile`."""
+    _, steps = printed.split("\nNext:\n")
+    found = re.findall(rf"tfelastic (\w+) {re.escape(str(out))}/\S+( --on \w+)?", steps)
+    return [command + device for command, device in found]
+
+
 def planned(out: Path) -> dict:
     return yaml.safe_load((out / "recipe.yaml").read_text(encoding="utf-8"))
 
@@ -97,8 +105,7 @@ def test_classes_in_folders_become_a_bundle_and_run_goes_on_from_its_recipe(tmp_
     assert [spec.shape for spec in Bundle.open(out / "model.elastic").manifest.inputs] == [
         (1, 12, 16, 3)
     ]
-    for command in ("select", "profile", "app"):
-        assert f"tfelastic {command} {out}/model.elastic" in printed
+    assert next_commands(printed, out) == ["select", "profile --on android", "app", "run"]
     assert max(map(len, printed.splitlines())) < 300
     assert [each.name for each in Bundle.open(out / "model.elastic").variants] == ["w100", "w050"]
     assert read_metrics(out).metric.name == "accuracy"
@@ -119,8 +126,11 @@ def test_a_conv1d_net_learns_a_quantity_for_a_microcontroller(saved, tmp_path, c
     x = windows(48)
     model, data = saved(conv1d(), x, np.abs(x).max(axis=(1, 2)), "mse")
     out = tmp_path / "out"
-    target = ("--target", "tflm", "--json")
-    assert execute(["nest", model, "--data", data, *_TINY, *_SHORT, *target, "-o", str(out)]) == 0
+    arguments = ["nest", model, "--data", data, *_TINY, *_SHORT, "-o", str(out)]
+    assert execute([*arguments, "--target", "tflm"]) == 0
+    printed = capsys.readouterr().out
+    assert next_commands(printed, out) == ["select", "embed", "profile --on serial", "run"]
+    assert execute([*arguments, "--target", "tflm", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["baseline"]["metric"]["name"] == "mae"
     tree = planned(out)
     assert (tree["task"], tree["ladder"]["round_to"]) == ("regression", 4)
