@@ -65,15 +65,30 @@ class Reporter:
         else:
             yield self._lines(total, unit)
 
+    @contextlib.contextmanager
+    def waiting(self, what: str) -> Iterator[None]:
+        """Show on a terminal that something is under way whose end is not known; elsewhere say nothing."""
+        if self._console.is_terminal and not self._console.quiet:
+            with self._console.status(f"{escape(what)} ..."):
+                yield
+        else:
+            yield
+
     def _lines(self, total: float, unit: str) -> Advance:
-        last = time.monotonic()
+        begun = last = time.monotonic()
 
         def advance(completed: float, note: str) -> None:
             nonlocal last
-            if completed < total and time.monotonic() - last < _SECONDS_BETWEEN_LINES:
+            now = time.monotonic()
+            # What is done before its first line is due needs none: a log holds what took its time.
+            ends_what_was_told = completed >= total and last > begun
+            if now - last < _SECONDS_BETWEEN_LINES and not ends_what_was_told:
                 return
-            last = time.monotonic()
-            self.say(f"  {self._label} {int(completed)}/{total:.4g} {unit}  {note}".rstrip())
+            last = now
+            told = f"  {self._label} {int(completed)}/{total:.4g} {unit}  {note}".rstrip()
+            if 0 < completed < total:
+                told += f"  {duration((now - begun) * (total - completed) / completed)} left"
+            self.say(told)
 
         return advance
 

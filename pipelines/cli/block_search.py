@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     import keras
 
     import tfelastic as te
+    from pipelines.progress import Advance, Reporter
 
 # The share of the training images that measures candidates, so that the test images measure the result alone.
 _HELD_OUT = 0.1
@@ -46,6 +47,24 @@ class Found:
         )
 
 
+class _StepsDone:
+    """Counts a search's steps by its passes over the examples.
+
+    The original is measured first; each step then measures all candidates in one pass, and the net that is left in
+    another one where it was tuned.
+    """
+
+    def __init__(self, advance: "Advance", *, tuned: bool) -> None:
+        self._advance, self._passes_per_step = advance, 2 if tuned else 1
+        self._passes = -1
+
+    def __call__(self, seen: int, count: int) -> None:
+        """Move the bar; the budget may be met before all blocks are gone."""
+        share = seen / count
+        self._advance(max(0.0, (self._passes + share) / self._passes_per_step), "")
+        self._passes += seen == count
+
+
 def search(
     model: "keras.Model",
     budget: "te.Budget",
@@ -53,6 +72,7 @@ def search(
     data: str,
     epochs: int,
     checkpoint: str | None = None,
+    reporter: "Reporter",
 ) -> Found:
     """Remove blocks until `budget` is met, and measure the result on the test images.
 
@@ -62,6 +82,7 @@ def search(
         data: A source of `tfelastic.data.load`.
         epochs: How long to fine-tune after each step, with `model` as the teacher; 0 for not at all.
         checkpoint: A folder from which a search that was cut short goes on.
+        reporter: Where to report progress.
     """
     import numpy as np
 
@@ -78,9 +99,16 @@ def search(
     if epochs:
         batches = te.data.Batches(training, batch_size=128, augment="shift")
         tuning = te.FineTuning(batches, epochs=epochs, teacher=model)
-    evaluate = te.Accuracy(validation.images, validation.labels)
-    report = te.remove_blocks(
-        model, evaluate=evaluate, budget=budget, after_step=tuning, checkpoint=checkpoint
-    )
+    blocks = len(te.trace(model).blocks)
+    with reporter.stage("block search"), reporter.bar(blocks, "blocks") as advance:
+        evaluate = te.Evaluator(
+            validation.images,
+            validation.labels,
+            metric="accuracy",
+            progress=_StepsDone(advance, tuned=tuning is not None),
+        )
+        report = te.remove_blocks(
+            model, evaluate=evaluate, budget=budget, after_step=tuning, checkpoint=checkpoint
+        )
     test = te.Accuracy(dataset.test.images, dataset.test.labels)
     return Found(report, dataset.name, len(validation), test(model), test(report.model))

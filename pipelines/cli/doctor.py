@@ -10,6 +10,7 @@ import click
 
 from pipelines.cli import options
 from pipelines.cli.json_output import echo_json
+from pipelines.cli.waiting import waiting
 
 #: Extra of the package: the distributions and modules it brings. "base" is the plain install.
 EXTRAS: dict[str, dict[str, str]] = {
@@ -72,7 +73,7 @@ def command(as_json: bool) -> None:
     """  # noqa: D301 - click knows a paragraph to leave alone by the character.
     from tflite_export import capture_stderr
 
-    with capture_stderr():
+    with waiting("importing what is installed"), capture_stderr():
         findings = [
             examine(extra, package, module)
             for extra, packages in EXTRAS.items()

@@ -6,6 +6,7 @@ import click
 
 from pipelines.cli import options
 from pipelines.cli.json_output import echo_json
+from pipelines.cli.waiting import waiting
 
 TARGETS = ("tflm",)
 LAYOUTS = ("make", "cmake", "esp-idf", "zephyr", "arduino")
@@ -87,7 +88,8 @@ def command(bundle: str, folder: str, as_json: bool, **asked: Any) -> None:
     """  # noqa: D301 - click knows a paragraph to leave alone by the character.
     from tflite_export import embed
 
-    report = embed(bundle, folder, **asked)
+    with waiting(f"writing {folder}"):
+        report = embed(bundle, folder, **asked)
     if as_json:
         echo_json(report.to_json())
     else:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pipelines.cli import user_code
+from pipelines.cli.waiting import waiting
 
 if TYPE_CHECKING:
     import keras
@@ -40,6 +41,11 @@ def load(path: str) -> "keras.Model":
     if not Path(path).is_file():
         raise click.UsageError(f"{path} is no regular file; expected one written by model.save")
     _refuse_bomb(path)
+    with waiting(f"loading {path}"):
+        return _loaded(path)
+
+
+def _loaded(path: str) -> "keras.Model":
     from pipelines.backend import start_backend
 
     start_backend()

@@ -75,7 +75,8 @@ from pipelines.cli.mode_comparison import MODES
     "--save-plan", type=options.PATH, metavar="PLAN.json", help="Write the plan here as well."
 )
 @options.as_json
-def command(model: str, as_json: bool, **asked: Any) -> None:
+@options.quiet
+def command(model: str, as_json: bool, quiet: bool, **asked: Any) -> None:
     """Prune the channels of MODEL.keras, or remove its blocks, until it fits a budget.
 
     \b
@@ -85,8 +86,10 @@ def command(model: str, as_json: bool, **asked: Any) -> None:
     tfelastic prune net.keras -o shallow.keras --budget params=0.4 --strategy blocks --data cifar10
     tfelastic prune net.keras --strategy complexity --compare -o PICTURE.svg --measure
     """  # noqa: D301 - click knows a paragraph to leave alone by the character.
+    from pipelines.progress import Reporter
+
     request = prune_requests.choose(asked)
-    answer = request.carry_out(model)
+    answer = request.carry_out(model, Reporter(quiet=quiet))
     if as_json:
         echo_json(answer.to_json())
     else:

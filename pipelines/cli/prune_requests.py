@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import keras
 
     import tfelastic as te
+    from pipelines.progress import Reporter
 
 _COUNTED = {
     "params": "parameters",
@@ -43,7 +44,7 @@ class Request(Protocol):
     takes: ClassVar[frozenset[str]]
     """The options that it takes."""
 
-    def carry_out(self, model: str) -> Answer:
+    def carry_out(self, model: str, reporter: "Reporter") -> Answer:
         """Do it for the model file, after all that can be checked is checked."""
 
 
@@ -108,7 +109,7 @@ class PlanRequest:
     target: Target
     plan: str
 
-    def carry_out(self, model: str) -> Pruned:
+    def carry_out(self, model: str, reporter: "Reporter") -> Pruned:
         """Prune the model by the plan."""
         self.target.check()
         plan = _read_plan(self.plan)
@@ -133,7 +134,7 @@ class ChannelRequest:
     data: str | None = None
     kept: Mapping[str, Any] = field(default_factory=dict)
 
-    def carry_out(self, model: str) -> Pruned:
+    def carry_out(self, model: str, reporter: "Reporter") -> Pruned:
         """Plan and prune."""
         self.target.check()
         if (self.criterion in DATA_DRIVEN) != bool(self.data):
@@ -147,14 +148,15 @@ class ChannelRequest:
         criterion: Any = self.criterion
         if self.criterion in DATA_DRIVEN and self.data is not None:
             criterion = data_driven(self.criterion, loaded, self.data)
-        plan = te.plan(
-            te.trace(loaded),
-            budget=budget,
-            strategy=self._planner(),
-            criterion=criterion,
-            **self.kept,
-        )
-        return _pruned(loaded, plan, self.target, budget)
+        with reporter.waiting("pruning"):
+            plan = te.plan(
+                te.trace(loaded),
+                budget=budget,
+                strategy=self._planner(),
+                criterion=criterion,
+                **self.kept,
+            )
+            return _pruned(loaded, plan, self.target, budget)
 
     def _planner(self) -> "str | te.Strategy":
         return self.strategy
@@ -191,19 +193,20 @@ class CompareRequest:
     drawing: Mapping[str, Any]
     kept: Mapping[str, Any]
 
-    def carry_out(self, model: str) -> "mode_comparison.ModeComparison":
+    def carry_out(self, model: str, reporter: "Reporter") -> "mode_comparison.ModeComparison":
         """Compare the modes and draw the picture."""
         picture = mode_comparison.picture_path(self.picture, model)
         loaded = model_file.load_single(model)
         import tfelastic as te
 
-        found = mode_comparison.compare(
-            te.trace(loaded),
-            budget_of(self.limits or (("macs", 0.5),)),
-            drawing=self.drawing,
-            measure=self.measure,
-            options=self.kept,
-        )
+        with reporter.waiting("comparing the modes"):
+            found = mode_comparison.compare(
+                te.trace(loaded),
+                budget_of(self.limits or (("macs", 0.5),)),
+                drawing=self.drawing,
+                measure=self.measure,
+                options=self.kept,
+            )
         return mode_comparison.draw_into(found, picture)
 
 
@@ -222,7 +225,7 @@ class BlocksRequest:
     epochs: int = 0
     checkpoint: str | None = None
 
-    def carry_out(self, model: str) -> Pruned:
+    def carry_out(self, model: str, reporter: "Reporter") -> Pruned:
         """Search, on a part of the training images."""
         self.target.check()
         if not self.data:
@@ -232,7 +235,12 @@ class BlocksRequest:
         loaded = model_file.load_single(model)
         budget = budget_of(self.limits)
         found = block_search.search(
-            loaded, budget, data=self.data, epochs=self.epochs, checkpoint=self.checkpoint
+            loaded,
+            budget,
+            data=self.data,
+            epochs=self.epochs,
+            checkpoint=self.checkpoint,
+            reporter=reporter,
         )
         pruned = _pruned(loaded, found.report.plan, self.target, budget, model=found.report.model)
         return Pruned(pruned.report, pruned.output, found)

@@ -1,5 +1,6 @@
 """`tfelastic verify`: whether a bundle is sound, and still computes what its model computes."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -36,7 +37,10 @@ if TYPE_CHECKING:
     help="Says which examples of --data test where it has no test split; the one that the model was trained with.",
 )
 @options.as_json
-def command(bundle: str, data: str | None, model: str | None, seed: int, as_json: bool) -> None:
+@options.quiet
+def command(
+    bundle: str, data: str | None, model: str | None, seed: int, as_json: bool, quiet: bool
+) -> None:
     """Check BUNDLE: its checksums, and every variant, expanded and opened in LiteRT.
 
     Exit code 0 only when all of it holds.
@@ -48,20 +52,22 @@ def command(bundle: str, data: str | None, model: str | None, seed: int, as_json
     if model and not data:
         raise click.UsageError("--model is compared on examples: give --data as well")
     opened = bundle_file.load(bundle)
-    findings = [_finding(opened, variant.name) for variant in opened.variants]
+    from pipelines.progress import Reporter
+
+    reporter, count = Reporter(quiet=quiet), len(opened.variants)
+    with reporter.stage("opening"), reporter.bar(count, "variants") as advance:
+        findings = []
+        for number, variant in enumerate(opened.variants, start=1):
+            findings.append(_finding(opened, variant.name))
+            advance(number, variant.name)
     sound = [finding for finding in findings if finding["problem"] is None]
     if data and sound:
         examples = _examples(opened, data, seed=seed)
-        if model:
-            _compare(opened, model, examples, sound)
-        elif metric := _metric(opened):
-            for finding in sound:
-                finding["score_here"] = _score(opened, finding["variant"], examples, metric)
-        else:
-            score = opened.manifest.score.metric
-            raise click.UsageError(
-                f"the score {score!r} is measured by the model: give --model too"
-            )
+        check = _comparison(opened, model, examples) if model else _scoring(opened, examples)
+        with reporter.stage("scoring"), reporter.bar(len(sound), "variants") as advance:
+            for number, finding in enumerate(sound, start=1):
+                check(finding)
+                advance(number, finding["variant"])
     passed = all(finding["problem"] is None for finding in findings)
     if as_json:
         echo_json({"bundle": bundle, "passed": passed, "variants": findings})
@@ -127,19 +133,37 @@ def _score(bundle: "Bundle", name: str, examples: "Dataset", metric: "Metric") -
     return metric.value(examples.test.targets, outputs)
 
 
-def _compare(
-    bundle: "Bundle", model: str, examples: "Dataset", findings: list[dict[str, Any]]
-) -> None:
-    """Compare variants with the rungs of their names; a model without rungs has one."""
+def _scoring(bundle: "Bundle", examples: "Dataset") -> Callable[[dict[str, Any]], None]:
+    """Return a function that scores a finding's variant.
+
+    Raises:
+        click.UsageError: The name of the bundle's score does not say how to measure it.
+    """
+    metric = _metric(bundle)
+    if metric is None:
+        score = bundle.manifest.score.metric
+        raise click.UsageError(f"the score {score!r} is measured by the model: give --model too")
+
+    def check(finding: dict[str, Any]) -> None:
+        finding["score_here"] = _score(bundle, finding["variant"], examples, metric)
+
+    return check
+
+
+def _comparison(
+    bundle: "Bundle", model: str, examples: "Dataset"
+) -> Callable[[dict[str, Any]], None]:
+    """Return a function that compares a finding's variant with the rung of its name; a model without rungs has one."""
     from tfelastic import ElasticModel
     from tflite_export import verify
 
     loaded = model_file.load(model)
-    for finding in findings:
+
+    def check(finding: dict[str, Any]) -> None:
         name = finding["variant"]
         if isinstance(loaded, ElasticModel) and name not in loaded.names:
             finding["problem"] = f"{model} has no rung {name!r}; it has {', '.join(loaded.names)}"
-            continue
+            return
         rung = loaded.cut(name) if isinstance(loaded, ElasticModel) else loaded
         found = verify(
             rung,
@@ -153,6 +177,8 @@ def _compare(
         finding["comparison"] = found.to_json()
         if not found.passed:
             finding["problem"] = f"strays from its Keras model: {'; '.join(found.reasons)}"
+
+    return check
 
 
 def _print(bundle: str, findings: list[dict[str, Any]]) -> None:

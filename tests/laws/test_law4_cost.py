@@ -19,6 +19,8 @@ def check(spec: ModelSpec, seed: int, *, blocks: bool) -> None:
     assert predicted.peak_bytes == built.peak_bytes
     assert predicted.peak_bytes_float == built.peak_bytes_float
     assert predicted.layers == built.layers
+    assert sum(layer.macs for layer in built.layers) == built.macs
+    assert sum(layer.params for layer in built.layers) == built.params
 
 
 @pytest.mark.parametrize("name", every_recipe())

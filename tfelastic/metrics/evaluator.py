@@ -1,6 +1,6 @@
 """`Evaluator`: scores models on labelled examples."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import keras
@@ -24,6 +24,7 @@ class Evaluator:
         labels: The labels of the `N` examples, `[N, ...]`; for several outputs nested as they are.
         metric: What `tfelastic.metric_of` takes; by default the metric that it chooses for each model.
         batch_size: How many examples a layer takes at once; bounds the memory.
+        progress: Called as `progress(seen, count)` after each part of the examples.
 
     Raises:
         DataError: The counts differ or are zero, or the batch size is not positive.
@@ -43,6 +44,7 @@ class Evaluator:
         *,
         metric: MetricLike | None = None,
         batch_size: int = 256,
+        progress: Callable[[int, int], None] | None = None,
     ) -> None:
         inputs, labels = _as_arrays(inputs), _as_arrays(labels)
         counts = {len(each) for each in keras.tree.flatten(inputs)}
@@ -57,6 +59,7 @@ class Evaluator:
         (self._count,) = counts
         self._inputs, self._labels = inputs, labels
         self._metric = metric
+        self._progress = progress
         self.batch_size = batch_size
 
     def __len__(self) -> int:
@@ -82,7 +85,11 @@ class Evaluator:
     def resolved(self, model: keras.Model) -> "Evaluator":
         """Return an evaluator that scores any model by the metric of `model`, such as pruned ones by the original's."""
         return Evaluator(
-            self._inputs, self._labels, metric=self.metric_of(model), batch_size=self.batch_size
+            self._inputs,
+            self._labels,
+            metric=self.metric_of(model),
+            batch_size=self.batch_size,
+            progress=self._progress,
         )
 
     def parts(
@@ -97,6 +104,8 @@ class Evaluator:
                 for nested in (self._inputs, self._labels)
             )
             yield labels, model.predict(inputs, batch_size=batch_size, verbose=0)
+            if self._progress is not None:
+                self._progress(min(begin + PART_SIZE, len(self)), len(self))
 
 
 class Accuracy(Evaluator):
