@@ -8,6 +8,7 @@ from pipelines.experiments.block_removal.depth_vs_width import DepthStep, TimedN
 from pipelines.experiments.block_removal.final_training import BASELINE, FULL, PRUNED
 from pipelines.experiments.block_removal.metrics import BlockRemovalMetrics
 from pipelines.report import Content, KeyFigure, NetSummary, Section, Table
+from pipelines.report.layers import anatomy
 from pipelines.report.numbers import (
     change,
     difference,
@@ -18,6 +19,7 @@ from pipelines.report.numbers import (
     ratio,
     score,
 )
+from pipelines.report.trade_off import Point, draw_trade_off
 from pipelines.stages import MetricDescription, PairedDifference
 
 if TYPE_CHECKING:
@@ -80,7 +82,21 @@ def _sections(metrics: BlockRemovalMetrics) -> Iterator[Section]:
         "the higher; framed, the block that went. Empty: gone before.",
     )
     yield Section("Down to the budget", depth, lambda: _draw_candidates(metric, searches[BUDGET]))
+    yield Section(
+        f"{metric.title[0].upper()}{metric.title[1:]} against latency",
+        draw=lambda: draw_trade_off(tuple(_points(metrics)), metric),
+        caption="The net of every step down to the budget, by how many blocks are gone; the line is the Pareto front, "
+        "a hollow dot is beaten by another net in both.",
+        machine_bound=True,
+    )
     yield Section("The result", result)
+    yield from anatomy(metrics.layers)
+
+
+def _points(metrics: BlockRemovalMetrics) -> Iterator[Point]:
+    reached = (metrics.test_baseline, *metrics.searches[BUDGET].tests)
+    for step, value in zip(metrics.depth_vs_width, reached, strict=True):
+        yield Point(str(step.blocks), value, step.net.latency_us)
 
 
 def _steps(metrics: BlockRemovalMetrics, name: str) -> Sequence[Mapping[str, Any]]:

@@ -1,7 +1,8 @@
 """What pruning by complexity found: nets trained directly beside a ranked one that was fine-tuned."""
 
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pipelines.experiments.complexity.budget_comparison import (
@@ -11,6 +12,7 @@ from pipelines.experiments.complexity.budget_comparison import (
 )
 from pipelines.experiments.complexity.metrics import ComplexityMetrics
 from pipelines.report import Content, KeyFigure, NetSummary, Section, Table
+from pipelines.report.layers import anatomy
 from pipelines.report.numbers import (
     apart,
     difference,
@@ -22,6 +24,7 @@ from pipelines.report.numbers import (
     ratio,
     score,
 )
+from pipelines.report.trade_off import Point, draw_trade_off
 from pipelines.stages import MetricDescription
 
 if TYPE_CHECKING:
@@ -58,17 +61,39 @@ def content(metrics: ComplexityMetrics) -> Content:
     return Content(
         headline=f"{net} pruned by complexity and trained once, beside pruning a trained net",
         key_figures=tuple(_key_figures(metrics)),
-        sections=tuple(
-            Section(
-                _title(each),
-                tuple(_compare(metrics, each)),
-                functools.partial(_draw, each, metrics.groups),
-                _TRACES,
-            )
-            for each in metrics.comparisons
-        ),
+        sections=tuple(_sections(metrics)),
         nets=tuple(_nets(metrics)),
     )
+
+
+def _sections(metrics: ComplexityMetrics) -> Iterator[Section]:
+    title = metrics.metric.title
+    for each in metrics.comparisons:
+        drawing = functools.partial(_draw, each, metrics.groups)
+        yield Section(_title(each), tuple(_compare(metrics, each)), drawing, _TRACES)
+        yield Section(
+            f"{title[0].upper()}{title[1:]} against latency and bytes, {_title(each).lower()}",
+            draw=functools.partial(_draw_costs, metrics, each),
+            caption="The lines are Pareto fronts; a hollow dot is beaten by another net in both.",
+            machine_bound=True,
+        )
+    for each, layers in zip(metrics.comparisons, metrics.layers, strict=False):
+        removed = {TITLES[name]: blocks for name, blocks in layers.removed.items()}
+        named = replace(layers, rungs=tuple(removed), removed=removed)
+        yield from anatomy(named, of=_title(each).lower())
+
+
+def _draw_costs(metrics: ComplexityMetrics, comparison: ComparedMethods) -> "Figure":
+    """Draw the scores of the original and of a budget's nets against latency, the file and the arena."""
+    rows = (metrics.original, *comparison.rows)
+
+    def points(cost: Callable[[MethodFigures], float]) -> list[Point]:
+        return [Point(TITLES[row.method], row.score_tflite, cost(row)) for row in rows]
+
+    others = {".tflite, kB": points(lambda row: row.tflite_bytes / 1000)}
+    if all(row.arena_bytes for row in rows):
+        others["arena of TFLM, kB"] = points(lambda row: (row.arena_bytes or 0) / 1000)
+    return draw_trade_off(points(lambda row: row.latency_us), metrics.metric, others)
 
 
 def _nets(metrics: ComplexityMetrics) -> Iterator[NetSummary]:

@@ -2,13 +2,10 @@
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from pipelines.experiments.elastic.layer_costs import LayerCosts
 from pipelines.experiments.elastic.mask_examples import MaskExamples
 from pipelines.experiments.elastic.metrics import ElasticMetrics
 from pipelines.experiments.elastic.simulation import Simulation
-from pipelines.report.figures import COLORS, FIRST, INK, MUTED, PAPER, SECOND, canvas, heat_map
+from pipelines.report.figures import COLORS, FIRST, MUTED, PAPER, SECOND, canvas
 from pipelines.stages import MetricDescription
 
 if TYPE_CHECKING:
@@ -63,62 +60,6 @@ def draw_schemes(metrics: ElasticMetrics) -> "Figure":
     axes.set_xlabel(metrics.metric.axis)
     axes.grid(axis="x")
     figure.legend(frameon=False, loc="outside upper center", ncols=2)
-    return figure
-
-
-def draw_layers(costs: LayerCosts) -> "Figure":
-    """Draw each layer's MACs in the widest and the narrowest rung, and the share of channels that each rung keeps."""
-    layers = costs.layers
-    figure, (macs, kept) = canvas(7.2, 1.1 + 0.19 * len(layers), columns=2)
-    rows = range(len(layers))
-    most = max((max(each.macs) for each in layers), default=0)
-    unit, name = (1e6, "million MACs") if most >= 1e6 else (1e3, "thousand MACs")
-    wide = [each.macs[0] / unit for each in layers]
-    narrow = [each.macs[-1] / unit for each in layers]
-    macs.barh(rows, wide, 0.7, color=FIRST, alpha=0.35, label=costs.rungs[0])
-    macs.barh(rows, narrow, 0.7, color=FIRST, label=costs.rungs[-1])
-    macs.set_yticks(rows, [_short(each.path) for each in layers], fontsize=7)
-    macs.invert_yaxis()
-    macs.margins(y=0.01)
-    macs.set_xlabel(f"{name}: {costs.rungs[0]} pale, {costs.rungs[-1]} dark")
-    heat_map(
-        kept,
-        (
-            (column, row, 1.0, each.channels[column] / max(each.channels[0], 1))
-            for row, each in enumerate(layers)
-            for column in range(len(costs.rungs))
-        ),
-    )
-    for row, each in enumerate(layers):
-        for column, count in enumerate(each.channels):
-            share = count / max(each.channels[0], 1)
-            ink = PAPER if share > 0.55 else INK
-            kept.text(
-                column + 0.5, row, str(count), color=ink, fontsize=6.5, ha="center", va="center"
-            )
-    kept.set_yticks([])
-    kept.set_xticks(np.arange(len(costs.rungs)) + 0.5, costs.rungs, fontsize=8)
-    kept.set_title("channels kept")
-    return figure
-
-
-def _short(path: str) -> str:
-    return path if len(path) <= 24 else f"…{path[-23:]}"
-
-
-def draw_blocks(costs: LayerCosts) -> "Figure":
-    """Draw which residual blocks each rung keeps."""
-    figure, (axes,) = canvas(7.2, 1.0 + 0.22 * len(costs.blocks), columns=1)
-    heat_map(
-        axes,
-        (
-            (column, row, 1.0, float(block not in costs.removed[rung]))
-            for row, block in enumerate(costs.blocks)
-            for column, rung in enumerate(costs.rungs)
-        ),
-    )
-    axes.set_yticks(range(len(costs.blocks)), costs.blocks, fontsize=7)
-    axes.set_xticks(np.arange(len(costs.rungs)) + 0.5, costs.rungs)
     return figure
 
 

@@ -1,16 +1,13 @@
-"""The report's sections for the page alone: sizes, schemes, the simulation, layers, blocks, and masks to look at."""
+"""The report's sections for the page alone: sizes, schemes, the simulation, and masks to look at."""
 
 from collections.abc import Iterator
 
 from pipelines.experiments.elastic.detail_pictures import (
-    draw_blocks,
     draw_bytes,
-    draw_layers,
     draw_masks,
     draw_schemes,
     draw_simulation,
 )
-from pipelines.experiments.elastic.layer_costs import LayerCosts, LayerFigures
 from pipelines.experiments.elastic.metrics import ElasticMetrics
 from pipelines.experiments.elastic.simulation import Simulation
 from pipelines.report import Section, Table
@@ -98,43 +95,6 @@ def _simulation(found: Simulation, metric: MetricDescription) -> Iterator[str]:
     yield from Table(
         ("trace: chooser", "misses", f"average {metric.title}", "switches"), rows
     ).markdown()
-
-
-def anatomy(metrics: ElasticMetrics) -> Iterator[Section]:
-    """Yield what every layer costs and keeps, and which blocks stay, where the run counted them."""
-    costs = metrics.layers
-    if costs is None or not costs.layers:
-        return
-    yield Section(
-        "Layer by layer",
-        draw=lambda: draw_layers(costs),
-        caption="What each layer multiplies before and after, and how many channels it gives in each rung.",
-        figures=tuple(_layers(costs)),
-    )
-    if costs.blocks and any(costs.removed.values()):
-        yield Section(
-            "Blocks kept",
-            draw=lambda: draw_blocks(costs),
-            caption="The residual blocks that can be removed: dark where a rung keeps one.",
-        )
-
-
-def _layers(costs: LayerCosts) -> Iterator[str]:
-    first, last = costs.rungs[0], costs.rungs[-1]
-    headings = ("layer", "kind", "channels", "params", "MACs")
-    yield f"From {first} to {last}."
-    yield ""
-    rows = tuple(_layer(each) for each in costs.layers)
-    yield from Table(headings, rows).markdown()
-
-
-def _layer(layer: LayerFigures) -> tuple[str, ...]:
-    def ends(values: tuple[int, ...]) -> str:
-        return f"{values[0]:,} → {values[-1]:,}" if values[0] != values[-1] else f"{values[0]:,}"
-
-    # A bar would end the cell.
-    path = layer.path.replace("|", "/")
-    return (path, layer.kind, ends(layer.channels), ends(layer.params), ends(layer.macs))
 
 
 def pictured(metrics: ElasticMetrics) -> Iterator[Section]:

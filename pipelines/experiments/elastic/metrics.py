@@ -18,7 +18,6 @@ from pipelines.experiments.elastic import (
 )
 from pipelines.experiments.elastic.comparison import ComparedRung
 from pipelines.experiments.elastic.export import ExportedVariant
-from pipelines.experiments.elastic.layer_costs import LayerCosts
 from pipelines.experiments.elastic.mask_examples import MaskExamples
 from pipelines.experiments.elastic.profile import LatencyFigures
 from pipelines.experiments.elastic.recipe import ElasticRecipe
@@ -27,6 +26,7 @@ from pipelines.experiments.elastic.simulation import Simulation
 from pipelines.experiments.elastic.training_results import OutputScores
 from pipelines.report import Machine, Metrics
 from pipelines.stages import Run
+from pipelines.stages.layer_costs import LayerCosts
 
 
 @dataclass(frozen=True, kw_only=True)

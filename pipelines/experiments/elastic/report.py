@@ -4,15 +4,11 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pipelines.experiments.elastic.comparison import GROWN, INDEPENDENT, JOINT, ComparedRung
-from pipelines.experiments.elastic.details import (
-    anatomy,
-    pictured,
-    simulated,
-    sizes_and_schemes,
-)
+from pipelines.experiments.elastic.details import pictured, simulated, sizes_and_schemes
 from pipelines.experiments.elastic.metrics import ElasticMetrics
 from pipelines.experiments.elastic.pictures import draw_methods, draw_selector, draw_trade_off
 from pipelines.report import Content, KeyFigure, NetSummary, Section, Table
+from pipelines.report.layers import anatomy
 from pipelines.report.numbers import (
     TimeUnit,
     difference,
@@ -94,7 +90,7 @@ def _sections(metrics: ElasticMetrics) -> Iterator[Section]:
         machine_bound=True,
     )
     yield from simulated(metrics)
-    yield from anatomy(metrics)
+    yield from anatomy(metrics.layers)
     yield from pictured(metrics)
     if metrics.comparison:
         rungs = metrics.comparison

@@ -4,21 +4,17 @@ import numpy as np
 import pytest
 
 from pipelines.experiments.elastic.mask_examples import LONGEST_SIDE, Pixels
-from pipelines.experiments.elastic.pictures import pareto_front
 from pipelines.report import render
 from pipelines.report.markdown import section
+from pipelines.report.trade_off import Point, pareto_front
 
 
-def test_the_front_holds_the_variants_that_none_beats(tree, read):
-    # Latency and score of each; b is slower and worse than a, d as good as c and slower.
-    shapes = {"a": (400, 0.9), "b": (500, 0.8), "c": (100, 0.7), "d": (120, 0.7)}
-    tree["variants"] = [
-        {**tree["variants"][0], "name": name, "p50_us": p50, "score_tflite": score}
-        for name, (p50, score) in shapes.items()
-    ]
-    assert [each.name for each in pareto_front(read(tree)[0])] == ["a", "c"]
-    tree["baseline"]["metric"] = {"name": "mae", "higher_is_better": False}
-    assert [each.name for each in pareto_front(read(tree)[0])] == ["c"]
+@pytest.mark.parametrize(("sign", "front"), [(1, ["a", "c"]), (-1, ["c"])])
+def test_the_front_holds_the_nets_that_none_beats(sign, front):
+    # b is slower and worse than a, d as good as c and slower.
+    shapes = {"a": (0.9, 400), "b": (0.8, 500), "c": (0.7, 100), "d": (0.7, 120)}
+    points = [Point(name, *shape) for name, shape in shapes.items()]
+    assert [each.name for each in pareto_front(points, sign=sign)] == front
 
 
 @pytest.mark.parametrize("shape", [(12, 12), (300, 200, 3), (1, 500)])

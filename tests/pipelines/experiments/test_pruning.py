@@ -266,4 +266,5 @@ def test_page_markdown_and_terminal_tell_the_same(
     for cell in cells - {"---", "---:", ""}:
         assert cell in page
         assert cell in printed
-    assert page.count("<svg ") == (4 if kind == "removed" else 2)
+    assert page.count("<svg ") == (7 if kind == "removed" else 4)
+    assert ("<h2>Blocks kept</h2>" in page) == (kind == "removed")
