@@ -22,7 +22,7 @@ bench-torch:
 	$(TORCH)/bin/python -m pip install --quiet --requirement benchmarks/torch-requirements.txt
 
 test: check system-packages kotlin-compiler
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/installed
 	$(BIN)/ruff check .

@@ -1,6 +1,9 @@
-"""What holds for every test: property tests repeat exactly, and a busy machine fails none of them."""
+"""What holds for every test: property tests repeat exactly, a busy machine fails none of them, slow ones come first."""
+
+from collections import Counter
 
 import hypothesis
+import pytest
 
 # Time per example says how busy the machine is, not whether a law holds.
 hypothesis.settings.register_profile(
@@ -10,3 +13,13 @@ hypothesis.settings.register_profile(
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.load_profile("repeatable")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Order the files of tests: those with slow tests first, then those of many tests.
+
+    Workers take whole files in turn. One that began with a minute's test when nothing else was left would be waited for.
+    """
+    counts = Counter(item.path for item in items)
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: (item.path not in slow, -counts[item.path], item.path))

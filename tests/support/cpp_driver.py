@@ -1,5 +1,11 @@
-"""The C++ library's test driver, compiled as a device's compiler would: no exceptions, no RTTI, no warning."""
+"""The C++ library's test driver, compiled as a device's compiler would: no exceptions, no RTTI, no warning.
 
+What was compiled is kept under `build/cpp`, by the content of its sources, for other tests and the next session.
+"""
+
+import fcntl
+import hashlib
+import shutil
 import struct
 import subprocess
 from collections.abc import Iterable
@@ -15,6 +21,8 @@ STRICT = (
     *("-std=c++17", "-fno-exceptions", "-fno-rtti"),
     *("-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wconversion", "-Werror"),
 )
+_PROGRAMS = _ROOT / "tests" / "runtime" / "cpp"
+_BUILD = _ROOT / "build" / "cpp"
 SANITIZED = ("-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 
 
@@ -27,14 +35,30 @@ def packed(questions: Iterable[Question]) -> bytes:
 
 
 def compiled(folder: Path, source: str, *options: str) -> Path:
-    """Compile a program of tests/runtime/cpp in the folder."""
+    """Compile a program of tests/runtime/cpp, unless that was done before, and put it into the folder."""
     program = folder / Path(source).stem
-    path = _ROOT / "tests" / "runtime" / "cpp" / source
-    subprocess.run(
-        ["g++", *STRICT, *options, f"-I{INCLUDE}", str(path), "-o", str(program), "-ldl"],
-        check=True,
-    )
+    key = _key(source, options)
+    kept = _BUILD / f"{program.name}-{key}"
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    with (_BUILD / f"{key}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not kept.exists():
+            command = ["g++", *STRICT, *options, f"-I{INCLUDE}", str(_PROGRAMS / source)]
+            subprocess.run([*command, "-o", str(program), "-ldl"], check=True)
+            # In one step, so that a build that is cut short leaves no half of a program.
+            shutil.move(program, unfinished := kept.with_suffix(".new"))
+            unfinished.rename(kept)
+    shutil.copy2(kept, program)
     return program
+
+
+def _key(source: str, options: tuple[str, ...]) -> str:
+    """Return a digest of all that a program depends on."""
+    version = subprocess.run(["g++", "--version"], capture_output=True, check=True).stdout
+    digest = hashlib.sha256(version + repr((source, STRICT, options)).encode())
+    for file in sorted([*INCLUDE.rglob("*.h"), *_PROGRAMS.rglob("*.h"), _PROGRAMS / source]):
+        digest.update(f"{file.relative_to(_ROOT)}\0".encode() + file.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def asking(folder: Path, *options: str) -> Ask:

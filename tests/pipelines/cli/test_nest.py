@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from pathlib import Path
 
 import keras
@@ -77,18 +78,25 @@ def windows(count: int) -> np.ndarray:
     return np.random.default_rng(0).normal(size=(count, 24, 2)).astype(np.float32)
 
 
-def next_commands(printed: str, out: Path) -> list[str]:
-    """Return the commands that are offered on the bundle and the recipe in `out`, with the device of `profile`."""
+def next_commands(printed: str) -> list[str]:
+    """Return the commands that are offered, with the device of `profile`."""
+    return [" ".join(words[:1] + words[2:4] * ("--on" in words)) for words in next_steps(printed)]
+
+
+def next_steps(printed: str) -> list[list[str]]:
+    """Return the words of each command that is offered, but the first."""
     _, steps = printed.split("\nNext:\n")
-    found = re.findall(rf"tfelastic (\w+) {re.escape(str(out))}/\S+( --on \w+)?", steps)
-    return [command + device for command, device in found]
+    lines = re.findall(r"^ +tfelastic (.*)$", steps, re.M)
+    return [shlex.split(line) for line in lines]
 
 
 def planned(out: Path) -> dict:
     return yaml.safe_load((out / "recipe.yaml").read_text(encoding="utf-8"))
 
 
-def test_classes_in_folders_become_a_bundle_and_run_goes_on_from_its_recipe(tmp_path, capsys):
+def test_classes_in_folders_become_a_bundle_and_run_goes_on_from_its_recipe(
+    tmp_path, capsys, monkeypatch
+):
     """The folder has no test split, its images are no squares, and the model leaves their size open."""
     model, data = str(tmp_path / "my net.keras"), str(tmp_path / "photos")
     two_branches().save(model)
@@ -105,9 +113,13 @@ def test_classes_in_folders_become_a_bundle_and_run_goes_on_from_its_recipe(tmp_
     assert [spec.shape for spec in Bundle.open(out / "model.elastic").manifest.inputs] == [
         (1, 12, 16, 3)
     ]
-    assert next_commands(printed, out) == ["select", "profile --on android", "app", "run"]
+    assert next_commands(printed) == ["select", "profile --on android", "app", "run"]
     assert max(map(len, printed.splitlines())) < 300
     assert [each.name for each in Bundle.open(out / "model.elastic").variants] == ["w100", "w050"]
+    monkeypatch.chdir(tmp_path)
+    select, _, app, _ = next_steps(printed)
+    assert execute(select) == execute(app) == 0
+    capsys.readouterr()
     assert read_metrics(out).metric.name == "accuracy"
     assert (out / "report.html").stat().st_size > 10_000
     tree = planned(out)
@@ -122,14 +134,19 @@ def test_classes_in_folders_become_a_bundle_and_run_goes_on_from_its_recipe(tmp_
     assert planned(out) == tree
 
 
-def test_a_conv1d_net_learns_a_quantity_for_a_microcontroller(saved, tmp_path, capsys):
+def test_a_conv1d_net_learns_a_quantity_for_a_microcontroller(saved, tmp_path, capsys, monkeypatch):
     x = windows(48)
     model, data = saved(conv1d(), x, np.abs(x).max(axis=(1, 2)), "mse")
     out = tmp_path / "out"
     arguments = ["nest", model, "--data", data, *_TINY, *_SHORT, "-o", str(out)]
     assert execute([*arguments, "--target", "tflm"]) == 0
     printed = capsys.readouterr().out
-    assert next_commands(printed, out) == ["select", "embed", "profile --on serial", "run"]
+    assert next_commands(printed) == ["select", "embed", "profile --on serial", "run"]
+    monkeypatch.chdir(tmp_path)
+    for words in next_steps(printed)[:2]:
+        assert execute(words) == 0
+    assert (tmp_path / "firmware" / "Makefile").exists()
+    capsys.readouterr()
     assert execute([*arguments, "--target", "tflm", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["baseline"]["metric"]["name"] == "mae"
     tree = planned(out)
