@@ -18,7 +18,7 @@ hypothesis.settings.load_profile("repeatable")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Order the files of tests: those with slow tests first, then those of many tests.
 
-    Workers take whole files in turn. One that began with a minute's test when nothing else was left would be waited for.
+    Workers take whole files in turn. One with a long test must not begin last.
     """
     counts = Counter(item.path for item in items)
     slow = {item.path for item in items if item.get_closest_marker("slow")}
