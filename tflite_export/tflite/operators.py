@@ -7,8 +7,6 @@ import numpy as np
 
 from tflite_export.tflite.schema import operator_name, read_tables, type_name
 
-_FORMAL = frozenset({"QUANTIZE", "DEQUANTIZE", "RESHAPE", "CAST"})
-
 
 @dataclass(frozen=True, eq=False)
 class Value:

@@ -155,7 +155,8 @@ def test_export_then_verify(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     path, out = tmp_path / "net.keras", str(tmp_path / "net.elastic")
     te.ElasticModel(model, te.ladder(model, widths=(1, 0.5))).save(path)
     options = ["--data", "digits", "--scheme", "float32"]
-    target = ["--target", "tflm", "--per-tensor-dense"]
+    target = ["--target", "tflm", "--per-tensor-dense", "--arena", "planned"]
+    target += ["--calibration", "16", "--tolerance", "2"]
     assert execute(["export", str(path), "-o", out, *options, *target, "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert all(each["verification"]["tflm"]["within_one_step"] for each in report["variants"])

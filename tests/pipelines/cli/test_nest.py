@@ -106,10 +106,22 @@ def test_classes_in_folders_become_a_bundle_and_run_goes_on_from_its_recipe(
         Image.fromarray(image).save(file)
     out = tmp_path / "out"
     size = ("--image-size", "12x16")
-    arguments = ["nest", model, "--data", data, *_TINY[:-1], *_SHORT, *size, "-o", str(out)]
+    varied = ("--augment", "shift-flip")
+    arguments = [
+        "nest",
+        model,
+        "--data",
+        data,
+        *_TINY[:-1],
+        *_SHORT,
+        *size,
+        *varied,
+        "-o",
+        str(out),
+    ]
     assert execute(arguments) == 0
     printed, told = capsys.readouterr()
-    assert "48 examples to train, 12 to test (drawn by seed 0), 12x16x3, 3 classes" in told
+    assert "48 examples to train, 8 to test (drawn by seed 0), 12x16x3, 3 classes" in told
     assert [spec.shape for spec in Bundle.open(out / "model.elastic").manifest.inputs] == [
         (1, 12, 16, 3)
     ]
@@ -118,13 +130,15 @@ def test_classes_in_folders_become_a_bundle_and_run_goes_on_from_its_recipe(
     assert [each.name for each in Bundle.open(out / "model.elastic").variants] == ["w100", "w050"]
     monkeypatch.chdir(tmp_path)
     select, _, app, _ = next_steps(printed)
-    assert execute(select) == execute(app) == 0
+    named = ("--application-id", "com.example.birds", "--title", "Birds")
+    assert execute(select) == execute([*app, *named]) == 0
     capsys.readouterr()
+    assert "com.example.birds" in (tmp_path / "android/app/build.gradle.kts").read_text()
     assert read_metrics(out).metric.name == "accuracy"
     assert (out / "report.html").stat().st_size > 10_000
     tree = planned(out)
     assert (tree["name"], tree["task"], tree["baseline"]) == ("my-net", "classification", "none")
-    assert tree["elastic"]["augment"] == "shift"
+    assert tree["elastic"]["augment"] == "shift-flip"
     recipe = str(out / "recipe.yaml")
     assert execute(["run", recipe, "--workspace", str(out), "--dry-run", "--json"]) == 0
     assert [each["stage"] for each in json.loads(capsys.readouterr().out) if each["runs"]] == []
@@ -138,8 +152,9 @@ def test_a_conv1d_net_learns_a_quantity_for_a_microcontroller(saved, tmp_path, c
     x = windows(48)
     model, data = saved(conv1d(), x, np.abs(x).max(axis=(1, 2)), "mse")
     out = tmp_path / "out"
-    arguments = ["nest", model, "--data", data, *_TINY, *_SHORT, "-o", str(out)]
-    assert execute([*arguments, "--target", "tflm"]) == 0
+    options = ("--target", "tflm", "--baseline-epochs", "1", "--learning-rate", "0.002")
+    arguments = ["nest", model, "--data", data, *_TINY, *_SHORT, *options, "-o", str(out)]
+    assert execute(arguments) == 0
     printed = capsys.readouterr().out
     assert next_commands(printed) == ["select", "embed", "profile --on serial", "run"]
     monkeypatch.chdir(tmp_path)
@@ -147,10 +162,12 @@ def test_a_conv1d_net_learns_a_quantity_for_a_microcontroller(saved, tmp_path, c
         assert execute(words) == 0
     assert (tmp_path / "firmware" / "Makefile").exists()
     capsys.readouterr()
-    assert execute([*arguments, "--target", "tflm", "--json"]) == 0
+    assert execute([*arguments, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["baseline"]["metric"]["name"] == "mae"
     tree = planned(out)
     assert (tree["task"], tree["ladder"]["round_to"]) == ("regression", 4)
+    assert tree["baseline"]["epochs"] == 1
+    assert tree["elastic"]["learning_rate"] == tree["baseline"]["learning_rate"] == 0.002
     assert tree["elastic"]["augment"] is None
     assert load_recipe(str(out / "recipe.yaml")).export.target == "tflm"
 

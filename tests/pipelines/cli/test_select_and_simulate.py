@@ -57,6 +57,10 @@ def test_simulate_prints_and_draws(
     assert "<svg" in picture.read_text()
     assert execute([*asked, "--budget-ms", "0.06"]) == 0
     assert "knowing slowdown" in capsys.readouterr().out
+    asked = ["simulate", str(GOLDEN), "--profile", profile, "--trace", "step"]
+    short = ("--runs", "50", "--stalls", "0.02", "--budget-ms", "0.06", "--json")
+    assert execute([*asked, *short]) == 0
+    assert json.loads(capsys.readouterr().out)["runs"] == 50
 
 
 def test_wrong_usage(profile: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

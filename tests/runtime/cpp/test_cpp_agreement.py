@@ -46,7 +46,6 @@ from tflite_export.bundle.writer import pack
 
 DELTAS = cases("deltas")
 POOL = bytes.fromhex(DELTAS["payload"])
-NUMBERS = cases("numbers")
 TEXT = manifest_text()
 
 
