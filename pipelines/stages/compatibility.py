@@ -31,10 +31,12 @@ def with_known_sizes(model: "keras.Model", dataset: "Dataset") -> "keras.Model":
     shapes = {
         name: array.shape[1:] for name, array in te.data.arrays_of(dataset.train.inputs).items()
     }
-    inputs = [
-        keras.Input(shapes.get(tensor.name, shapes.get("")), dtype=tensor.dtype, name=tensor.name)
-        for tensor in model.inputs
-    ]
+
+    def sized(tensor: "keras.KerasTensor") -> "keras.KerasTensor":
+        shape = shapes.get(tensor.name, shapes.get(""))
+        return keras.Input(shape, dtype=tensor.dtype, name=tensor.name)
+
+    inputs = keras.tree.map_structure(sized, model.input)
     known = keras.models.clone_model(model, input_tensors=inputs)
     known.set_weights(model.get_weights())
     if model.compiled:
