@@ -36,7 +36,9 @@ def with_known_sizes(model: "keras.Model", dataset: "Dataset") -> "keras.Model":
         shape = shapes.get(tensor.name, shapes.get(""))
         return keras.Input(shape, dtype=tensor.dtype, name=tensor.name)
 
-    inputs = keras.tree.map_structure(sized, model.input)
+    # A Sequential that was never called has a list of one alone.
+    given = model.inputs[0] if isinstance(model, keras.Sequential) else model.input
+    inputs = keras.tree.map_structure(sized, given)
     known = keras.models.clone_model(model, input_tensors=inputs)
     known.set_weights(model.get_weights())
     if model.compiled:
