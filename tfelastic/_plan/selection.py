@@ -39,6 +39,7 @@ class Selection:
         self._rank = np.where(
             group_of >= 0, flat[np.where(group_of >= 0, starts[group_of] + unit, 0)], 0
         )
+        self._taken: dict[bytes, np.ndarray] = {}
 
     def take(self, labels: np.ndarray) -> np.ndarray:
         """Return the kept positions of an axis, in their new order.
@@ -52,10 +53,15 @@ class Selection:
         Returns:
             Positions, `[kept]`.
         """
-        owner, unit = self.graph.unit_of[labels].T
-        rank = self._rank[labels]
-        order = np.lexsort((rank * (owner >= 0), segments(owner, unit)))
-        return order[rank[order] != _DROPPED]
+        key = labels.tobytes()
+        if (
+            key not in self._taken
+        ):  # The weights of a layer and of those around it hold the same channels.
+            owner, unit = self.graph.unit_of[labels].T
+            rank = self._rank[labels]
+            order = np.lexsort((rank * (owner >= 0), segments(owner, unit)))
+            self._taken[key] = order[rank[order] != _DROPPED]
+        return self._taken[key]
 
     def count(self, labels: np.ndarray) -> int:
         """Return how many positions of an axis with channels `labels` are kept."""

@@ -1,5 +1,7 @@
 """`prune`: carries a plan out, with no decisions left to make. The original model is only read."""
 
+import copy
+import functools
 import inspect
 import tempfile
 from collections.abc import Sequence
@@ -46,7 +48,8 @@ class Slice:
     def value(self) -> np.ndarray:
         """Return what the variable should hold, in its own shape."""
         value = keras.ops.convert_to_numpy(self.source)
-        for axis, positions in self.takes.items():
+        # The first axes first: there whole rows are copied, and what is left for the others is less.
+        for axis, positions in sorted(self.takes.items()):
             value = value.take(positions, axis=axis)
         return value
 
@@ -275,15 +278,25 @@ class _Builder:
         """Return a layer's config, with its activations as they are where they are layers or not Keras' own functions.
 
         Serialized they are names at most, under which Keras may know others: a user's `gelu` would become Keras' own.
+        Initializers and data types stand in it as objects too: to write and read them takes as long as all the rest.
         """
-        own = _own_activations(op)
-        if not own:
-            return op.get_config()
-        # A twin is asked in the layer's place, since Keras warns of a lambda and refuses a partial.
-        twin = object.__new__(type(op))
-        vars(twin).update(vars(op) | dict.fromkeys(own, keras.activations.linear))
-        config = twin.get_config()
-        return config | {name: self._copied(own[name]) for name in own if name in config}
+        own, initializers = _own_activations(op), _initializers(op)
+        if own or initializers:
+            # A twin is asked in the layer's place, since Keras warns of a lambda and refuses a partial.
+            twin = object.__new__(type(op))
+            linear = keras.activations.linear
+            vars(twin).update(vars(op) | dict.fromkeys(own, linear) | dict.fromkeys(initializers))
+            config = twin.get_config()
+            config |= {name: self._copied(own[name]) for name in own if name in config}
+            config |= {name: copy.copy(value) for name, value in initializers.items()}
+        else:
+            config = op.get_config()
+        if (
+            type(policy := getattr(op, "dtype_policy", None)) is keras.DTypePolicy
+            and "dtype" in config
+        ):
+            config["dtype"] = policy
+        return config
 
     def _copied(self, activation: Any) -> Any:
         if not isinstance(activation, keras.Layer):
@@ -341,6 +354,22 @@ def _own_activations(op: Any) -> dict[str, Any]:
         and callable(value)
         and not str(getattr(value, "__module__", "")).startswith("keras.src.activations")
     }
+
+
+def _initializers(op: Any) -> dict[str, keras.initializers.Initializer]:
+    """Return the initializers that a layer of Keras' own was made with, by the names of its arguments."""
+    if not type(op).__module__.startswith("keras.src."):
+        return {}
+    return {
+        name: vars(op)[name]
+        for name in _arguments(type(op))
+        if isinstance(vars(op).get(name), keras.initializers.Initializer)
+    }
+
+
+@functools.cache
+def _arguments(layer_class: type) -> tuple[str, ...]:
+    return tuple(inspect.signature(layer_class.__init__).parameters)
 
 
 def _saves_state_of_its_own(layer: keras.Layer) -> bool:

@@ -37,6 +37,25 @@ def test_names_kinds_and_regularizers_are_kept() -> None:
     assert pruned.get_layer("stem").filters == pruned.get_layer("branch").filters == 4
 
 
+def test_initializers_are_kept_and_not_shared() -> None:
+    inputs = keras.Input((8, 8, 3))
+    x = layers.Conv2D(16, 3, kernel_initializer=keras.initializers.HeNormal(seed=5))(inputs)
+    x = layers.BatchNormalization(gamma_initializer=keras.initializers.Constant(2.0))(x)
+    x = layers.DepthwiseConv2D(3, depthwise_initializer="orthogonal")(x)
+    x = layers.Reshape((-1, 16))(x)
+    x = layers.MultiHeadAttention(2, 8, kernel_initializer="he_uniform")(x, x)
+    x = layers.Embedding(4, 8, embeddings_initializer="ones")(layers.Flatten()(x))
+    model = keras.Model(inputs, layers.Flatten()(x))
+    pruned = te.prune(model, te.KeepPlan(te.trace(model).fingerprint))
+    for before, after in zip(model.layers, pruned.layers, strict=True):
+        kept, config = after.get_config(), before.get_config()
+        names = [name for name in config if name.endswith("_initializer")]
+        assert {name: kept[name] for name in names} == {name: config[name] for name in names}
+        for name, value in vars(after).items():
+            if isinstance(value, keras.initializers.Initializer):
+                assert value is not vars(before)[name]
+
+
 def test_a_sequential_model_stays_sequential() -> None:
     body = [layers.Conv2D(8, 3), layers.ReLU()]
     inner = keras.Sequential(
