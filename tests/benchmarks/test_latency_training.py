@@ -15,6 +15,8 @@ from benchmarks.quiet_machine import BusyMachineError
 from tflite_export._profile.microbenchmarks import _all_benchmarks
 from tflite_export._profile.operations import table_of
 
+pytestmark = pytest.mark.slow
+
 NET = "resnet8"
 
 

@@ -8,6 +8,8 @@ import pytest
 from benchmarks import run_all
 from benchmarks.run_all import Benchmark, Row, found_in, number, page, run, table_in
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def fake(tmp_path, monkeypatch):

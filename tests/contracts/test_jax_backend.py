@@ -5,7 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import tfelastic
+
+pytestmark = pytest.mark.slow
 
 SCRIPT = Path(__file__).with_name("jax_backend.py")
 

@@ -14,6 +14,8 @@ import tfelastic
 import tflite_export
 from pipelines.cli.entry import COMMANDS
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 REFERENCES = {module.__name__: module for module in (tfelastic, tflite_export, tfelastic_runtime)}
 

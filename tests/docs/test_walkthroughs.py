@@ -10,6 +10,8 @@ import pytest
 
 from tests.docs.test_examples import ROOT, is_walkthrough
 
+pytestmark = pytest.mark.slow
+
 BLOCK = re.compile(r"^```(console|python)\n(.*?)^```", re.M | re.S)
 TFELASTIC = (sys.executable, "-c", "from pipelines.cli import main; main()")
 

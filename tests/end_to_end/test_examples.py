@@ -22,19 +22,24 @@ from tfelastic.data import Dataset
 
 @dataclass(frozen=True)
 class Example:
-    """A recipe, what scores its nets, and the least that the narrowest variant must reach, far above chance."""
+    """A recipe, what scores its nets, and the least that the narrowest variant must reach, far above chance.
+
+    Attributes:
+        input_types: The types of inputs to export with, one after the other; one input of values needs no two.
+    """
 
     recipe: str
     metric: str
     least: float
+    input_types: tuple[str, ...] = ("int8", "float32")
 
 
 EXAMPLES = (
     Example("keywords", "accuracy", 0.8),  # Four classes.
-    Example("gestures", "accuracy", 0.8),  # Three classes.
+    Example("gestures", "accuracy", 0.8, ("float32",)),  # Three classes.
     Example("shapes", "mean_iou", 0.4),  # Only background has 0.2.
     Example("gestures_and_sound", "accuracy", 0.8),  # Four classes.
-    Example("gestures_and_strength", "weighted_sum", 0.6),  # Chance has -0.1 at the best.
+    Example("gestures_and_strength", "weighted_sum", 0.6, ("int8",)),  # Chance has -0.1 at best.
 )
 
 
@@ -56,7 +61,7 @@ def test_a_recipe_ends_in_a_bundle_that_every_reader_runs(
     example: Example, ask: Ask, interpreters: Interpreters, tmp_path: Path
 ) -> None:
     trained = []
-    for input_type in ("int8", "float32"):
+    for input_type in example.input_types:
         run, dataset = carried_out(example.recipe, tmp_path, input_type)
         trained.append(hashlib.sha256((tmp_path / "elastic.keras").read_bytes()).digest())
         check_scores(example, tmp_path)
@@ -64,12 +69,12 @@ def test_a_recipe_ends_in_a_bundle_that_every_reader_runs(
         check_bundle(tmp_path, input_type, ask)
         check_interpreters(tmp_path / "model.elastic", dataset, interpreters)
         check_selector(run, tmp_path, dataset, example)
-    assert trained[0] == trained[1], "another type of inputs trains nothing again"
+    assert len(set(trained)) == 1, "another type of inputs trains nothing again"
 
 
 def carried_out(recipe: str, folder: Path, input_type: str) -> tuple[Run[Any], Dataset]:
     """Carry the recipe out in the folder."""
-    changes = [f"export.input_type={input_type}", "export.keep_all=true"]
+    changes = [f"export.input_type={input_type}", "export.keep_all=true", "profile.runs=50"]
     loaded = load_recipe(recipe, overrides=changes)
     with Workspace.open(folder, loaded.name) as workspace:
         run = Run(loaded, workspace, Reporter(quiet=True), command="tfelastic run")

@@ -14,6 +14,8 @@ from tflite_export.bundle.interface import Interface
 from tflite_export.bundle.manifest import Variant
 from tflite_export.bundle.writer import write_bundle
 
+pytestmark = pytest.mark.slow
+
 
 def random_network(rng: np.random.Generator) -> keras.Model:
     """Return a net of two or three inputs of ranks 2 to 4, and as many outputs of one to three numbers."""

@@ -16,6 +16,8 @@ from pipelines.cli.entry import execute
 from pipelines.experiments import load_recipe, read_metrics
 from pipelines.workspace import Workspace
 
+pytestmark = pytest.mark.slow
+
 layers = keras.layers
 _TINY = ("--epochs", "1", "--batch-size", "16", "--ladder", "widths=0.5", "-q")
 _SHORT = tuple(

@@ -9,6 +9,8 @@ import pytest
 import tfelastic as te
 from pipelines.cli.entry import execute
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def model(tmp_path: Path) -> Path:

@@ -140,7 +140,7 @@ def _state(process):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("moment", [0.05, 0.2, 0.4, 0.7, 1, 1.4, 1.9, 2.5, 3.2, 4.0, 5.0, 6.5])
+@pytest.mark.parametrize("moment", [0.05, 0.3, 0.7, 1.4, 2.5, 4.0, 6.0])
 def test_a_run_stops_at_any_moment_of_its_first_seconds(moment, tmp_path):
     program = "from pipelines.cli import main; main()"
     process = start(program, "run", "demo", "--workspace", str(tmp_path / "w"))

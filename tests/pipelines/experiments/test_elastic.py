@@ -13,6 +13,8 @@ from pipelines.progress import Reporter
 from pipelines.stages import Run, run_stages
 from pipelines.workspace import Workspace
 
+pytestmark = pytest.mark.slow
+
 #: The stage that trains by each method.
 METHODS = {
     "independent": "independent",

@@ -21,6 +21,8 @@ from pipelines.report.markdown import section
 from pipelines.stages import PairedDifference, Run, run_stages
 from pipelines.workspace import Workspace
 
+pytestmark = pytest.mark.slow
+
 _TRAINING = {"epochs": 2, "batch_size": 32, "optimizer": "adamw", "learning_rate": 0.02}
 _TUNING = {"images": 64, "batch_size": 32, "augment": "shift"}
 _SHARED = {

@@ -3,7 +3,11 @@
 import re
 from pathlib import Path
 
+import pytest
+
 from tests.fuzz.fuzz_reader import attack
+
+pytestmark = pytest.mark.slow
 
 
 def test_the_reader_withstands_guided_mutations(tmp_path: Path) -> None:

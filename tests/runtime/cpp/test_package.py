@@ -12,6 +12,8 @@ import tfelastic
 from tests.support.cpp_driver import INCLUDE
 from tests.support.cpp_selector import LITERT
 
+pytestmark = pytest.mark.slow
+
 LIBRARY = INCLUDE.parent
 
 

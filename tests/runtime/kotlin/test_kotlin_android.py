@@ -8,6 +8,8 @@ import pytest
 
 from tests.support.kotlin import ANDROID, BUILD, CORE, LITERT_STUB, ROOT, STUBS, Module, compiled
 
+pytestmark = pytest.mark.slow
+
 PROJECT = ROOT / "examples" / "android"
 MAIN = PROJECT / "app" / "src" / "main"
 STRINGS = ElementTree.parse(MAIN / "res" / "values" / "strings.xml").getroot()

@@ -8,6 +8,8 @@ import pytest
 from tests.support.golden import CONFORMANCE
 from tests.support.kotlin import JUNIT, TESTS, compiled, joined, litert
 
+pytestmark = pytest.mark.slow
+
 CLASSES = sorted(path.stem for path in (TESTS / "junit").glob("*Test.kt"))
 
 

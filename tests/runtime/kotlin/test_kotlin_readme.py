@@ -8,6 +8,8 @@ import pytest
 
 from tests.support.kotlin import BUILD, JARS, LIBRARIES, ROOT, RUNTIME, STDLIB, joined, litert
 
+pytestmark = pytest.mark.slow
+
 BUNDLE = ROOT / "runtime" / "conformance" / "golden.elastic"
 
 

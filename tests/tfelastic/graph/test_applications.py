@@ -17,6 +17,8 @@ from benchmarks.applications import (
 )
 from tests.support.weights import randomize
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("name", ["MobileNet", "MobileNetV2", "MobileNetV3Small", "VGG16"])
 def test_half_the_macs_keep_law_2(name: str) -> None:

@@ -21,7 +21,7 @@ from tests.support.firmware import (
 from tests.tflite_export.embed.conftest import INTERFACES, SHARED
 from tflite_export._embed import embed
 
-pytestmark = pytest.mark.usefixtures("measured")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("measured")]
 
 
 def build(folder: Path, bundle: Path, steps: list[Step]) -> Path:

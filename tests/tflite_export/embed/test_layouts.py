@@ -16,7 +16,7 @@ from tflite_export._embed import embed
 from tflite_export._embed.layouts import LAYOUTS
 from tflite_export.errors import PackError
 
-pytestmark = pytest.mark.usefixtures("measured")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("measured")]
 
 STUBS = TESTS / "build_systems"
 

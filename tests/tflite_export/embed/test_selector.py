@@ -28,7 +28,7 @@ from tests.tflite_export.embed.conftest import INTERFACES, SHARED
 from tflite_export._embed import embed, layout
 from tflite_export._profile.serial_line import BoardTable
 
-pytestmark = pytest.mark.usefixtures("measured")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("measured")]
 
 
 def bench(

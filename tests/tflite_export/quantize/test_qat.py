@@ -19,6 +19,8 @@ from tflite_export.quantize.qat import Tuning, tune
 from tflite_export.runtimes import predict
 from tflite_export.tflite import kernels, summarize
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def tuned(nets, images):
