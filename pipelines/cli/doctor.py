@@ -1,8 +1,9 @@
-"""`tfelastic doctor`: what is installed here, and whether the demo can run."""
+"""`tfelastic doctor`: what is installed here, what cannot be done without the rest, and whether the demo can run."""
 
 import importlib
 import os
 import platform
+import shutil
 from dataclasses import asdict, dataclass
 from importlib import metadata
 
@@ -42,6 +43,25 @@ EXTRAS: dict[str, dict[str, str]] = {
     "serial": {"pyserial": "serial"},
 }
 
+#: What cannot be done without an extra.
+WITHOUT = {
+    "tensorflow": "no training on TensorFlow, no export, no measurement",
+    "report": "no digits or image folders, no pictures, no report",
+    "tfds": "no data sets of TensorFlow Datasets",
+    "tfmot": "no quantization-aware training (scheme int8-qat)",
+    "jax": "no training on JAX, which is the backend for a GPU",
+    "tflm": "no arena measured or planned for microcontrollers, no target tflm",
+    "serial": "no tables read from boards over a serial line",
+}
+
+#: Programs beside Python, and what cannot be done without them.
+PROGRAMS = {
+    "g++": "the C++ runtime cannot be built for this machine",
+    "arm-none-eabi-g++": "firmware cannot be built for a Cortex-M here",
+    "java": "the Android app and the Kotlin runtime cannot be built here",
+    "nvidia-smi": "no GPU of NVIDIA: training runs on the processor",
+}
+
 #: What the demo imports; only these are imported to see whether they work.
 _DEMO = ("base", "tensorflow", "report")
 
@@ -64,7 +84,7 @@ class Finding:
 @click.command()
 @options.as_json
 def command(as_json: bool) -> None:
-    """Say which packages are installed and which extras are missing.
+    """Say which packages and programs are installed, and what each missing one costs.
 
     Exit code 0 only when the demo can run.
 
@@ -81,12 +101,20 @@ def command(as_json: bool) -> None:
         ]
         backend, obstacle = _backend()
     adb, phones = _phones()
+    programs = {name: shutil.which(name) for name in PROGRAMS}
     ready = obstacle is None and not any(finding.blocks_demo for finding in findings)
     if as_json:
-        echo_json({**_as_json(findings, backend, ready), "adb": adb, "phones": phones})
+        echo_json(
+            {
+                **_as_json(findings, backend, ready),
+                "programs": programs,
+                "adb": adb,
+                "phones": phones,
+            }
+        )
     else:
         _print(findings, backend, ready)
-        for line in _about_phones(adb, phones):
+        for line in (*_about_programs(programs), *_about_phones(adb, phones)):
             click.echo(line)
         if obstacle is not None:
             click.echo(obstacle)
@@ -136,6 +164,13 @@ def _phones() -> tuple[str | None, list[dict[str, str | None]]]:
     ]
 
 
+def _about_programs(programs: dict[str, str | None]) -> list[str]:
+    return [
+        f"{name}: {path}" if path else f"{name}: missing: {PROGRAMS[name]}"
+        for name, path in programs.items()
+    ]
+
+
 def _about_phones(adb: str | None, phones: list[dict[str, str | None]]) -> list[str]:
     if adb is None:
         return [
@@ -177,6 +212,8 @@ def _print(findings: list[Finding], backend: str, ready: bool) -> None:
         table.add_row(finding.extra, finding.package, version)
     console.print(table)
     missing = sorted({finding.extra for finding in findings if finding.version is None} - {"base"})
+    for extra in missing:
+        console.print(escape(f"Without [{extra}]: {WITHOUT[extra]}."))
     if missing:
         console.print(
             escape(f"To add what is missing: pip install 'tfelastic[{','.join(missing)}]'")

@@ -28,7 +28,7 @@ COMMANDS = {
     "embed": "Write a bundle as C++ for a microcontroller.",
     "app": "Write an Android app around a bundle.",
     "report": "Write a run's report.html anew, or compare several runs.",
-    "doctor": "Say what is installed and whether the demo can run here.",
+    "doctor": "Say what is installed, what each missing thing costs, and whether the demo can run.",
 }
 
 #: The variable by which a shell asks for completion, as click names it.

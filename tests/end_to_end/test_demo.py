@@ -25,7 +25,8 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("demo") / "w"
     settings = [word for setting in SHRUNK for word in ("--set", setting)]
     program = "import sys; from pipelines.cli import main; main()"
-    command = [sys.executable, "-c", program, "run", "demo", "--workspace", str(folder), *settings]
+    run = ("run", "demo", "--one-process", "--workspace", str(folder))
+    command = [sys.executable, "-c", program, *run, *settings]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert str(folder / "report.html") in done.stdout.replace("\n", "")

@@ -183,6 +183,7 @@ def test_the_doctor_finds_this_environment_fit(capsys):
     assert execute(["doctor", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["demo_can_run"]
+    assert set(found["programs"]) == set(doctor.PROGRAMS)
     versions = {entry["package"]: entry["version"] for entry in found["packages"]}
     assert versions["keras"]
     assert versions["tensorflow"]
@@ -196,6 +197,17 @@ def test_the_doctor_fails_where_the_demo_cannot_run(capsys, monkeypatch):
     assert "nosuch-package" in out
     assert "tfelastic[report]" in out
     assert "cannot run" in out
+    assert "Without [report]: no digits" in out
+
+
+def test_the_doctor_says_what_each_missing_thing_costs(capsys, monkeypatch):
+    assert set(doctor.WITHOUT) == set(doctor.EXTRAS) - {"base"}
+    monkeypatch.setattr(doctor.shutil, "which", lambda name: None)
+    monkeypatch.setattr(doctor, "EXTRAS", {"base": {"click": "click"}})
+    execute(["doctor"])
+    out = capsys.readouterr().out
+    for name, cost in doctor.PROGRAMS.items():
+        assert f"{name}: missing: {cost}" in out
 
 
 def test_a_broken_package_is_a_finding_and_no_crash(monkeypatch):
