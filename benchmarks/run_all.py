@@ -8,6 +8,8 @@ finds the machine busy has a row that says so, and the exit code is 1. Commands 
 full. Where an interpreter with torch is given (`--torch-python`, or the variable TORCH_PYTHON), the benchmarks that
 have a peer there measure it too; `make bench-torch` makes one. Two benchmarks need what no checkout has and are run by
 hand: `tflm_tree` (a tree of tflite-micro) and `applications` (all nets of keras.applications, hours).
+
+After half an hour all ends: what is left then has rows that say so.
 """
 
 import json
@@ -27,6 +29,8 @@ from tfelastic.files import write_atomically
 
 #: Seconds after which a benchmark is ended.
 LIMIT_S = 400.0
+#: Seconds after which none begins or goes on.
+TOTAL_S = 1740.0
 
 _HEAD = """# Benchmarks
 
@@ -268,6 +272,26 @@ def run(benchmark: Benchmark, places: dict[str, str], *, limit_s: float = LIMIT_
     return Result(benchmark, rows, failure, time.perf_counter() - start)
 
 
+def run_in_turn(
+    benchmarks: Sequence[Benchmark], places: dict[str, str], *, total_s: float = TOTAL_S
+) -> list[Result]:
+    """Run benchmarks one after the other, and say how each goes; those to which no time is left are left out."""
+    results: list[Result] = []
+    for each in benchmarks:
+        left_s = total_s - sum(result.seconds for result in results)
+        click.echo(f"{each.command} ...", err=True)
+        if left_s > 0:
+            found = run(each, places, limit_s=min(LIMIT_S, left_s))
+        else:
+            failure = f"left out: those before it took {total_s / 60:.0f} minutes"
+            found = Result(each, (), failure, 0.0)
+        click.echo(
+            f"  {found.failure or f'{len(found.rows)} figures'}, {found.seconds:.0f} s", err=True
+        )
+        results.append(found)
+    return results
+
+
 def _last_line(text: str) -> str:
     lines = text.strip().splitlines()
     return lines[-1][:300] if lines else "it failed without a word"
@@ -307,13 +331,8 @@ def main(only: tuple[str, ...], write: Path, torch_python: str) -> None:
     chosen = [each for each in BENCHMARKS if not only or each.name in only]
     if unknown := set(only) - {each.name for each in chosen}:
         raise click.UsageError(f"no benchmark {', '.join(unknown)}")
-    before, results = os.getloadavg()[0], []
-    for each in chosen:
-        click.echo(f"{each.command} ...", err=True)
-        results.append(run(each, {"TORCH": torch_python}))
-        found = results[-1]
-        how = found.failure or f"{len(found.rows)} figures"
-        click.echo(f"  {how}, {found.seconds:.0f} s", err=True)
+    before = os.getloadavg()[0]
+    results = run_in_turn(chosen, {"TORCH": torch_python})
     text = page(results, load=(before, os.getloadavg()[0]))
     write_atomically(write, text.encode())
     if any(each.failure for each in results):

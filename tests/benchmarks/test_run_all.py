@@ -6,7 +6,7 @@ import textwrap
 import pytest
 
 from benchmarks import run_all
-from benchmarks.run_all import Benchmark, Row, found_in, number, page, run, table_in
+from benchmarks.run_all import Benchmark, Row, found_in, number, page, run, run_in_turn, table_in
 
 pytestmark = pytest.mark.slow
 
@@ -65,6 +65,13 @@ def test_what_fails_has_a_row_that_says_so(fake, program, failure):
         result = run(result.benchmark, {}, limit_s=60.0)
     assert result.failure == failure
     assert f"failed: {failure}" in page([result], load=(0, 0))
+
+
+def test_what_no_time_is_left_for_is_left_out(fake):
+    benchmark = fake("import time; time.sleep(60)")
+    first, second = run_in_turn([benchmark, benchmark], {}, total_s=0.5)
+    assert first.failure == "took more than 0 s"
+    assert second.failure.startswith("left out")
 
 
 def test_the_tables_of_a_benchmark_are_read():
