@@ -46,7 +46,9 @@ def recalibrate(
         statistics = [b.variable for b in trace(model).bindings if b.role == "statistic"]
     if not statistics:
         return
-    updates, present = _Updates(model, statistics), list(map(ops.convert_to_numpy, statistics))
+    # Copies, for JAX gives the memory of a step's variables away, and no two of them may share it.
+    present = [np.array(ops.convert_to_numpy(variable)) for variable in statistics]
+    updates = _Updates(model, statistics, present)
     momenta = _momenta(updates, present, next(iter(batches)))
     if min(momenta) >= 1:
         return
@@ -140,17 +142,22 @@ class _Updates(keras.Model):
     Where they start from are variables, so that the step is traced once for all starts.
     """
 
-    def __init__(self, model: keras.Model, statistics: Sequence[keras.Variable]) -> None:
+    def __init__(
+        self,
+        model: keras.Model,
+        statistics: Sequence[keras.Variable],
+        starts: Sequence[np.ndarray],
+    ) -> None:
         super().__init__(name="batch_statistics", autocast=False)
         self.model = model
         self._statistics = [id(variable) for variable in statistics]
         self._starts = [
-            keras.Variable(variable.value, dtype=variable.dtype, trainable=False, autocast=False)
-            for variable in statistics
+            keras.Variable(start, dtype=variable.dtype, trainable=False, autocast=False)
+            for variable, start in zip(statistics, starts, strict=True)
         ]
 
     def start_from(self, values: Sequence[np.ndarray]) -> None:
-        """Let the statistics start from these values, at first from their present ones."""
+        """Let the statistics start from these values."""
         for start, value in zip(self._starts, values, strict=True):
             start.assign(value)
 
