@@ -138,7 +138,8 @@ def row(
                 "weights were not carried over right"
             )
         answers = (
-            Answers({RIGHT: np.asarray(found["right"], dtype=bool)}) for found in (our, their)
+            Answers(te.metrics.ClassAccuracy(), {RIGHT: np.asarray(found["right"], dtype=bool)})
+            for found in (our, their)
         )
         result["difference"] = PairedDifference.of(*answers).to_json()
     return result
