@@ -75,7 +75,7 @@ def scaling_hint(
     return (
         f"on {len(rows)} samples the Keras model's {chosen.name} is {before} with raw pixels, which a device feeds, "
         f"and {after} with images scaled as {layer} does: it was trained on images that were scaled outside of it; add "
-        "this as its first layer and export again"
+        "this as its first layer"
     )
 
 

@@ -124,6 +124,10 @@ def _message(error: Exception) -> str:
         named = f"{error.filename}: " if error.filename is not None else ""
         full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
         mend = "; free some space, and run the same command again" if full else ""
+        if isinstance(error, PermissionError):
+            mend = (
+                "; give yourself the right to it, for example by chmod u+rw, or name another place"
+            )
         return f"error: {named}{error.strerror or error}{mend}"
     if isinstance(error, MemoryError):
         return "error: out of memory; give it fewer or smaller examples, or a smaller batch"

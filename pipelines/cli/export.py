@@ -61,6 +61,12 @@ if TYPE_CHECKING:
     "older forks of TFLM know no others.",
 )
 @click.option(
+    "--raw-pixels/--real-values",
+    default=None,
+    help="What inputs of an image's shape take: pixels from 0 to 255, or real values as the device computes them; by "
+    "default what the data say.",
+)
+@click.option(
     "--calibration",
     type=options.COUNT,
     default=200,
@@ -128,6 +134,7 @@ def command(model: str, as_json: bool, quiet: bool, **asked: Any) -> None:
             arena=request.arena,
             kernels=request.kernels,
             per_channel_dense=request.per_channel_dense,
+            raw_pixels=request.raw_pixels,
             labels=_labels(widest, dataset) or None,
             metric=request.metric,
             tolerance=scaled(tx.SCHEMES[request.scheme].tolerance, request.tolerance),
@@ -154,6 +161,7 @@ class _Request:
     arena: str
     kernels: str
     per_channel_dense: bool | None
+    raw_pixels: bool | None
     calibration: int
     tolerance: float
     strict: bool

@@ -29,6 +29,7 @@ def load(path: str) -> "keras.Model":
 
     Raises:
         click.UsageError: The file is missing or holds no Keras model.
+        PermissionError: It may not be read.
     """
     if Path(path).is_dir():
         raise click.UsageError(
@@ -40,6 +41,8 @@ def load(path: str) -> "keras.Model":
         )
     if not Path(path).is_file():
         raise click.UsageError(f"{path} is no regular file; expected one written by model.save")
+    with open(path, "rb"):  # Whether it may be read: what zip and Keras say of that names no file.
+        pass
     _refuse_bomb(path)
     with waiting(f"loading {path}"):
         return _loaded(path)

@@ -99,9 +99,31 @@ def _finding(bundle: "Bundle", name: str) -> dict[str, Any]:
 
 
 def _examples(bundle: "Bundle", source: str, *, seed: int) -> "Dataset":
+    """Load the examples, and check that they are what the bundle's inputs take."""
     from pipelines.stages.data import load_shaped
+    from tfelastic.data import arrays_of
 
-    return load_shaped([spec.shape[1:] for spec in bundle.manifest.inputs], source, seed=seed)
+    specs = bundle.manifest.inputs
+    found = load_shaped([spec.shape[1:] for spec in specs], source, seed=seed)
+    arrays = arrays_of(found.test.inputs)
+    names = [spec.name for spec in specs] if "" not in arrays else [""]
+    expected = ", ".join(f"{spec.name} of {_size(spec.shape[1:])}" for spec in specs)
+    if set(names) != set(arrays) or len(names) != len(specs):
+        given = ", ".join(filter(None, arrays)) or "a single input"
+        raise click.ClickException(
+            f"{source} holds examples of {given}; the bundle takes {expected}: name the arrays so"
+        )
+    for name, spec in zip(names, specs, strict=True):
+        if arrays[name].shape[1:] != spec.shape[1:]:
+            raise click.ClickException(
+                f"{source} holds examples of {_size(arrays[name].shape[1:])}; the bundle takes {expected}: give data "
+                "like those that it was exported with"
+            )
+    return found
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape)) or "1"
 
 
 def _metric(bundle: "Bundle") -> "Metric | None":

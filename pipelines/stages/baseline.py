@@ -23,6 +23,9 @@ from pipelines.stages.task import outputs_of, task_of, tasks_of, units_of
 if typing.TYPE_CHECKING:
     import keras
 
+    from pipelines.stages.task import Task
+    from tfelastic.data import Split
+
 FILE = "baseline.keras"
 
 #: The recipe's keys that `build` reads.
@@ -59,6 +62,8 @@ def run(run: Run[Recipe]) -> Outcome[TrainedBaseline]:
     answers, cost = answers_of(model, test, task.metric), te.cost(model)
     if remark := chance_remark(answers, test, task):
         run.reporter.say(f"warning: {remark}")
+    if training == "none" and (hint := _scaling_hint(model, test, task)):
+        run.reporter.say(f"warning: {hint}")
     metric = MetricDescription.of(task.metric)
     reached = (
         f"{model.name}: {metric.title} {metric.show(answers.score)} on {len(test):,} test examples"
@@ -69,6 +74,20 @@ def run(run: Run[Recipe]) -> Outcome[TrainedBaseline]:
         files=(FILE,),
         earlier_seconds=earlier_seconds,
     )
+
+
+def _scaling_hint(model: "keras.Model", test: "Split", task: "Task") -> str:
+    """Return a hint where a model that is taken as it stands was trained on images scaled outside of it."""
+    import keras
+
+    if keras.backend.backend() != "tensorflow":  # The exporter, which knows, needs it.
+        return ""
+    import tflite_export as tx
+
+    try:
+        return tx.scaling_hint(model, test.inputs, test.targets, task.metric)
+    except tx.VerificationError:  # Such examples are none that an export could verify, either.
+        return ""
 
 
 def build(run: Run[Any]) -> "keras.Model":

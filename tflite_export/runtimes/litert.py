@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tflite_export.errors import ConversionError
+from tflite_export.errors import ConversionError, VerificationError
 from tflite_export.stderr import capture_stderr
 
 
@@ -115,6 +115,10 @@ def predict(tflite: bytes, samples: Any, *, threads: int | None = None) -> Any:
 
     Returns:
         The outputs, float32 `[count, ...]`; of several a tuple, in the file's order.
+
+    Raises:
+        ConversionError: LiteRT cannot open the file.
+        VerificationError: There are no samples, or they have another shape than the file's inputs.
     """
     found = predict_all(
         tflite, samples if isinstance(samples, list | tuple) else (samples,), threads=threads
@@ -132,10 +136,21 @@ def predict_all(
     """Do what `predict` does, with one array per input in, and a tuple out; `reference` as for `LiteModel`."""
     threads = max(1, min(threads or os.cpu_count() or 1, len(arrays[0])))
     models = [LiteModel(tflite, reference=reference) for _ in range(threads)]
+    _check_shapes(arrays, models[0].input_shapes)
     parts = zip(*(np.array_split(array, threads) for array in arrays), strict=True)
     with ThreadPoolExecutor(threads) as pool:
         found = list(pool.map(LiteModel.outputs, models, parts))
     return tuple(map(np.concatenate, zip(*found, strict=True)))
+
+
+def _check_shapes(arrays: Sequence[np.ndarray], inputs: Sequence[tuple[int, ...]]) -> None:
+    for number, (array, shape) in enumerate(zip(arrays, inputs, strict=False)):
+        if np.shape(array)[1:] != shape[1:] or len(array) == 0:
+            expected = ", ".join(map(str, ("count", *shape[1:])))
+            raise VerificationError(
+                f"samples for input {number} of the file must have the shape [{expected}] with at least one sample, "
+                f"got {list(np.shape(array))}"
+            )
 
 
 def _quantize(values: np.ndarray, tensor: dict[str, Any]) -> np.ndarray:

@@ -4,10 +4,13 @@ import io
 import json
 import os
 import resource
+import shutil
+import tempfile
 import zipfile
 from pathlib import Path
 
 import keras
+import numpy as np
 import pytest
 from tfelastic_runtime import Bundle
 
@@ -66,7 +69,28 @@ def _files(profile: str) -> dict[str, bytes]:
         "other.keras": archive(a=b"b"),
         "bomb.keras": archive(config_json=b" " * (1 << 29)),
         "half.elastic": GOLDEN.read_bytes()[:1000],
+        "flipped.elastic": flipped(GOLDEN.read_bytes(), bit=8 * 1000 + 3),
+        "images.npz": arrays(x=np.zeros((10, 5, 5, 2), np.uint8), y=np.arange(10) % 3),
+        "windows.npz": arrays(x=np.zeros((10, 7), np.float32), y=np.arange(10) % 3),
+        "named.npz": arrays(
+            **{"x/left": np.zeros((10, 7)), "x/right": np.zeros((10, 7)), "y": np.arange(10) % 3}
+        ),
+        "classes.npz": arrays(x=np.zeros((10, 4, 6, 3), np.uint8), y=np.arange(10) + 5),
     }
+
+
+def flipped(data: bytes, *, bit: int) -> bytes:
+    """Return bytes of which one bit is the other way round."""
+    changed = bytearray(data)
+    changed[bit // 8] ^= 1 << bit % 8
+    return bytes(changed)
+
+
+def arrays(**named: np.ndarray) -> bytes:
+    """Return a .npz file."""
+    made = io.BytesIO()
+    np.savez(made, **named)
+    return made.getvalue()
 
 
 @pytest.fixture(scope="module")
@@ -106,6 +130,20 @@ SIMULATE = ("simulate", str(GOLDEN), "--profile", "profile.json", "--budget-ms",
         (["inspect", "done"], 2, "done is a folder"),
         (["inspect", "missing.keras"], 2, "there is no file missing.keras"),
         (["inspect", "half.elastic"], 1, "half.elastic is damaged"),
+        (["inspect", "flipped.elastic"], 1, "flipped.elastic is damaged"),
+        (["verify", "flipped.elastic"], 1, "flipped.elastic is damaged"),
+        (
+            ["verify", str(GOLDEN), "--data", "images.npz"],
+            1,
+            "images.npz holds examples of 5x5x2; the bundle takes image of 4x6x3: give data like those",
+        ),
+        (["verify", str(GOLDEN), "--data", "windows.npz"], 1, "windows.npz holds examples of 7;"),
+        (
+            ["verify", str(GOLDEN), "--data", "named.npz"],
+            1,
+            "named.npz holds examples of left, right;",
+        ),
+        (["verify", str(GOLDEN), "--data", "classes.npz"], 1, "a label is"),
         (["verify", "text.elastic"], 1, "text.elastic is not a tfelastic bundle"),
         (["verify", "done"], 2, "done is a folder; expected a bundle"),
         (["unpack", str(GOLDEN), "-o", "text.txt"], 2, "'text.txt' is a file"),
@@ -192,3 +230,40 @@ def test_a_disk_that_is_full_is_told_with_the_files_name(folder, tmp_path, capsy
     assert "out.keras: " in told
     assert "unexpected" not in told
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def locked(folder):
+    """A folder for everybody whose files nobody may read and where nobody may write."""
+    with tempfile.TemporaryDirectory() as name:
+        made = Path(name)
+        for file in ("net ü.keras", "half.elastic", "bomb.yaml", "plan.json", "images.npz"):
+            shutil.copy(folder / file, made / file)
+            (made / file).chmod(0)
+        shutil.copy(folder / "net ü.keras", made / "open.keras")
+        made.chmod(0o555)
+        # The superuser may read everything.
+        os.seteuid(65534 if os.getuid() == 0 else os.getuid())
+        yield made
+        os.seteuid(os.getuid())
+        made.chmod(0o700)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["inspect", "net ü.keras"], "net ü.keras"),
+        (["inspect", "half.elastic"], "half.elastic"),
+        (["run", "bomb.yaml"], "bomb.yaml"),
+        (["verify", str(GOLDEN), "--data", "images.npz"], "images.npz"),
+        (["prune", "open.keras", "-o", "out.keras", "--plan", "plan.json"], "plan.json"),
+        (["prune", "open.keras", "-o", "out.keras", "--budget", "params=0.9"], "out.keras"),
+    ],
+)
+def test_what_may_not_be_read_or_written_is_named(locked, monkeypatch, capsys, arguments, named):
+    monkeypatch.chdir(locked)
+    assert execute(arguments) in (1, 2)
+    told = " ".join(capsys.readouterr().err.split())
+    assert named in told
+    assert "Permission denied" in told
+    assert "unexpected" not in told

@@ -11,6 +11,7 @@ from pipelines.recipe import Recipe
 from pipelines.stages import Run, baseline, data, run_stages
 from pipelines.stages.baseline import build
 from pipelines.workspace import Workspace
+from tests.support import corners
 
 
 def built(tmp_path, **model) -> keras.Model:
@@ -95,6 +96,26 @@ def test_a_trained_model_is_taken_as_it_stands(tmp_path, capsys):
     ):
         np.testing.assert_array_equal(one, two)
     assert "warning: the baseline's accuracy is" in capsys.readouterr().err.replace("\n", " ")
+
+
+def test_a_model_that_was_trained_on_scaled_images_is_noticed(tmp_path, capsys):
+    corners.net("1 / 255").save(tmp_path / "net.keras")
+    split = {"x": corners.IMAGES, "y": corners.LABELS}
+    np.savez(tmp_path / "data.npz", **split, x_test=corners.IMAGES, y_test=corners.LABELS)
+    tree = {
+        "name": "tiny",
+        "data": {"source": str(tmp_path / "data.npz")},
+        "model": {"name": str(tmp_path / "net.keras")},
+        "baseline": "none",
+    }
+    recipe = Recipe.from_json(tree)
+    with Workspace.open(tmp_path / "w", recipe.name) as workspace:
+        run_stages(
+            Run(recipe, workspace, Reporter(), command="again"), [data.STAGE, baseline.STAGE]
+        )
+    told = " ".join(capsys.readouterr().err.split())
+    assert "accuracy is 25.0% with raw pixels" in told
+    assert "keras.layers.Rescaling(1 / 255)" in told
 
 
 def test_a_changed_model_file_is_noticed(tmp_path):
