@@ -31,7 +31,20 @@ class PlanError(TfelasticError, ValueError):
 
 
 class BudgetError(TfelasticError, ValueError):
-    """A budget is malformed, or nothing fits under it."""
+    """A budget is malformed, or nothing fits under it.
+
+    Args:
+        reason: What happened, what was expected and what was received.
+        advice: How to mend it in Python, if the reason does not say so.
+
+    Attributes:
+        reason: The text without the advice, for callers whose users mend it in other words.
+        advice: The advice, empty where there is none.
+    """
+
+    def __init__(self, reason: str, advice: str = "") -> None:
+        super().__init__(f"{reason}; {advice}" if advice else reason)
+        self.reason, self.advice = reason, advice
 
 
 class CriterionError(TfelasticError, ValueError):

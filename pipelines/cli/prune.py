@@ -1,6 +1,6 @@
 """`tfelastic prune`: a smaller model under a budget."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -8,6 +8,9 @@ from pipelines.cli import options, prune_requests
 from pipelines.cli.budget import LIMIT
 from pipelines.cli.json_output import echo_json
 from pipelines.cli.mode_comparison import MODES
+
+if TYPE_CHECKING:
+    from pipelines.progress import Reporter
 
 
 @click.command()
@@ -89,8 +92,24 @@ def command(model: str, as_json: bool, quiet: bool, **asked: Any) -> None:
     from pipelines.progress import Reporter
 
     request = prune_requests.choose(asked)
-    answer = request.carry_out(model, Reporter(quiet=quiet))
+    answer = _carried_out(request, model, Reporter(quiet=quiet))
     if as_json:
         echo_json(answer.to_json())
     else:
         click.echo(str(answer))
+
+
+def _carried_out(
+    request: prune_requests.Request, model: str, reporter: "Reporter"
+) -> prune_requests.Answer:
+    """Carry out a request; a budget out of reach is told in the command's own words."""
+    from tfelastic.errors import BudgetError
+
+    try:
+        return request.carry_out(model, reporter)
+    except BudgetError as error:
+        if not error.advice:
+            raise
+        raise click.ClickException(
+            f"{error.reason}; allow more by --budget, lower --floor or --round-to, or --protect fewer layers"
+        ) from error

@@ -88,7 +88,8 @@ class Budget:
         if (allowed_us := limits.get("latency_us", float("inf"))) <= overhead_us:
             raise BudgetError(
                 f"latency_us of {allowed_us:,.1f} us is out of reach: any inference was measured to take "
-                f"{overhead_us:,.1f} us, however small the model; allow more"
+                f"{overhead_us:,.1f} us, however small the model",
+                "allow more",
             )
         return limits
 

@@ -157,7 +157,9 @@ class PruningSchedule:
                 text = _out_of_reach(self.graph, budget, self.plan(taken))
                 if self.graph.blocks and not any(isinstance(s, BlockRemoval) for s in taken):
                     text += "; blocks stay with this strategy, 'greedy' removes them as well"
-                raise BudgetError(text)
+                raise BudgetError(
+                    text, "allow more, lower `floor` or `round_to`, or protect fewer layers"
+                )
             low, high = high + 1, len(taken)
         while low < high:
             middle = (low + high) // 2
@@ -225,7 +227,6 @@ def _out_of_reach(graph: LayerGraph, budget: Budget, smallest: KeepPlan) -> str:
     names = ", ".join(dict.fromkeys(opaque[:5])) + (", ..." if opaque[5:] else "")
     ruleless = f"; no rule describes {names}, kept as they are: tfelastic.rule adds rules"
     return (
-        f"the smallest plan for model {graph.model.name!r} still spends {' and '.join(over)}; allow more, lower "
-        f"`floor` or `round_to`, or protect fewer layers ({frozen} of {len(graph.groups)} groups are frozen)"
-        f"{ruleless if opaque else ''}"
+        f"the smallest plan for model {graph.model.name!r} still spends {' and '.join(over)} "
+        f"({frozen} of {len(graph.groups)} groups are frozen){ruleless if opaque else ''}"
     )

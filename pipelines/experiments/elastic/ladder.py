@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipelines.errors import StageError
 from pipelines.experiments.elastic.recipe import ElasticRecipe, LadderSpec
 from pipelines.stages import Nothing, Outcome, Run, Stage, baseline
 
@@ -62,14 +63,30 @@ def plan_ladder(
     if spec.budgets is not None:
         resource = spec.budgets.resource
         budgets = [te.Budget(**{resource: share}, latency=table) for share in spec.budgets.shares]
-    return te.ladder(
-        model,
-        widths=spec.widths,
-        depths=spec.depths,
-        budgets=budgets,
-        criterion=spec.criterion,
-        strategy=spec.strategy,
-        round_to=spec.round_to,
+    try:
+        return te.ladder(
+            model,
+            widths=spec.widths,
+            depths=spec.depths,
+            budgets=budgets,
+            criterion=spec.criterion,
+            strategy=spec.strategy,
+            round_to=spec.round_to,
+        )
+    except te.errors.BudgetError as error:
+        if not error.advice:
+            raise
+        raise StageError(f"the recipe's ladder: {error.reason}; {_advice(spec)}") from error
+
+
+def _advice(spec: LadderSpec) -> str:
+    """Return how a recipe, or the command that makes one, asks for a ladder within reach."""
+    if spec.budgets is None:
+        return "lower ladder.round_to or choose another ladder.strategy"
+    kind = spec.budgets.resource.removesuffix("_us")
+    return (
+        f"raise ladder.budgets.shares (of 'tfelastic nest': --ladder {kind}=0.9,0.75), "
+        "or lower ladder.round_to"
     )
 
 

@@ -179,6 +179,10 @@ def test_wrong_usage_is_2(saved, capsys, arguments, part) -> None:
     ("arguments", "part"),
     [
         (["--budget", "params=3"], "the smallest plan for model 'net' still spends params"),
+        (
+            ["--budget", "params=3"],
+            "allow more by --budget, lower --floor or --round-to, or --protect",
+        ),
         (["--budget", "macs=0.5", "--strategy", "globe"], "did you mean 'global'?"),
         (["--budget", "macs=0.5", "--criterion", "l3"], "unknown criterion 'l3'"),
         (["--budget", "macs=0.5", "--protect", "three"], "cannot protect ['three']"),

@@ -81,6 +81,15 @@ def test_a_recipes_ladder_is_the_librarys(ladder):
     assert planned != te.ladder(model, widths=ladder["widths"][::2])
 
 
+def test_a_ladder_out_of_reach_is_told_in_the_words_of_recipe_and_command():
+    model = te.zoo.build("resnet8", input_shape=(32, 32, 1), classes=10)
+    budgets = {"resource": "macs", "shares": [0.5, 1e-6]}
+    recipe = ElasticRecipe.from_json({"name": "tiny", "ladder": {"budgets": budgets}})
+    with pytest.raises(StageError, match=r"still spends macs.*--ladder macs=0\.9") as refused:
+        plan_ladder(recipe.ladder, model)
+    assert "`floor`" not in str(refused.value)
+
+
 def test_a_trained_model_is_taken_as_it_stands(tmp_path, capsys):
     keras.utils.set_random_seed(0)
     path = saved(tmp_path, keras.Input((32, 32, 1)), keras.layers.Flatten(), keras.layers.Dense(10))
