@@ -88,3 +88,13 @@ def test_every_module_of_the_project_is_where_its_settings_say() -> None:
     assert len(folders) == 2
     for folder in (*folders, "app"):
         assert (PROJECT / folder / "build.gradle.kts").is_file()
+
+
+def test_the_page_names_every_version_that_was_never_resolved() -> None:
+    files = [PROJECT / "build.gradle.kts", *(ROOT / "runtime" / "kotlin").rglob("build.gradle.kts")]
+    text = "".join(file.read_text("utf-8") for file in files)
+    named = re.findall(r'version "([^"]+)"', text) + re.findall(r'api\("[^"]+:([\d.]+)"\)', text)
+    assert len(named) == 6
+    page = (PROJECT / "app" / "README.md").read_text("utf-8")
+    for version in named:
+        assert version in page
