@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tfelastic_runtime import Bundle, Profile
+from tfelastic_runtime import Bundle, Profile, ProfileError
 
 from tflite_export._embed.flash import Flash, Placed
 from tflite_export._embed.flash import layout as lay_out
@@ -149,17 +149,10 @@ def _flash(bundle: Bundle, placement: Placement) -> Flash:
 def _table(path: str | os.PathLike[str], bundle: Bundle) -> Profile:
     """Read a measured table and check that it is of these variants."""
     table = Profile.load(path)
-    names = {variant.name for variant in bundle.variants}
-    if table.bundle_sha256 not in (None, bundle.payload_sha256):
-        raise PackError(
-            f"{os.fspath(path)} was measured with another bundle, whose payload has the SHA-256 "
-            f"{table.bundle_sha256}; this one's has {bundle.payload_sha256}: measure it, or leave the profile out"
-        )
-    if table.latencies.keys() != names:
-        raise PackError(
-            f"{os.fspath(path)} must name exactly the bundle's variants, {', '.join(sorted(names))}; received "
-            f"{', '.join(sorted(table.latencies))}"
-        )
+    try:
+        bundle.check_profile(table)
+    except ProfileError as cause:
+        raise PackError(f"{os.fspath(path)}: {cause}; or leave the profile out") from cause
     return table
 
 

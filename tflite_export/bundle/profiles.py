@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tfelastic_runtime import Bundle, BundleError, Profile
+from tfelastic_runtime import Bundle, BundleError, Profile, ProfileError
 from tfelastic_runtime.bundle import DIGEST_BYTES
 
 from tflite_export.bundle.writer import sealed
@@ -39,8 +39,10 @@ def add_profiles(path: str | os.PathLike[str], profiles: Sequence[Profile]) -> N
     manifest = bundle.manifest
     tables = {_identity(profile): profile for profile in manifest.profiles}
     for profile in profiles:
-        if profile.bundle_sha256 not in (None, bundle.payload_sha256):
-            raise PackError(f"{path}: the table was measured with another bundle: measure this one")
+        try:
+            bundle.check_profile(profile)
+        except ProfileError as cause:
+            raise PackError(f"{path}: the table cannot go into it: {cause}") from cause
         # Statistics that no device reads, and the classes that carry them, stay behind.
         plain = Profile.from_json(profile.to_json())
         tables[_identity(plain)] = plain

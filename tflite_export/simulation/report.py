@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from tfelastic_runtime import Bundle, Profile, Row, dominated
+from tfelastic_runtime import Bundle, Profile, ProfileError, Row, dominated
 
 from tflite_export.errors import SimulationError
 
@@ -35,17 +35,10 @@ def candidates(bundle: Bundle, profile: Profile) -> list[Candidate]:
     Raises:
         SimulationError: The table is of another bundle.
     """
-    names = [variant.name for variant in bundle.variants]
-    if profile.bundle_sha256 not in (None, bundle.payload_sha256):
-        raise SimulationError(
-            "the profile was measured with another bundle, whose payload has the SHA-256 "
-            f"{profile.bundle_sha256}; this one's has {bundle.payload_sha256}: measure it"
-        )
-    if set(names) != set(profile.latencies):
-        raise SimulationError(
-            f"the profile is not of this bundle: expected latencies of {', '.join(names)}, "
-            f"received {', '.join(profile.latencies)}"
-        )
+    try:
+        bundle.check_profile(profile)
+    except ProfileError as cause:
+        raise SimulationError(str(cause)) from cause
     score = bundle.manifest.score
     sign = 1 if score.higher_is_better else -1
     return [

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from tfelastic_runtime.delta import expand, tally
-from tfelastic_runtime.errors import BundleError
+from tfelastic_runtime.errors import BundleError, ProfileError
+from tfelastic_runtime.latency import Profile
 from tfelastic_runtime.limits import MANIFEST_BYTES_MAX, UNPACKED_RATIO_MAX
 from tfelastic_runtime.manifest import Manifest, padded
 from tfelastic_runtime.schema import Schema
@@ -131,6 +132,24 @@ class Bundle:
                 return variant
         known = ", ".join(variant.name for variant in self.variants)
         raise BundleError(f"{self._source} has no variant {name!r}; it has {known}")
+
+    def check_profile(self, profile: Profile) -> None:
+        """Check that a table was measured with this bundle, and names its variants and no other.
+
+        Raises:
+            ProfileError: It is another bundle's.
+        """
+        if profile.bundle_sha256 not in (None, self.payload_sha256):
+            raise ProfileError(
+                "the profile was measured with another bundle, whose payload has the SHA-256 "
+                f"{profile.bundle_sha256}; this one's has {self.payload_sha256}: measure it"
+            )
+        names = [variant.name for variant in self.variants]
+        if set(profile.latencies) != set(names):
+            raise ProfileError(
+                f"the profile is not of this bundle: expected latencies of {', '.join(names)}, "
+                f"received {', '.join(map(repr, profile.latencies))}"
+            )
 
     def model(self, name: str) -> bytes:
         """Return the named variant's .tflite, byte for byte as it was packed.

@@ -328,26 +328,17 @@ def _latencies(profile: ProfileSource, pool: RunnerPool) -> dict[str, Latency]:
     """Return one latency per variant of the pool's bundle, from any source."""
     if isinstance(profile, str | os.PathLike):
         profile = Profile.load(profile)
-    if isinstance(profile, Profile):
-        if profile.threads != pool.threads:
-            raise ProfileError(
-                f"the profile was measured with threads={profile.threads}, the selector is opened "
-                f"with threads={pool.threads}: open it with the same number, or measure anew"
-            )
-        if profile.bundle_sha256 not in (None, pool.bundle.payload_sha256):
-            raise ProfileError(
-                "the profile was measured with another bundle, whose payload has the SHA-256 "
-                f"{profile.bundle_sha256}; this one's has {pool.bundle.payload_sha256}: measure it"
-            )
-        profile = profile.latencies
-    names = [variant.name for variant in pool.bundle.variants]
-    if not isinstance(profile, Mapping) or set(profile) != set(names):
-        received = ", ".join(map(repr, profile)) if isinstance(profile, Mapping) else repr(profile)
+    if not isinstance(profile, Profile):
+        if not isinstance(profile, Mapping):
+            raise ProfileError(f"the profile is none: expected a table, received {profile!r}")
+        for name, latency in profile.items():
+            if not isinstance(latency, Latency):
+                raise ProfileError(f"profile[{name!r}]: expected a Latency, received {latency!r}")
+        profile = Profile({}, pool.threads, profile)
+    if profile.threads != pool.threads:
         raise ProfileError(
-            f"the profile is not of this bundle: expected latencies of {', '.join(names)}, "
-            f"received {received}"
+            f"the profile was measured with threads={profile.threads}, the selector is opened "
+            f"with threads={pool.threads}: open it with the same number, or measure anew"
         )
-    for name, latency in profile.items():
-        if not isinstance(latency, Latency):
-            raise ProfileError(f"profile[{name!r}]: expected a Latency, received {latency!r}")
-    return dict(profile)
+    pool.bundle.check_profile(profile)
+    return dict(profile.latencies)
