@@ -16,6 +16,7 @@ from tflite_export.errors import DeviceError
 
 _CODE = re.compile(r"rc=(\d+)\s*$")
 _KILLED = 128
+_NOT_STARTED = (126, 127)  # What a shell answers for a program of another processor.
 _USUAL_PORT = 5037
 
 _REMEDIES = {
@@ -183,6 +184,8 @@ def exit_reason(code: int) -> str:
         return "was killed (signal 9), as Android does where memory runs out"
     if code > _KILLED:
         return f"crashed (signal {code - _KILLED})"
+    if code in _NOT_STARTED:
+        return f"cannot be started (exit code {code}): see that it was built for this phone's processor"
     return f"failed (exit code {code})"
 
 

@@ -153,7 +153,9 @@ def profile_of(path: Path, names: list[str], **fields: object) -> Path:
 def test_a_profile_of_other_variants_or_another_bundle_is_refused(tmp_path: Path) -> None:
     names = [variant.name for variant in Bundle.open(SHARED).variants]
     path = tmp_path / "profile.json"
-    with pytest.raises(PackError, match=r"not of this bundle: expected latencies of .*received 'w100'; or leave"):
+    with pytest.raises(
+        PackError, match=r"not of this bundle: expected latencies of .*received 'w100'; or leave"
+    ):
         embed(SHARED, tmp_path / "out", profile=profile_of(path, ["w100"]))
     with pytest.raises(
         PackError, match="measured with another bundle, whose payload has the SHA-256 0000"

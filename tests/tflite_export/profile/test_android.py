@@ -23,6 +23,7 @@ from tflite_export._profile import (
     profile_android,
     profile_ops_on_phone,
 )
+from tflite_export._profile.adb import exit_reason
 from tflite_export.errors import DeviceError, ProfileError
 
 RUNTIME = Path(__file__).parents[3] / "runtime"
@@ -154,6 +155,11 @@ def test_what_was_measured_stays_and_the_same_call_resumes(tool, tmp_path, fault
     assert done.failures == {}
     assert _calls(phone) == 3 + len(BYTES) - 2
     assert not journal.exists(), "a finished measurement is not resumed"
+
+
+def test_a_program_of_another_processor_is_told_of():
+    assert "built for this phone's processor" in exit_reason(126)
+    assert exit_reason(3) == "failed (exit code 3)"
 
 
 def test_a_phone_that_is_unplugged_resumes_when_it_is_back(tool, tmp_path):
