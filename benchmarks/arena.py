@@ -20,7 +20,7 @@ import keras
 import numpy as np
 
 import tfelastic as te
-from benchmarks.cost_models import write
+from benchmarks.measured_page import write
 from tests.support.weights import randomize
 from tflite_export import DeviceError, convert, measure_arena
 from tflite_export.arena import ArenaPlan, plan_arena, with_arena_plan

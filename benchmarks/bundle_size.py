@@ -31,6 +31,7 @@ import numpy as np
 from tfelastic_runtime import Bundle
 
 import tfelastic as te
+from benchmarks.measured_page import write
 from benchmarks.quiet_machine import measured_quietly
 from tflite_export import Variant, convert, write_bundle
 from tflite_export.quantize.kernel_sharing import share_kernels, shared_kernels
@@ -42,7 +43,6 @@ LADDERS = {
     "width": {"widths": (1.0, 0.75, 0.5, 0.25)},
     "depth": {"widths": (1.0, 1.0, 1.0), "depths": (1.0, 0.6, 0.3)},
 }
-BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 
 
 @dataclass(frozen=True)
@@ -255,9 +255,7 @@ def main() -> None:
     told = tables(found)
     print(json.dumps([asdict(each) for each in found], indent=1) if options.json else told)
     if options.write is not None:
-        page = options.write.read_text("utf-8")
-        before, after = page.split(BEGIN)[0], page.split(END)[1]
-        options.write.write_text(f"{before}{BEGIN}\n{told}\n{END}{after}", "utf-8")
+        write(options.write, told)
 
 
 if __name__ == "__main__":

@@ -23,10 +23,10 @@ import numpy as np
 
 import tfelastic as te
 import tflite_export as tx
+from benchmarks.measured_page import write
 from benchmarks.quiet_machine import measured_quietly
 from tfelastic._cost import Anatomy, anatomy, tflite_bytes
 from tfelastic._plan import Selection
-from tfelastic.files import write_atomically
 from tflite_export import convert
 
 NETS = ("resnet8", "resnet20", "resnet56", "vgg16_cifar", "alexnet_cifar", "mobilenet_v2_cifar")
@@ -138,13 +138,6 @@ def fit(found: Sequence[Found]) -> str:
     return ", ".join(
         f"per {name} {value:.1f}" for name, value in zip(names, constants, strict=True)
     )
-
-
-def write(path: Path, text: str) -> None:
-    """Replace what stands between the two marks of a page."""
-    begin, end = "<!-- measured: begin -->", "<!-- measured: end -->"
-    before, _, rest = path.read_text().partition(begin)
-    write_atomically(path, f"{before}{begin}\n\n{text}\n\n{end}{rest.partition(end)[2]}".encode())
 
 
 def main() -> None:

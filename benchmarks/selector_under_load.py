@@ -30,7 +30,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.synchronize import Event
@@ -50,7 +50,7 @@ from tfelastic_runtime import (
     measure,
 )
 
-from benchmarks.cost_models import write
+from benchmarks.measured_page import write
 from benchmarks.quiet_machine import measured_quietly
 
 CPP = Path(__file__).parents[1] / "runtime" / "cpp"
@@ -138,6 +138,15 @@ def make_bundle(path: Path, *, net: str = NET, pixels: int = PIXELS) -> None:
     interface = Interface.of_tflite(variants[0].tflite)
     score = ScoreSpec("width", higher_is_better=True)
     write_bundle(path, variants, name=net, interface=dataclasses.replace(interface, score=score))
+
+
+def in_a_process_of_its_own(make: Callable[[Path], None], path: Path) -> None:
+    """Call it apart: TensorFlow's threads and objects would slow down what is measured here."""
+    process = multiprocessing.get_context("spawn").Process(target=make, args=(path,))
+    process.start()
+    process.join()
+    if process.exitcode:
+        raise RuntimeError(f"no bundle was made: the process ended with {process.exitcode}")
 
 
 def burn(running: Event) -> None:
@@ -378,7 +387,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = options.bundle or options.keep or Path(folder) / f"{NET}.elastic"
         if options.bundle is None:
-            make_bundle(path)
+            in_a_process_of_its_own(make_bundle, path)
         budget_us, found = measured_quietly(
             lambda: compare(path, seconds=seconds, budget_us=budget_us)
         )
