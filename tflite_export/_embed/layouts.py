@@ -46,7 +46,9 @@ class Layout:
         }
         lines = "".join(f"    {values['name']}_{part}{self.suffix}\n" for part in SOURCES).rstrip()
         more = {**values, "source_lines": lines}
-        return files | {path: render(template, more) for path, template in self.generated.items()}
+        more["building"] = render(f"building/{self.name}.md", values)
+        templates = {"README.md": "README.md", **self.generated}
+        return files | {path: render(template, more) for path, template in templates.items()}
 
     def starter_files(self, values: Mapping[str, str]) -> dict[str, str]:
         """Return the user's files: texts by path in the project."""
@@ -79,6 +81,7 @@ LAYOUTS = {
                 "main/main.cc": "main.cc",
                 "main/CMakeLists.txt": "esp-idf/main.cmake",
                 "CMakeLists.txt": "esp-idf/project.cmake",
+                "sdkconfig.defaults": "esp-idf/sdkconfig.defaults",
             },
             entry="entry_esp_idf.cc",
             includes='\n#include "freertos/FreeRTOS.h"\n#include "freertos/task.h"\n',

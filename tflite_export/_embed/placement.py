@@ -17,12 +17,12 @@ class Placement:
             have to run in place.
         kernels: The library of kernels on the board, for whose scratch memory each arena is planned: `"reference"`,
             `"cmsis-nn"`, `"cmsis-nn-mve"` or `"esp-nn"`.
-        margin: The share added to each arena, 0 or more.
+        margin: The share added to each arena, from 0 to 1.
         int8_kernels: Whether operators used in int8 alone are registered for int8 alone.
 
     Raises:
         SchemeError: There is no such library of kernels.
-        ProfileError: The margin is no share of 0 or more.
+        ProfileError: The margin is no share from 0 to 1.
     """
 
     in_place: tuple[str, ...] = ()
@@ -33,7 +33,7 @@ class Placement:
 
     def __post_init__(self) -> None:
         get_kernels(self.kernels)
-        if not 0 <= self.margin < float("inf"):
+        if not 0 <= self.margin <= 1:
             raise ProfileError(
-                f"an arena's margin is a share of 0 or more, received {self.margin!r}"
+                f"an arena's margin is a share from 0 to 1, as 0.05 for 5 %; received {self.margin!r}"
             )

@@ -111,6 +111,7 @@ def placeholders(firmware: Firmware) -> dict[str, str]:
         **_tables(firmware),
         **_operators(firmware.registrations),
         **_starter(manifest, inputs, outputs, name),
+        "memory_rows": "".join(_memory_row(firmware, each) for each in firmware.flash.placed),
         "data_bytes": str(len(firmware.flash.data)),
         "data": "".join(_data(firmware.flash.data)),
         "crc32": str(zlib.crc32(firmware.flash.data)),
@@ -231,6 +232,11 @@ def _tables(firmware: Firmware) -> dict[str, str]:
         # A comment ends at a line's end, and names have none.
         "measured_comment": f"on {device!a}" if profile else "none, so Measure fills it",
     }
+
+
+def _memory_row(firmware: Firmware, placed: Placed) -> str:
+    name, runs = placed.variant.name, "in place" if placed.in_place else "copied"
+    return f"| {name} | {runs} | {firmware.arenas[name]} | {placed.ram_bytes} |\n"
 
 
 def _specs(name: str, specs: Sequence[TensorSpec]) -> str:

@@ -156,6 +156,27 @@ def test_arduino_and_platformio(tmp_path: Path) -> None:
     assert (folder / "src" / manifest["headers"]).is_file()
 
 
+def test_each_layouts_readme_names_the_variants_and_its_code_compiles(tmp_path: Path) -> None:
+    for name, layout in LAYOUTS.items():
+        report = embed(SHARED, tmp_path / name, name="kws", layout=name)
+        readme = tmp_path / name / layout.folder.format(name="kws") / "README.md"
+        text = readme.read_text("utf-8")
+        assert not re.search("@[A-Za-z_]+@", text)
+        for each in report.variants:
+            assert f"| {each.name} |" in text
+        assert f"one buffer of {report.buffers.pool_bytes} bytes" in text
+    (code,) = re.findall("```cpp\n(.*?)```", text, re.DOTALL)
+    head, body = code.split("\n\nselector.Begin", 1)
+    given = "const kws::Inputs& inputs, const kws::Outputs& outputs, tfelastic::PrintLine print"
+    program = tmp_path / "use.cc"
+    program.write_text(
+        f"{head}\nint Use({given}) {{\nselector.Begin{body}\nreturn result.variant;\n}}\n"
+    )
+    network = readme.parent / "src"
+    options = ("-std=c++17", "-DTF_LITE_STATIC_MEMORY", f"-I{network}", f"-isystem{STUB}")
+    run("g++", "-fsyntax-only", "-Wall", "-Werror", *options, program)
+
+
 def test_all_layouts_have_the_same_sources(tmp_path: Path) -> None:
     found = {}
     for name, layout in LAYOUTS.items():

@@ -88,7 +88,9 @@ def test_the_margin_is_added_to_every_arena(tmp_path: Path) -> None:
     header = (tmp_path / "half" / "elastic_model" / "elastic_model_c.h").read_text()
     assert f"#define ELASTIC_MODEL_ARENA_BYTES {6000 + 5360}\n" in header
     assert embed(SHARED, tmp_path / "half", Placement(margin=0.5)).margin == 0.5
-    with pytest.raises(tx.ProfileError, match=r"a share of 0 or more, received -0\.1"):
+    with pytest.raises(tx.ProfileError, match=r"as 0\.05 for 5 %; received 5"):
+        embed(SHARED, tmp_path / "percent", margin=5)
+    with pytest.raises(tx.ProfileError, match=r"a share from 0 to 1, .* received -0\.1"):
         embed(SHARED, tmp_path / "less", Placement(margin=0.5), margin=-0.1)
     assert not (tmp_path / "less").exists()
 
