@@ -31,7 +31,7 @@ def anatomy(costs: LayerCosts | None, *, of: str = "") -> Iterator[Section]:
         yield Section(
             f"Blocks kept{of and ', '}{of}",
             draw=lambda: _draw_blocks(costs),
-            caption="The residual blocks that can be removed: dark where a net keeps one.",
+            caption="The residual blocks that can be removed: filled where a net keeps one.",
         )
 
 
@@ -67,7 +67,7 @@ def _draw_layers(costs: LayerCosts) -> "Figure":
     macs.set_yticks(rows, [_short(each.path) for each in layers], fontsize=7)
     macs.invert_yaxis()
     macs.margins(y=0.01)
-    macs.set_xlabel(f"{name}: {costs.rungs[0]} pale, {costs.rungs[-1]} dark")
+    macs.set_xlabel(f"{name}: {costs.rungs[0]} faint, {costs.rungs[-1]} strong")
     heat_map(
         kept,
         (

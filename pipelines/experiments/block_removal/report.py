@@ -78,8 +78,8 @@ def _sections(metrics: BlockRemovalMetrics) -> Iterator[Section]:
     yield Section(
         "Every candidate at every step",
         draw=lambda: _draw_candidates(metric, searches[DIRECT]),
-        caption=f"The {metric.title} on the validation examples without each block, before fine-tuning: the darker "
-        "the higher; framed, the block that went. Empty: gone before.",
+        caption=f"The {metric.title} on the validation examples without each block, before fine-tuning: the "
+        "stronger the colour, the higher; framed, the block that went. Empty: gone before.",
     )
     yield Section("Down to the budget", depth, lambda: _draw_candidates(metric, searches[BUDGET]))
     yield Section(
@@ -258,5 +258,5 @@ def _draw_candidates(metric: MetricDescription, found: BlockSearch) -> "Figure":
         mark(axes, number + 0.5, candidates.index(step["removed"]), 1.0)
     axes.set_yticks(range(len(candidates)), candidates, fontsize=7)
     axes.set_xticks(range(1, len(steps) + 1))
-    axes.set_xlabel(f"step (palest {score(metric, low)}, darkest {score(metric, high)})")
+    axes.set_xlabel(f"step (faintest {score(metric, low)}, strongest {score(metric, high)})")
     return figure

@@ -46,7 +46,7 @@ _RESOURCES = {
     "arena_bytes": "bytes of arena",
 }
 _BUDGETED = {**_RESOURCES, "peak_bytes": "peak of activations", "tflite_bytes": "file's bytes"}
-_TRACES = "Groups downwards, steps to the right; the darker, the more of a group's channels stay."
+_TRACES = "Groups downwards, steps to the right; the stronger the colour, the more of a group's channels stay."
 _HEADINGS = (
     *("method", "params", "MACs", "activations (kB)", "arena (kB)", ".tflite (kB)", "speed"),
     *("training (min)", "Keras", "difference"),
