@@ -113,15 +113,19 @@ def command(model: str, as_json: bool, quiet: bool, **asked: Any) -> None:
     """  # noqa: D301 - click knows a paragraph to leave alone by the character.
     request = _Request(**asked)
     request.check()
-    net = _elastic(model_file.load(model))
+    loaded = model_file.load(model)
+    import tfelastic as te
     import tflite_export as tx
     from pipelines.experiments.elastic.export import scaled
     from pipelines.progress import Reporter
+    from pipelines.stages.compatibility import with_known_sizes
     from pipelines.stages.data import input_shapes, load_shaped
     from pipelines.stages.evaluation import some_examples
 
-    widest = net.cut(net.names[0])
+    elastic = isinstance(loaded, te.ElasticModel)
+    widest = loaded.cut(loaded.names[0]) if elastic else loaded
     dataset = load_shaped(input_shapes(widest), request.data, seed=request.seed)
+    net = loaded if elastic else _of_one_rung(with_known_sizes(loaded, dataset))
     reporter = Reporter(quiet=quiet)
     with reporter.stage("export"), reporter.bar(len(net.names), "variants") as advance:
         report = tx.export(
@@ -173,12 +177,10 @@ class _Request:
         output_file.check(self.output, ".elastic")
 
 
-def _elastic(model: "keras.Model") -> "te.ElasticModel":
-    """Return a model as an elastic one; of one that is not, the whole is the only rung."""
+def _of_one_rung(model: "keras.Model") -> "te.ElasticModel":
+    """Return a model as an elastic one, whose only rung is the whole."""
     import tfelastic as te
 
-    if isinstance(model, te.ElasticModel):
-        return model
     whole = te.KeepPlan(te.trace(model).fingerprint)
     return te.ElasticModel(model, te.Ladder((te.Rung("w100", 1.0, whole),)))
 

@@ -70,7 +70,7 @@ def draw_points(axes: "Axes", points: Sequence[Point], metric: MetricDescription
         if len(points) <= _READABLE or number in (0, len(points) - 1):
             place = (each.cost, reached)
             axes.annotate(each.name, place, (0, -16), textcoords="offset points", ha="center")
-    axes.set_xlim(left=0)
+    axes.set_xlim(0, 1.12 * max(each.most or each.cost for each in points))
     if metric.is_share:
         axes.set_ylim(*_share_range(axes.dataLim.y0, axes.dataLim.y1))
     else:

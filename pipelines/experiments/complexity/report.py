@@ -72,7 +72,7 @@ def _sections(metrics: ComplexityMetrics) -> Iterator[Section]:
         drawing = functools.partial(_draw, each, metrics.groups)
         yield Section(_title(each), tuple(_compare(metrics, each)), drawing, _TRACES)
         yield Section(
-            f"{title[0].upper()}{title[1:]} against latency and bytes, {_title(each).lower()}",
+            f"{title[0].upper()}{title[1:]} against latency and bytes, {_budget(each)}",
             draw=functools.partial(_draw_costs, metrics, each),
             caption="The lines are Pareto fronts; a hollow dot is beaten by another net in both.",
             machine_bound=True,
@@ -80,7 +80,7 @@ def _sections(metrics: ComplexityMetrics) -> Iterator[Section]:
     for each, layers in zip(metrics.comparisons, metrics.layers, strict=False):
         removed = {TITLES[name]: blocks for name, blocks in layers.removed.items()}
         named = replace(layers, rungs=tuple(removed), removed=removed)
-        yield from anatomy(named, of=_title(each).lower())
+        yield from anatomy(named, of=_budget(each))
 
 
 def _draw_costs(metrics: ComplexityMetrics, comparison: ComparedMethods) -> "Figure":
@@ -120,11 +120,16 @@ def _key_figures(metrics: ComplexityMetrics) -> Iterator[KeyFigure]:
 
 
 def _title(comparison: ComparedMethods) -> str:
+    budget = _budget(comparison)
+    return f"{budget[0].upper()}{budget[1:]}"
+
+
+def _budget(comparison: ComparedMethods) -> str:
     limits = (
         f"{percent(value, 0) if value <= 1 else f'{value:,.0f}'} of the {_BUDGETED[name]}"
         for name, value in comparison.budget.given.items()
     )
-    return f"Within {' and '.join(limits)}"
+    return f"within {' and '.join(limits)}"
 
 
 def _compare(metrics: ComplexityMetrics, comparison: ComparedMethods) -> Iterator[str]:

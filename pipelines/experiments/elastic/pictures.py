@@ -27,6 +27,8 @@ def draw_trade_off(metrics: ElasticMetrics) -> "Figure":
     draw_points(axes, points, metric)
     for row in metrics.selector:
         _draw_budget(axes, row.budget_us, unit)
+    largest = max((row.budget_us for row in metrics.selector), default=0) / scale
+    axes.set_xlim(right=max(axes.get_xlim()[1], 1.05 * largest))
     axes.set_xlabel(f"latency of one run, {unit.name} (dot: median, bar: p90)")
     axes.set_ylabel(metric.axis)
     return figure
