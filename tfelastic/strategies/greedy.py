@@ -46,10 +46,11 @@ class Greedy(Strategy):
         return self.blocks
 
     def order_steps(self, schedule: PruningSchedule, budget: Budget) -> Iterator[Step]:
-        """Yield the steps that the budget needs, and then the others by what they lose for what they save."""
+        """Yield the steps that the budget needs, and then the others, those that lose least first."""
         needed = _needed(schedule, budget, _Descent(schedule, budget).steps_to_fit())
         yield from needed
-        yield from _Descent(schedule.after(needed), budget).steps()
+        left = schedule.after(needed)
+        yield from _by_loss((*left.groups, *((block,) for block in left.blocks)))
 
 
 #: After how many further steps of a group that are worth less than the best the group is searched no deeper. No tile
@@ -91,20 +92,18 @@ class _Descent:
         self._spent = self._price(())
 
     def steps_to_fit(self) -> list[Step]:
-        """Return the steps up to the first with which the budget is met, or all."""
+        """Return the steps with which the budget is met first, or all."""
         taken: list[Step] = []
-        if not self._fits():
-            for step in self.steps():
-                taken.append(step)
-                if self._fits():
-                    break
+        together = self._steps_in_turn()
+        while not self._fits() and (steps := next(together, ())):
+            taken += steps
         return taken
 
     def _fits(self) -> bool:
         return all(self._spent[name] <= limit for name, limit in self._limits.items())
 
-    def steps(self) -> Iterator[Step]:
-        """Yield all steps."""
+    def _steps_in_turn(self) -> Iterator[tuple[Step, ...]]:
+        """Yield the steps that are taken together, until none are left."""
         candidates = {name: self._best_of(name) for name in self._ahead}
         while candidates:
             name = min(candidates, key=lambda each: candidates[each].rank)
@@ -115,19 +114,19 @@ class _Descent:
                 if name != min(candidates, key=lambda each: candidates[each].rank):
                     continue
             if renewed.rate == float("inf"):
-                yield from self._rest()
+                yield tuple(_by_loss(self._ahead.values()))
                 return
-            yield from self._take(name, renewed)
+            self._take(name, renewed)
+            yield renewed.steps
             if self._ahead[name]:
                 candidates[name] = self._best_of(name)
             else:
                 del candidates[name]
 
-    def _take(self, name: str, candidate: _Candidate) -> Iterable[Step]:
+    def _take(self, name: str, candidate: _Candidate) -> None:
         self._ahead[name] = self._ahead[name][len(candidate.steps) :]
         self._schedule = self._schedule.after(candidate.steps)
         self._spent = self._price(())
-        return candidate.steps
 
     def _best_of(self, name: str) -> _Candidate:
         """Return the first steps of a group, or a block, at the lowest loss for what they save."""
@@ -144,17 +143,17 @@ class _Descent:
                 break
         return best
 
-    def _rest(self) -> Iterator[Step]:
-        """Yield what saves nothing, those that lose least first."""
-        ahead = {name: list(steps) for name, steps in self._ahead.items() if steps}
-        while ahead:
-            name = min(ahead, key=lambda each: ahead[each][0].loss)
-            yield ahead[name].pop(0)
-            if not ahead[name]:
-                del ahead[name]
-
     def _price(self, steps: tuple[Step, ...]) -> dict[str, float]:
         return self._budget.spending(Selection(self._schedule.graph, self._schedule.plan(steps)))
+
+
+def _by_loss(groups: Iterable[Sequence[Step]]) -> Iterator[Step]:
+    """Yield the steps of groups, those that lose least first, each group's own in their order."""
+    ahead = [list(steps) for steps in groups if steps]
+    while ahead:
+        first = min(ahead, key=lambda steps: steps[0].loss)
+        yield first.pop(0)
+        ahead = [steps for steps in ahead if steps]
 
 
 def _needed(schedule: PruningSchedule, budget: Budget, taken: Sequence[Step]) -> list[Step]:
@@ -168,9 +167,10 @@ def _needed(schedule: PruningSchedule, budget: Budget, taken: Sequence[Step]) ->
 
     if not fits(kept):
         return kept
-    for step in sorted(taken, key=lambda each: -each.loss):
+    # Of equal losses the last one first, for a group's steps are taken back from the last on.
+    latest_first = taken[::-1]
+    for step in sorted(latest_first, key=lambda each: -each.loss):
         without = [each for each in kept if each != step]
-        # A group's steps are taken back from the last on.
         if not _has_further(step, without) and fits(without):
             kept = without
     return kept

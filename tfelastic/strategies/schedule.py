@@ -128,7 +128,7 @@ class PruningSchedule:
         return KeepPlan(
             self.graph.fingerprint,
             {
-                name: tuple(sorted(self.order[name][:count].tolist()))
+                name: tuple(np.sort(self.order[name][:count]).tolist())
                 for name, count in counts.items()
             },
             tuple(removed),

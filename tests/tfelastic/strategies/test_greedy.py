@@ -1,13 +1,17 @@
 """`Greedy` and `Knapsack`: steps by what they lose for what they save."""
 
 import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import hypothesis.strategies as st
+import numpy as np
 import pytest
 from hypothesis import given, settings
 
 import tfelastic as te
 from tests.support.devices import TiledDevice, chain
+from tfelastic._plan import Selection
 from tfelastic.strategies import STRATEGIES, BlockRemoval, Importance, PruningSchedule, PruningStep
 from tfelastic.strategies.base import resolve
 from tfelastic.strategies.knapsack import cheapest_choice
@@ -72,31 +76,70 @@ def test_a_protected_layer_keeps_its_block(resnet: te.LayerGraph) -> None:
     assert block.name not in kept.removed
 
 
+@dataclass(frozen=True)
+class FirstCuts:
+    """A device on which the first cut of each group saves so much, and all further ones nothing."""
+
+    saved_us: Mapping[str, float]
+
+    def latency_us(self, selection: Selection) -> float:
+        return 100 - sum(self.saved_us[name] for name in selection.plan.keep)
+
+
+class Losses(te.criteria.Criterion):
+    """Measured losses, the same for all units of a group."""
+
+    comparable = True
+
+    def __init__(self, losses: Mapping[str, float]) -> None:
+        self.losses = losses
+
+    def score(self, graph: te.LayerGraph) -> dict[str, np.ndarray]:
+        return {
+            group.name: np.full(group.size, self.losses[group.name]) for group in graph.prunable
+        }
+
+
+def kept_by_greedy(
+    latency_us: float, saved_us: Mapping[str, float], losses: Mapping[str, float]
+) -> dict[str, int]:
+    graph = te.trace(chain(*[16] * len(losses)))
+    budget = te.Budget(latency_us=latency_us, latency=FirstCuts(saved_us))
+    plan = te.plan(graph, budget=budget, strategy="greedy", criterion=Losses(losses), round_to=8)
+    return {name: len(units) for name, units in plan.keep.items()}
+
+
 def test_what_is_saved_beyond_the_budget_counts_for_nothing() -> None:
     """Two groups lose alike; cutting the first saves far more than is asked for, cutting the second enough."""
+    assert kept_by_greedy(95, {"c0": 60, "c1": 10}, {"c0": 2.0, "c1": 1.0}) == {"c1": 12}
 
-    class Prices:
-        def latency_us(self, selection: te.LayerGraph) -> float:
-            kept = {name: len(units) for name, units in selection.plan.keep.items()}
-            return 100 - 60 * (kept.get("c0", 16) < 16) - 10 * (kept.get("c1", 16) < 16)
 
-    class Equal(te.criteria.Criterion):
-        comparable = True
+def test_a_step_that_a_later_one_made_needless_is_taken_back() -> None:
+    """The first group's cut is the better bargain, but not enough, and the second's is enough alone."""
+    saved, losses = {"c0": 20, "c1": 60}, {"c0": 1.0, "c1": 10.0}
+    assert kept_by_greedy(85, saved, losses) == {"c0": 12}
+    assert kept_by_greedy(50, saved, losses) == {"c1": 12}
 
-        def score(self, graph):
-            losses = {"c0": 2.0, "c1": 1.0}
-            return {group.name: [losses[group.name]] * group.size for group in graph.prunable}
 
-    class AsArrays(Equal):
-        def score(self, graph):
-            import numpy as np
+def test_of_the_needless_the_one_that_loses_most_is_taken_back() -> None:
+    saved, losses = {"c0": 20, "c1": 22, "c2": 60}, {"c0": 1.0, "c1": 1.2, "c2": 10.0}
+    assert kept_by_greedy(30, saved, losses) == {"c0": 12, "c2": 12}
 
-            return {name: np.array(each) for name, each in super().score(graph).items()}
 
-    graph = te.trace(chain(16, 16))
-    budget = te.Budget(latency_us=95, latency=Prices())
-    plan = te.plan(graph, budget=budget, strategy="greedy", criterion=AsArrays(), round_to=8)
-    assert {name: len(units) for name, units in plan.keep.items()} == {"c1": 12}
+@pytest.mark.parametrize("share", [0.8, 0.6, 0.45])
+def test_no_step_can_be_taken_back_from_what_a_budget_needs(
+    resnet: te.LayerGraph, share: float
+) -> None:
+    budget = latency(share)
+    importance = Importance.of(resnet, te.criteria.Magnitude(), blocks=True)
+    schedule = PruningSchedule.of(resnet, importance, round_to=8)
+    steps = schedule.steps_within(budget, te.Greedy().order_steps(schedule, budget))
+    last = {each.group: each for each in steps if isinstance(each, PruningStep)}
+    ends = [each for each in steps if isinstance(each, BlockRemoval) or last[each.group] == each]
+    assert te.spending(resnet, schedule.plan(steps), budget).fits
+    for step in ends:
+        without = [each for each in steps if each != step]
+        assert not te.spending(resnet, schedule.plan(without), budget).fits, step
 
 
 choice = st.tuples(st.integers(0, 20), st.integers(0, 20)).map(lambda pair: tuple(map(float, pair)))
