@@ -10,12 +10,14 @@ counts follows that exactly.
 
 import json
 import os
+from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -25,7 +27,7 @@ from tfelastic._cost.padding import padding_before
 from tfelastic._plan import Selection
 from tfelastic.errors import CostError
 from tfelastic.files import write_atomically
-from tfelastic.graph import Step, Tensor
+from tfelastic.graph import LayerGraph, Step, Tensor
 
 # What a RESHAPE takes is lost beside anything that computes.
 _FREE = frozenset(("RESHAPE",))
@@ -136,7 +138,7 @@ class MeasuredOperation:
                 raise CostError(
                     f"{self.geometry} was measured with {axis[0]} to {axis[-1]} channels, not with {count}"
                 )
-            low = max(0, int(np.searchsorted(axis, count)) - 1)
+            low = max(0, bisect_left(axis, count) - 1)
             high = min(low + 1, len(axis) - 1)
             part = (count - axis[low]) / max(axis[high] - axis[low], 1)
             if part > 0 and axis[high] - axis[low] <= self.step:
@@ -176,7 +178,8 @@ class LatencyTable:
             operation's latency, and counted once in a plan's.
         operations: The measured operations.
         factor: What each operation's latency is multiplied by, so that sums come to what whole networks take.
-        weight_us: What each weight takes on top, since in a whole network it is not in the cache, in microseconds.
+        weight_us: What each weight takes on top that in a whole network is not in the cache, in microseconds.
+        cached_weights: How many weights of a network stay in the cache; 0 where each has its price.
         runtime: Name and version of what ran the operations; None where unknown.
         kernels: The set of kernels; None where unknown.
     """
@@ -188,6 +191,7 @@ class LatencyTable:
     operations: tuple[MeasuredOperation, ...]
     factor: float = 1.0
     weight_us: float = 0.0
+    cached_weights: int = 0
     runtime: str | None = None
     kernels: str | None = None
 
@@ -209,23 +213,29 @@ class LatencyTable:
 
     def latencies_us(self, selection: Selection) -> list[tuple[str, float]]:
         """Return, for each layer that takes time, its path and its predicted latency in microseconds."""
-        return [(step.path, self._net_us(selection, step)) for step in timed_steps(selection)]
+        timed = _timed(selection)
+        weights = [weights_of(selection, each.step) if self.weight_us else 0 for each in timed]
+        # The weights that do not stay in the cache are taken from all layers alike.
+        price_us = self.weight_us * max(0.0, 1 - self.cached_weights / max(1, sum(weights)))
+        return [
+            (each.step.path, self.factor * self._net_us(selection, each) + price_us * count)
+            for each, count in zip(timed, weights, strict=True)
+        ]
 
-    def _net_us(self, selection: Selection, step: Step) -> float:
-        geometry = geometry_of(selection, step)
-        if geometry not in self._by_geometry:
+    def _net_us(self, selection: Selection, timed: "_TimedStep") -> float:
+        path, operation = timed.step.path, self._by_geometry.get(timed.geometry)
+        if operation is None:
             raise CostError(
-                f"the latency table lacks {geometry}, which is layer {step.path!r}; measure a model that has such a "
+                f"the latency table lacks {timed.geometry}, which is layer {path!r}; measure a model that has such a "
                 "layer"
             )
         try:
-            gross = self._by_geometry[geometry].latency_us(channels_of(selection, step))
+            gross = operation.latency_us(
+                tuple(_count(selection, tensor) for tensor in timed.counted)
+            )
         except CostError as error:
-            raise CostError(
-                f"the latency table cannot price layer {step.path!r}: {error}"
-            ) from error
-        net = max(gross - self.overhead_us, 0.0)
-        return self.factor * net + self.weight_us * weights_of(selection, step)
+            raise CostError(f"the latency table cannot price layer {path!r}: {error}") from error
+        return max(gross - self.overhead_us, 0.0)
 
     def to_json(self) -> dict[str, Any]:
         """Return the table as plain data: the keys of every measured table, and `operations`."""
@@ -239,6 +249,7 @@ class LatencyTable:
             "overhead_us": self.overhead_us,
             "factor": self.factor,
             "weight_us": self.weight_us,
+            "cached_weights": self.cached_weights,
             "operations": [operation.to_json() for operation in self.operations],
         }
 
@@ -257,7 +268,8 @@ class LatencyTable:
             operations = tuple(MeasuredOperation.from_json(each) for each in data["operations"])
             fields = {name: data[name] for name in ("device", "scheme", "threads", "overhead_us")}
             known: dict[str, Any] = {name: data.get(name) for name in ("runtime", "kernels")}
-            known |= {"factor": data.get("factor", 1.0), "weight_us": data.get("weight_us", 0.0)}
+            fitted = {"factor": 1.0, "weight_us": 0.0, "cached_weights": 0}
+            known |= {name: data.get(name, default) for name, default in fitted.items()}
         except (KeyError, TypeError, AttributeError) as error:
             raise CostError(
                 f"this is no table of operations, as profile_ops measures it: {error!r}"
@@ -289,10 +301,43 @@ class LatencyTable:
         return "\n".join(lines)
 
 
+@dataclass(frozen=True, eq=False)
+class _TimedStep:
+    """A step that takes time, and what no channel counts change of it.
+
+    Attributes:
+        step: The step.
+        geometry: Its geometry.
+        counted: The tensors whose channels its latency depends on.
+    """
+
+    step: Step
+    geometry: Geometry
+    counted: tuple[Tensor, ...]
+
+
+# Which steps take time depends on the removed blocks alone. A search prices thousands of plans of the same graph.
+_TIMED: WeakKeyDictionary[LayerGraph, dict[frozenset[str], tuple[_TimedStep, ...]]] = (
+    WeakKeyDictionary()
+)
+
+
+def _timed(selection: Selection) -> tuple[_TimedStep, ...]:
+    known = _TIMED.setdefault(selection.graph, {})
+    removed = frozenset(selection.plan.removed)
+    if removed not in known:
+        operations = lower(selection).operations
+        steps = dict.fromkeys(each.step for each in operations if each.kind not in _FREE)
+        known[removed] = tuple(
+            _TimedStep(step, geometry_of(selection, step), _counted(selection, step))
+            for step in steps
+        )
+    return known[removed]
+
+
 def timed_steps(selection: Selection) -> tuple[Step, ...]:
     """Return the steps that take time: those that are not folded into another one, in execution order."""
-    operations = lower(selection).operations
-    return tuple(dict.fromkeys(o.step for o in operations if o.kind not in _FREE))
+    return tuple(each.step for each in _timed(selection))
 
 
 def weights_of(selection: Selection, step: Step) -> int:
@@ -321,12 +366,13 @@ def geometry_of(selection: Selection, step: Step) -> Geometry:
 
 def channels_of(selection: Selection, step: Step) -> tuple[int, ...]:
     """Return the channel counts of a step under a plan: of its input and output, or of its output alone."""
-    output = _count(selection, step.outputs[0])
-    return (
-        (_count(selection, step.inputs[0]), output)
-        if makes_channels(selection, step)
-        else (output,)
-    )
+    return tuple(_count(selection, tensor) for tensor in _counted(selection, step))
+
+
+def _counted(selection: Selection, step: Step) -> tuple[Tensor, ...]:
+    """Return the tensors whose channels a step's latency depends on."""
+    output = step.outputs[0]
+    return (step.inputs[0], output) if makes_channels(selection, step) else (output,)
 
 
 def makes_channels(selection: Selection, step: Step) -> bool:

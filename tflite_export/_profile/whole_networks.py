@@ -2,19 +2,20 @@
 
 An operation measured alone finds its weights in the cache and its neighbours gone. In a network it finds other
 operations' data in the cache and its own weights evicted, the more of them, the larger the network. Both are linear
-enough: a factor on all operations, and a price per weight. They are fitted to a model at full, half and a quarter of
-its width.
+enough: a factor on all operations, and a price per weight, or per weight beyond those that a cache holds. They are
+fitted to a model at full, half and a quarter of its width and, where it has blocks, without half of them and at half
+width without all.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
 
 import tfelastic as te
-from tfelastic._cost import Geometry, LatencyTable, weights_of
+from tfelastic._cost import Geometry, LatencyTable, timed_steps, weights_of
 from tfelastic._plan import KeepPlan, Selection
 from tflite_export._profile.microbenchmarks import (
     BenchmarkPoint,
@@ -25,25 +26,36 @@ from tflite_export._profile.microbenchmarks import (
 if TYPE_CHECKING:
     from tflite_export.quantize.scheme import Scheme
 
-WIDTHS = (1.0, 0.5, 0.25)
+SIZES = ((1.0, 1.0), (0.5, 1.0), (0.25, 1.0), (1.0, 0.5), (0.5, 0.0))
+"""The widths and depths of the networks that are timed whole."""
+
+#: By how much a network may be missed before a cache is supposed.
+_CLOSE = 0.05
 
 #: A factor beyond these is no matter of caches: something else went wrong, and the sum is left as it is.
 _BELIEVED = (0.5, 2.0)
 
 
 def whole_networks(graph: te.LayerGraph, *, round_to: int) -> dict[BenchmarkPoint, KeepPlan]:
-    """Return what of a model is timed whole: the model, and uniformly narrower ones where it can be pruned."""
+    """Return what of a model is timed whole: the model, and narrower and shallower ones where it can be pruned."""
     if len(graph.model.outputs) > 1:
         return {}
+    plans: dict[BenchmarkPoint, KeepPlan] = {}
+    for width, depth in SIZES:
+        plan = _plan(graph, width, depth, round_to)
+        if plan not in plans.values():
+            settings = (("depth", depth), ("width", width))
+            plans[BenchmarkPoint(Geometry("network", (), settings), (1,))] = plan
+    return plans
+
+
+def _plan(graph: te.LayerGraph, width: float, depth: float, round_to: int) -> KeepPlan:
+    sizes = dict.fromkeys(((1.0, 1.0), (width, depth)))
+    widths, depths = zip(*sizes, strict=True)
     try:
-        rungs = te.ladder(graph, widths=WIDTHS, round_to=round_to).rungs
-        plans = {rung.width: rung.plan for rung in rungs}
+        return te.ladder(graph, widths=widths, depths=depths, round_to=round_to).rungs[-1].plan
     except te.errors.PlanError:  # There is nothing to prune.
-        plans = {1.0: KeepPlan(graph.fingerprint)}
-    return {
-        BenchmarkPoint(Geometry("network", (), (("width", width),)), (1,)): plan
-        for width, plan in plans.items()
-    }
+        return KeepPlan(graph.fingerprint)
 
 
 def convert_networks(
@@ -84,15 +96,43 @@ def fitted(
         wholes: Plans, each with the latency of its whole network in microseconds.
     """
     selections = [Selection(graph, plan) for plan, _ in wholes]
-    sums = [table.latency_us(each) - table.overhead_us for each in selections]
-    weights = [float(sum(weights_of(each, step) for step in graph.steps)) for each in selections]
+    sums = np.array([table.latency_us(each) for each in selections]) - table.overhead_us
+    weights = np.array([_weights(each) for each in selections], float)
     net_us = np.array([p50_us for _, p50_us in wholes]) - table.overhead_us
     if not wholes or min(*net_us, *sums) <= 0:
         return table
-    factor, weight_us = _least_squares(np.array([sums, weights]).T / net_us[:, None])
-    if not _BELIEVED[0] <= factor <= _BELIEVED[1]:
+    fits = [_Fit.of(sums, weights, net_us, cached) for cached in (0.0, *sorted(weights)[:-1])]
+    if fits[0].error <= _CLOSE:
+        fits = fits[:1]
+    believed = [each for each in fits if _BELIEVED[0] <= each.factor <= _BELIEVED[1]]
+    if not believed:
         return table
-    return replace(table, factor=factor, weight_us=weight_us)
+    best = min(believed, key=lambda each: each.error)
+    return replace(
+        table, factor=best.factor, weight_us=best.weight_us, cached_weights=int(best.cached)
+    )
+
+
+def _weights(selection: Selection) -> int:
+    return sum(weights_of(selection, step) for step in timed_steps(selection))
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """What a sum is corrected by, and by how much the worst of the networks is missed then, as a share of it."""
+
+    factor: float
+    weight_us: float
+    cached: float
+    error: float
+
+    @classmethod
+    def of(cls, sums: np.ndarray, weights: np.ndarray, net_us: np.ndarray, cached: float) -> "_Fit":
+        """Fit networks, `[networks]`, of whose weights so many stay in the cache."""
+        parts = np.array([sums, np.maximum(weights - cached, 0)]).T / net_us[:, None]
+        factor, weight_us = _least_squares(parts)
+        error = np.abs(parts @ (factor, weight_us) - 1).max()
+        return cls(factor, weight_us, cached, float(error))
 
 
 def _least_squares(parts: np.ndarray) -> tuple[float, float]:

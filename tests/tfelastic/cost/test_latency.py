@@ -195,6 +195,41 @@ def test_a_latency_budget_is_met_and_its_gap_told() -> None:
     assert not te.spending(model, wider, budget).fits
 
 
+@pytest.mark.parametrize("allowed", [1e-3, 1.5, OVERHEAD_US])
+@pytest.mark.parametrize("strategy", ["global", "greedy", "knapsack"])
+def test_a_budget_below_what_any_inference_takes_is_refused_unsearched(
+    allowed: float, strategy: str
+) -> None:
+    model = net()
+    budget = te.Budget(latency_us=allowed, latency=table_for(model))
+    with pytest.raises(te.errors.BudgetError, match=r"out of reach: any inference.*5\.0 us"):
+        te.plan(model, budget=budget, strategy=strategy)
+    with pytest.raises(te.errors.BudgetError, match="out of reach: any inference"):
+        te.ladder(model, budgets=[budget], strategy=strategy)
+
+
+def test_one_devices_table_serves_another_model(tmp_path: Path) -> None:
+    """A shallower and narrower model of the same geometries is priced, and cut, as by a table of its own."""
+    table_for(net(64)).save(tmp_path / "phone.json")
+    table = LatencyTable.load(tmp_path / "phone.json")
+    image = keras.Input((8, 8, 3))
+    x = layers.Conv2D(40, 3, padding="same", activation="relu", name="stem")(image)
+    for number in range(2):
+        x = layers.Conv2D(48, 3, padding="same", activation="relu", name=f"c{number}")(x)
+    x = layers.GlobalAveragePooling2D()(x)
+    other = keras.Model(image, layers.Dense(10, name="logits")(x), name="other")
+    own = table_for(other)
+    assert own.operations != table.operations
+    selection = Selection(te.trace(other))
+    assert table.latency_us(selection) == pytest.approx(own.latency_us(selection))
+    plans = [
+        te.plan(other, budget=te.Budget(latency_us=0.5, latency=each), strategy="greedy")
+        for each in (table, own)
+    ]
+    assert plans[0].keep
+    assert plans[0] == plans[1]
+
+
 def test_a_candidate_that_is_measured_too_slow_is_cut_further() -> None:
     model = net()
     table = table_for(model)

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 
 import tfelastic as te
 from tests.support.devices import chain
-from tfelastic._cost import LatencyTable
+from tfelastic._cost import LatencyTable, timed_steps, weights_of
 from tfelastic._plan import KeepPlan, Selection
 from tflite_export._profile.microbenchmarks import OVERHEAD, _all_benchmarks
 from tflite_export._profile.operations import profile_ops, table_of
-from tflite_export._profile.whole_networks import WIDTHS, fitted, whole_networks
+from tflite_export._profile.whole_networks import SIZES, fitted, whole_networks
 
 GRAPH = te.trace(chain(32, 64, 32))
 PLANS = list(whole_networks(GRAPH, round_to=8).values())
@@ -25,6 +25,12 @@ def operations() -> LatencyTable:
     points = [each.point for each in _all_benchmarks(GRAPH, 8)]
     times = {point: 1 + 0.001 * math.prod(point.channels) for point in points}
     return table_of(times | {OVERHEAD: 1.0}, scheme="int8", threads=1)
+
+
+def weights_in(plan: KeepPlan) -> int:
+    """Return how many weights the timed layers of a network read."""
+    selection = Selection(GRAPH, plan)
+    return sum(weights_of(selection, step) for step in timed_steps(selection))
 
 
 @settings(max_examples=25, deadline=None)
@@ -81,7 +87,7 @@ def test_whole_networks_are_timed_with_the_operations() -> None:
 
     before = [weight.numpy() for weight in model.weights]
     profile_ops(model, round_to=16, measure=measure)
-    assert tuple(sizes) == WIDTHS
+    assert tuple(sizes) == (1.0, 0.5, 0.25)
     assert sizes[1.0] > sizes[0.5] > sizes[0.25]
     assert all((a == b.numpy()).all() for a, b in zip(before, model.weights, strict=True))
 
@@ -90,3 +96,24 @@ def test_a_model_without_anything_to_prune_is_timed_as_it_is() -> None:
     image = keras.Input((4,))
     graph = te.trace(keras.Model(image, keras.layers.Dense(2)(image)))
     assert list(whole_networks(graph, round_to=8).values()) == [KeepPlan(graph.fingerprint)]
+
+
+def test_a_model_of_blocks_is_timed_without_some_of_them_too() -> None:
+    graph = te.trace(te.zoo.build("resnet20", input_shape=(32, 32, 3), classes=10))
+    plans = whole_networks(graph, round_to=8)
+    sizes = [dict(point.geometry.settings) for point in plans]
+    assert [(each["width"], each["depth"]) for each in sizes] == [*SIZES]
+    assert [len(plan.removed) for plan in plans.values()] == [0, 0, 0, 3, len(graph.blocks)]
+
+
+@pytest.mark.parametrize("cached", [0, 1, 2])
+def test_weights_that_a_cache_holds_cost_nothing(cached: int) -> None:
+    """Of a device whose cache holds as much as one of the networks that were timed, all is found."""
+    counts = sorted(weights_in(plan) for plan in PLANS)
+    device = replace(operations(), factor=1.1, weight_us=1e-2, cached_weights=counts[cached])
+    wholes = [(plan, device.latency_us(Selection(GRAPH, plan))) for plan in PLANS]
+    table = fitted(operations(), GRAPH, wholes)
+    unseen = te.ladder(GRAPH, widths=(1.0, 0.75)).rungs[1].plan
+    expected = device.latency_us(Selection(GRAPH, unseen))
+    assert table.latency_us(Selection(GRAPH, unseen)) == pytest.approx(expected, rel=0.05)
+    assert LatencyTable.from_json(table.to_json()) == table
