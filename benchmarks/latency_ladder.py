@@ -5,16 +5,20 @@ For each network a table of its operations is measured, a ladder is cut to 75, 5
 and timed whole, all of them interleaved. Printed are, for each rung, its share of the MACs, its measured latency, its
 speed-up over the MAC ratio, and how far the prediction was off.
 
-    python -m benchmarks.latency_ladder [NET ...] [--scheme int8] [--runs N]
+    python -m benchmarks.latency_ladder [NET ...] [--scheme int8] [--runs N] [--table FILE] [--write docs/costs.md]
 
 With `--train` the rungs are trained as well, beside a uniform ladder's (see `latency_training`); `taskset -c 0` keeps
-that to one core.
+that to one core. Timing needs a quiet machine and training does not, so the work may be parted: `--only-table` ends
+once the operations are measured, the command without it trains, and, given again on a quiet machine, times the rungs.
 
-    python -m benchmarks.latency_ladder --train --data DIR --folder runs/latency_ladder [NET ...] [--epochs 3]
+    python -m benchmarks.latency_ladder --train --folder runs/latency_ladder [NET ...] --only-table
+    python -m benchmarks.latency_ladder --train --folder runs/latency_ladder [NET ...] --data DIR [--epochs 3]
+        [--weights FILE] [--table FILE] [--write docs/costs.md]
 """
 
 import argparse
 import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -29,6 +33,7 @@ import tfelastic as te
 import tflite_export as tx
 from benchmarks import latency_training
 from benchmarks.cost_models import built
+from benchmarks.measured_page import write
 from benchmarks.quiet_machine import measured_quietly
 from tfelastic._plan import Selection
 
@@ -69,30 +74,36 @@ class TimedRung:
 
 
 def ladders(model: keras.Model, table: te.LatencyTable) -> Iterator[tuple[str, te.Ladder]]:
-    """Yield the ladders to compare, by what cuts them."""
+    """Yield the ladders to compare, by what cuts them; that of widths alone as far down as those reach."""
     budgets = [te.Budget(latency_us=share, latency=table) for share in SHARES]
-    yield "greedy", te.ladder(model, budgets=budgets)
-    try:
-        yield "knapsack", te.ladder(model, budgets=budgets, strategy="knapsack")
-    except te.errors.BudgetError as error:
-        print(f"no ladder by knapsack: {error}")
-    yield "uniform", te.ladder(model, widths=WIDTHS)
+    graph = te.trace(model)
+    yield "greedy", te.ladder(graph, budgets=budgets)
+    narrowest = te.ladder(graph, widths=(1.0, 1e-6)).rungs[-1].plan
+    reached = [each for each in budgets if te.spending(graph, narrowest, each).fits]
+    if reached:
+        yield "knapsack", te.ladder(graph, budgets=reached, strategy="knapsack")
+    if len(reached) < len(budgets):
+        shares = ", ".join(f"{each.latency_us:.0%}" for each in budgets[len(reached) :])
+        print(f"{model.name}: widths alone do not reach {shares} of the latency", file=sys.stderr)
+    yield "uniform", te.ladder(graph, widths=WIDTHS)
 
 
-def measured(net: str, *, scheme: str, runs: int) -> list[TimedRung]:
-    """Measure one network's ladders."""
+def measured(net: str, *, scheme: str, runs: int, table: Path | None = None) -> list[TimedRung]:
+    """Measure one network's ladders, cut by a table of its operations that is measured now unless given."""
     model = built(net)
     graph = te.trace(model)
-    table = tx.profile_ops(model, scheme=scheme, runs=runs)
+    prices = (
+        te.LatencyTable.load(table) if table else tx.profile_ops(model, scheme=scheme, runs=runs)
+    )
     plans: dict[tuple[str, str], te.KeepPlan] = {
         (cut, rung.name): rung.plan
-        for cut, ladder in ladders(model, table)
+        for cut, ladder in ladders(model, prices)
         for rung in ladder.rungs
     }
     files = {key: _converted(te.prune(model, plan), scheme) for key, plan in plans.items()}
     times = tx.measure_files(files, runs=runs)
     macs = {key: te.cost(graph, plan).macs for key, plan in plans.items()}
-    predicted = {key: table.latency_us(Selection(graph, plan)) for key, plan in plans.items()}
+    predicted = {key: prices.latency_us(Selection(graph, plan)) for key, plan in plans.items()}
     return list(_rungs(times, macs, predicted))
 
 
@@ -139,10 +150,14 @@ def main() -> None:
     parser.add_argument("nets", nargs="*", default=NETS)
     parser.add_argument("--scheme", default="int8", choices=["int8", "float32"])
     parser.add_argument("--runs", type=int, default=200)
+    parser.add_argument("--table", type=Path, help="a table of operations, measured before")
+    parser.add_argument("--write", type=Path, help="the page to put the table into")
     training = parser.add_argument_group("accuracy")
     training.add_argument("--train", action="store_true", help="train the rungs as well")
     training.add_argument("--data", default="cifar10", help="a name of tfds or a prepared folder")
     training.add_argument("--folder", type=Path, default=Path("runs/latency_ladder"))
+    training.add_argument("--only-table", action="store_true", help="end once there are prices")
+    training.add_argument("--weights", type=Path, help="start from these, without a baseline")
     training.add_argument("--limit", type=int, default=20_000, help="training images; 0 for all")
     training.add_argument(
         "--epochs", type=int, default=3, help="of the baseline and of each ladder"
@@ -153,10 +168,17 @@ def main() -> None:
     if options.train:
         _train(options)
         return
+    page = list(HEAD)
     print(*HEAD, sep="\n", flush=True)
     for net in options.nets:
-        found = measured_quietly(partial(measured, net, scheme=options.scheme, runs=options.runs))
-        print(*lines(net, found), sep="\n", flush=True)
+        measure = partial(
+            measured, net, scheme=options.scheme, runs=options.runs, table=options.table
+        )
+        rows = lines(net, measured_quietly(measure))
+        print(*rows, sep="\n", flush=True)
+        page += rows
+    if options.write:
+        write(options.write, "\n".join(page), mark=f"rungs, {options.scheme}")
 
 
 def _train(options: argparse.Namespace) -> None:
@@ -170,11 +192,19 @@ def _train(options: argparse.Namespace) -> None:
         scheme=options.scheme,
         runs=options.runs,
         changes=tuple(options.set),
+        weights=options.weights,
+        table=options.table,
     )
-    found = {net: latency_training.compare(net, request) for net in options.nets}
-    print(*latency_training.HEAD, sep="\n")
-    for net, rungs in found.items():
-        print(*latency_training.lines(net, rungs), sep="\n")
+    for net in options.nets:
+        if options.only_table:
+            print(latency_training.measure_operations(net, request))
+        else:
+            latency_training.compare(net, request)
+    if not options.only_table:
+        page = latency_training.page(options.folder)
+        print(page)
+        if options.write:
+            write(options.write, page, mark="trained rungs")
 
 
 if __name__ == "__main__":

@@ -4,17 +4,18 @@ For each network a baseline is trained, its ladder is cut to shares of the predi
 uniform one of as many rungs are each trained jointly from the baseline, for equally many epochs. Then the rungs of both
 are converted and timed whole, all of them interleaved. A rung's gain is its accuracy above that of the uniform ladder
 at the same latency, interpolated along the uniform rungs that no other one beats in both. Where no uniform rung is as
-fast, the gain is counted from the fastest of them and is a lower bound, for a narrower one would not be more accurate.
+fast, uniform widths do not reach the latency, and the gain is counted from the fastest of them.
 
 Everything is kept in a folder, and the same command goes on where it was stopped: after the last epoch that had ended.
 The trainings may share the machine with other work; what is timed, the table of operations at the start and the rungs
-at the end, waits for a quiet machine. Until then the latencies are those that the table predicts, and marked so.
+at the end, waits for a quiet machine. Instead of the former a table that was measured before may be given; until the
+latter is done the latencies are those that the table predicts, and marked so.
 """
 
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -89,6 +90,8 @@ class Request:
         scheme: The quantization scheme that is timed.
         runs: Timed runs of each file.
         changes: `KEY=VALUE` texts that change the recipe of both trainings.
+        weights: Trained weights to start from in place of a baseline of our own.
+        table: The operations' table; measured on this machine unless given.
     """
 
     folder: Path
@@ -100,6 +103,12 @@ class Request:
     scheme: str = "int8"
     runs: int = 200
     changes: tuple[str, ...] = ()
+    weights: Path | None = None
+    table: Path | None = None
+
+    def table_of(self, net: str) -> Path:
+        """Return the file of the table that prices a network's rungs."""
+        return self.table or self.folder / net / f"operations.{self.scheme}.json"
 
     def recipe(self, net: str, ladder: str) -> ElasticRecipe:
         """Return the recipe of one training; that of the uniform ladder starts from the other's baseline."""
@@ -110,11 +119,15 @@ class Request:
         tree["export"] |= {"scheme": self.scheme}
         tree["elastic"] |= {"epochs": self.epochs[1]}
         if ladder == "latency":
-            table = str(folder / f"operations.{self.scheme}.json")
+            table = str(self.table_of(net))
             budgets = {"resource": "latency_us", "shares": self.shares, "table": table}
             tree["ladder"] = {"budgets": budgets}
             tree["model"] |= {"name": net}
-            tree["baseline"] |= {"epochs": self.epochs[0]}
+            if self.weights is None:
+                tree["baseline"] |= {"epochs": self.epochs[0]}
+            else:
+                tree["model"] |= {"weights": str(self.weights)}
+                tree["baseline"] = "none"
         else:
             tree["ladder"] = {"widths": self.widths}
             tree["model"] = {"name": str(folder / "latency" / baseline.FILE)}
@@ -142,7 +155,7 @@ def compare(
     """
     folder = request.folder / net
     folder.mkdir(parents=True, exist_ok=True)
-    _measure_operations(net, request, quietly)
+    measure_operations(net, request, quietly=quietly)
     trained = {
         ladder: _trained(request.recipe(net, ladder), folder / ladder)
         for ladder in ("latency", "uniform")
@@ -158,16 +171,38 @@ def compare(
         asdict(rung) | (asdict(gains[rung.name]) if rung.ladder == "latency" else {})
         for rung in rungs
     ]
-    results = {"net": net, "scheme": request.scheme, "epochs": request.epochs, "rungs": rows}
+    results = {
+        "net": net,
+        "scheme": request.scheme,
+        "epochs": request.epochs,
+        "images": request.limit,
+        "pretrained": request.weights is not None,
+        "rungs": rows,
+    }
     write_atomically(folder / RESULTS, json.dumps(results, indent=2) + "\n")
     return rungs
 
 
-def _measure_operations(net: str, request: Request, quietly: Callable[..., Any]) -> None:
-    file = request.folder / net / f"operations.{request.scheme}.json"
+def measure_operations(
+    net: str,
+    request: Request,
+    *,
+    quietly: Callable[[Callable[[], Any]], Any] = measured_quietly,
+) -> Path:
+    """Return the file of the table that prices a network's rungs, measured now where there is none.
+
+    Raises:
+        BusyMachineError: There is none yet, and the machine is busy.
+        FileNotFoundError: The table that was asked for does not exist.
+    """
+    file = request.table_of(net)
     if not file.exists():
+        if request.table is not None:
+            raise FileNotFoundError(f"there is no table {request.table}")
+        file.parent.mkdir(parents=True, exist_ok=True)
         model = te.zoo.build(net, input_shape=(32, 32, 3), classes=10)
         quietly(partial(tx.profile_ops, model, scheme=request.scheme)).save(file)
+    return file
 
 
 def _trained(recipe: ElasticRecipe, folder: Path) -> JointlyTrained:
@@ -206,7 +241,7 @@ def _rung_times(
         found = _by_ladder(quietly(partial(_timed, nets, request)))
     except BusyMachineError as error:
         print(f"the rungs of {folder.name} were not timed, give the same command again: {error}")
-        table = te.LatencyTable.load(folder / f"operations.{request.scheme}.json")
+        table = te.LatencyTable.load(request.table_of(folder.name))
         return _Times({ladder: _predicted(net, table) for ladder, net in nets.items()}, False)
     write_atomically(file, json.dumps(found, indent=2) + "\n")
     return _Times(found, measured=True)
@@ -273,13 +308,45 @@ HEAD = [
 ]
 
 
+def page(folder: Path) -> str:
+    """Return the table of all networks whose results are kept in a folder, and how each was trained, as Markdown.
+
+    Args:
+        folder: A `Request.folder`.
+    """
+    found = [json.loads(file.read_text("utf-8")) for file in sorted(folder.glob(f"*/{RESULTS}"))]
+    notes = [_how_trained(each) for each in found]
+    rows = [
+        line
+        for each in found
+        for line in lines(each["net"], [_rung_of(row) for row in each["rungs"]])
+    ]
+    return "\n".join([*notes, "", *HEAD, *rows])
+
+
+def _how_trained(results: Mapping[str, Any]) -> str:
+    first, both = results["epochs"]
+    start = "pretrained weights" if results["pretrained"] else f"a baseline of {first} epochs"
+    images = "all" if results["images"] is None else f"{results['images']:,}"
+    return (
+        f"- {results['net']}, {results['scheme']}: each ladder trained for {both} epochs on {images} training images, "
+        f"from {start}."
+    )
+
+
+def _rung_of(row: Mapping[str, Any]) -> TrainedRung:
+    return TrainedRung(**{field.name: row[field.name] for field in fields(TrainedRung)})
+
+
 def lines(net: str, rungs: Sequence[TrainedRung]) -> list[str]:
     """Return the rows of one network's table."""
     gains = gains_of(rungs)
     rows = []
     for rung in rungs:
         gain = gains.get(rung.name) if rung.ladder == "latency" else None
-        above = f"{'at least ' if gain.bound else ''}{gain.points:+.1f}" if gain else "-"
+        above = f"{gain.points:+.1f}" if gain else "-"
+        if gain and gain.bound:
+            above = f"not reached by uniform; {above} above its fastest"
         latency = f"{rung.latency_us:,.0f}{'' if rung.measured else ' (predicted)'}"
         rows.append(
             f"| {net} | {rung.ladder} | {rung.name} | {latency} | {rung.accuracy:.2%} | {above} |"

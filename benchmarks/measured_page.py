@@ -2,13 +2,16 @@
 
 from pathlib import Path
 
-BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 
+def write(path: Path, text: str, *, mark: str = "measured") -> None:
+    """Replace what stands between the two marks of this name in a page.
 
-def write(path: Path, text: str) -> None:
-    """Replace what stands between the two marks of a page."""
-    before, begin, rest = path.read_text("utf-8").partition(BEGIN)
-    _, end, after = rest.partition(END)
+    Raises:
+        ValueError: The page has no such marks.
+    """
+    opening, closing = f"<!-- {mark}: begin -->", f"<!-- {mark}: end -->"
+    before, begin, rest = path.read_text("utf-8").partition(opening)
+    _, end, after = rest.partition(closing)
     if not (begin and end):
-        raise ValueError(f"{path}: expected the marks {BEGIN} and {END}")
-    path.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}", "utf-8")
+        raise ValueError(f"{path}: expected the marks {opening} and {closing}")
+    path.write_text(f"{before}{opening}\n\n{text}\n\n{closing}{after}", "utf-8")

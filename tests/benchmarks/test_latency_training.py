@@ -10,7 +10,17 @@ import keras
 import pytest
 
 import tfelastic as te
-from benchmarks.latency_training import RESULTS, Gain, Request, TrainedRung, compare, gains_of
+from benchmarks.latency_training import (
+    RESULTS,
+    Gain,
+    Request,
+    TrainedRung,
+    compare,
+    gains_of,
+    measure_operations,
+    page,
+)
+from benchmarks.measured_page import write
 from benchmarks.quiet_machine import BusyMachineError
 from tflite_export._profile.microbenchmarks import _all_benchmarks
 from tflite_export._profile.operations import table_of
@@ -27,7 +37,8 @@ def busy(measure: Callable[[], Any]) -> Any:
 
 def products(model: Any) -> te.LatencyTable:
     """Return a table in which every pair of channels takes a nanosecond."""
-    points = [each.point for each in _all_benchmarks(te.trace(model), 8)]
+    graph = model if isinstance(model, te.LayerGraph) else te.trace(model)
+    points = [each.point for each in _all_benchmarks(graph, 8)]
     times = {point: 0.001 * math.prod(point.channels) for point in points}
     return table_of(times, scheme="int8", threads=1)
 
@@ -78,6 +89,47 @@ def test_a_stopped_comparison_goes_on_and_is_timed_once_the_machine_is_quiet(
     assert (tmp_path / NET / "latency" / "elastic.keras").stat() == trained
     results = json.loads((tmp_path / NET / RESULTS).read_text())
     assert [row["accuracy"] for row in results["rungs"]] == [rung.accuracy for rung in timed]
+    text = page(tmp_path)
+    assert (
+        "resnet8, int8: each ladder trained for 1 epochs on 64 training images, from a bas" in text
+    )
+    for rung in timed:
+        assert f"| {NET} | {rung.ladder} | {rung.name} | {rung.latency_us:,.0f} |" in text
+
+
+def test_a_table_and_weights_that_are_there_are_taken(tmp_path: Path) -> None:
+    table, weights = tmp_path / "phone.json", tmp_path / "weights.npz"
+    request = Request(
+        folder=tmp_path / "runs",
+        data="digits",
+        shares=(0.5,),
+        widths=(1.0, 0.5),
+        table=table,
+        weights=weights,
+    )
+    with pytest.raises(FileNotFoundError, match=r"no table .*phone\.json"):
+        measure_operations(NET, request, quietly=busy)
+    products(tiny()).save(table)
+    assert measure_operations(NET, request, quietly=busy) == table
+    recipe = request.recipe(NET, "latency")
+    assert recipe.ladder.budgets is not None
+    assert recipe.ladder.budgets.table == str(table)
+    assert (recipe.model.weights, recipe.baseline) == (str(weights), "none")
+
+
+def test_each_table_of_a_page_has_its_place(tmp_path: Path) -> None:
+    file = tmp_path / "page.md"
+    file.write_text(
+        "a\n<!-- one: begin -->\n<!-- one: end -->\nb\n<!-- two: begin -->x<!-- two: end -->"
+    )
+    write(file, "first", mark="one")
+    write(file, "second", mark="two")
+    write(file, "third", mark="one")
+    assert file.read_text() == (
+        "a\n<!-- one: begin -->\n\nthird\n\n<!-- one: end -->\nb\n<!-- two: begin -->\n\nsecond\n\n<!-- two: end -->"
+    )
+    with pytest.raises(ValueError, match="expected the marks <!-- three: begin -->"):
+        write(file, "text", mark="three")
 
 
 def rung(ladder: str, name: str, accuracy: float, latency_us: float) -> TrainedRung:
