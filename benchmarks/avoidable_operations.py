@@ -3,12 +3,13 @@
 For each network the int8 .tflite is converted, and operators are counted that a converter could do without: PAD before
 a strided convolution, RESHAPE, QUANTIZE and DEQUANTIZE, and the MUL and ADD that scale the image.
 
-    python -m benchmarks.avoidable_operations [NET ...]
+    python -m benchmarks.avoidable_operations [NET ...] [--write docs/costs.md]
 """
 
 import argparse
 import os
 from collections.abc import Mapping
+from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
@@ -18,6 +19,7 @@ import numpy as np
 import tfelastic as te
 import tflite_export as tx
 from benchmarks.cost_models import NETS, built
+from benchmarks.measured_page import write
 from tfelastic._cost import lower
 from tfelastic._plan import Selection
 from tflite_export.tflite import summarize
@@ -44,14 +46,19 @@ def row(net: str, counts: Mapping[str, int]) -> str:
 
 
 def main() -> None:
-    """Count and print."""
+    """Count, print, and write where asked to."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("nets", nargs="*", default=NETS)
+    parser.add_argument("--write", type=Path, help="the page to put the table into")
+    options = parser.parse_args()
     kinds = (*AVOIDABLE, "scaling of the input", "all")
-    print(f"| network | {' | '.join(kinds)} |")
-    print(f"|---|{'---:|' * len(kinds)}")
-    for net in parser.parse_args().nets:
-        print(row(net, counted(built(net))), flush=True)
+    lines = [f"| network | {' | '.join(kinds)} |", f"|---|{'---:|' * len(kinds)}"]
+    print(*lines, sep="\n")
+    for net in options.nets:
+        lines.append(row(net, counted(built(net))))
+        print(lines[-1], flush=True)
+    if options.write:
+        write(options.write, "\n".join(lines), mark="avoidable operations")
 
 
 if __name__ == "__main__":

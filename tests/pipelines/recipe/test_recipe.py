@@ -88,7 +88,7 @@ def test_an_unknown_key_is_named_with_its_place_the_closest_and_the_fix(write):
         ("ladder: {widths: [1, half]}", ["ladder.widths[1]: expected a number", "'half'"]),
         ("selector: {budgets: some}", ["'auto' or a list of numbers", "'some'"]),
         ("elastic: {distillation: 1}", ["elastic.distillation: expected true or false"]),
-        ("data: {image_size: big}", ["a whole number or null", "'big'"]),
+        ("data: {image_size: big}", ["a whole number or a list of numbers or null", "'big'"]),
         ("name: ../up", ["name: expected letters", "'../up'"]),
         ("task: guessing", ["task: expected", "'segmentation'", "'guessing'"]),
         ("task: {kind: guessing}", ["task", "'guessing'"]),
