@@ -8,6 +8,7 @@ import keras
 import pytest
 import yaml
 
+import tfelastic as te
 from pipelines.errors import StageError
 from pipelines.experiments import carry_out, load_recipe, prospects
 from pipelines.progress import Reporter
@@ -66,6 +67,7 @@ def test_what_jax_has_trained_by_the_schedule_paper_is_kept_by_tensorflow(recipe
     assert ahead["export"]
     assert keras.backend.backend() == "tensorflow"
     net = keras.saving.load_model(folder / "elastic.keras", compile=False)
+    assert isinstance(net, te.ElasticModel)
     assert net.names == ("w100", "w050")
 
 
