@@ -4,7 +4,7 @@ import copy
 import functools
 import inspect
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -358,18 +358,19 @@ def _own_activations(op: Any) -> dict[str, Any]:
 
 def _initializers(op: Any) -> dict[str, keras.initializers.Initializer]:
     """Return the initializers that a layer of Keras' own was made with, by the names of its arguments."""
-    if not type(op).__module__.startswith("keras.src."):
+    layer_class: Any = type(op)
+    if not layer_class.__module__.startswith("keras.src."):
         return {}
     return {
         name: vars(op)[name]
-        for name in _arguments(type(op))
+        for name in _arguments(layer_class.__init__)
         if isinstance(vars(op).get(name), keras.initializers.Initializer)
     }
 
 
 @functools.cache
-def _arguments(layer_class: type) -> tuple[str, ...]:
-    return tuple(inspect.signature(layer_class.__init__).parameters)
+def _arguments(constructor: Callable[..., None]) -> tuple[str, ...]:
+    return tuple(inspect.signature(constructor).parameters)
 
 
 def _saves_state_of_its_own(layer: keras.Layer) -> bool:
