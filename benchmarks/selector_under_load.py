@@ -3,7 +3,7 @@
     python -m benchmarks.selector_under_load [BUNDLE] [--seconds 60 | --quick] [--budget-ms MS]
         [--json] [--write docs/profiling.md]
 
-Without a bundle it makes one: MobileNetV2 in float32 for images of 128 by 128 pixels, with random weights, at three
+Without a bundle it makes one: MobileNetV2 in float32 for images of 160 by 160 pixels, with random weights, at three
 widths, each of which counts as its variant's score. `--keep FILE` keeps it for further runs. A bundle of one's own
 should have variants that need a millisecond or more: a load that takes turns with shorter runs on one core stalls a
 few of them and slows down none. `--write` puts the table into that page, between its marks.
@@ -61,7 +61,7 @@ PATTERN = ((0.25, False), (0.25, True), (0.2, False), *((0.05, True), (0.05, Fal
 OVERHEAD_GOALS_US = {"Python": 20.0, "C++": 0.5}
 QUICK_SECONDS = 20.0
 MEASURING_LIMIT_S = 60.0
-NET, PIXELS, WIDTHS = "mobilenet_v2", 128, (1.0, 0.75, 0.5)
+NET, PIXELS, WIDTHS = "mobilenet_v2", 160, (1.0, 0.75, 0.5)
 """The network of the bundle that is made."""
 
 
