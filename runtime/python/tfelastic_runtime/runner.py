@@ -129,6 +129,9 @@ class RunnerPool:
         threads: How many threads each interpreter may use.
         resident: How many variants may be open at once.
         open_runner: Opens a variant; called as `open_runner(bundle, name, threads=threads)`.
+
+    Attributes:
+        changes: How often the open variants have changed.
     """
 
     def __init__(
@@ -144,6 +147,7 @@ class RunnerPool:
                 raise ValueError(f"{option} must be a positive integer, received {value!r}")
         self.bundle = bundle
         self.threads = threads
+        self.changes = 0
         self._resident = resident
         self._open_runner = open_runner
         self._open: OrderedDict[str, OpenVariant] = OrderedDict()
@@ -162,6 +166,7 @@ class RunnerPool:
                 caches, and would spoil a measurement.
         """
         if name not in self._open:
+            self.changes += 1
             # Room is made first: both variants in memory at once is what `resident` rules out.
             while len(self._open) >= self._resident:
                 self._open.popitem(last=False)
@@ -174,10 +179,12 @@ class RunnerPool:
     def discard(self, name: str) -> None:
         """Close the named variant, where it is open."""
         self._open.pop(name, None)
+        self.changes += 1
 
     def close(self) -> None:
         """Close every open variant."""
         self._open.clear()
+        self.changes += 1
 
 
 def _indices(

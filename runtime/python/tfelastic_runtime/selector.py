@@ -20,6 +20,7 @@ from tfelastic_runtime.errors import (
     InputError,
     ProfileError,
 )
+from tfelastic_runtime.interface import OutputSpec
 from tfelastic_runtime.latency import Latency, Profile, measure
 from tfelastic_runtime.policy import Policy, check_budget_us
 from tfelastic_runtime.row import Row
@@ -35,23 +36,29 @@ class Result:
 
     Attributes:
         outputs: float32 arrays by the outputs' names, without the first axis.
-        label: The most likely class's label, where one output of the network is a classifier's with
-            labels; else None.
         variant: The name of the variant that ran.
         latency_us: What it took, in microseconds, with encoding the inputs and decoding the outputs.
         predicted_us: What nine runs of ten were predicted to keep.
         feasible: Whether the prediction kept the budget; if not, the fastest variant ran.
         failures: Variants that this selector no longer uses, as they could not be opened or run, and
             why, by name.
+        classifier: The one output that is a classifier's with labels; None where there is none.
     """
 
     outputs: Mapping[str, np.ndarray]
-    label: str | None
     variant: str
     latency_us: int
     predicted_us: int
     feasible: bool
     failures: Mapping[str, str]
+    classifier: OutputSpec | None
+
+    @property
+    def label(self) -> str | None:
+        """The most likely class's label; None where no output has labels."""
+        if self.classifier is None or self.classifier.labels is None:
+            return None
+        return self.classifier.labels[int(self.outputs[self.classifier.name].argmax())]
 
     @property
     def output(self) -> np.ndarray:
@@ -114,7 +121,7 @@ class Selector:
         # What the runs have in common is worked out once: an inference may take a millisecond.
         self._classifier = manifest.classifier
         self._rows: list[Row] = []
-        self._rows_are_of: tuple[str, ...] | None = None
+        self._rows_are_of = -1
 
     @classmethod
     def open(
@@ -187,7 +194,7 @@ class Selector:
                     break
                 self._policy.remove(choice.index)
                 self._names.remove(name)
-                self._rows_are_of = None
+                self._rows_are_of = -1
             else:
                 raise self._no_variant_runs()
             outputs, latency_us = taken
@@ -195,12 +202,12 @@ class Selector:
             failures = self._failures
         return Result(
             outputs,
-            self._label(outputs),
             name,
             latency_us,
             choice.predicted_us,
             choice.feasible,
             failures,
+            self._classifier,
         )
 
     @property
@@ -244,17 +251,10 @@ class Selector:
         if self._closed:
             raise ClosedError("the selector is closed: open the bundle again with Selector.open")
 
-    def _label(self, outputs: Outputs) -> str | None:
-        classifier = self._classifier
-        if classifier is None or classifier.labels is None:
-            return None
-        return classifier.labels[int(outputs[classifier.name].argmax())]
-
     def _rows_now(self) -> list[Row]:
         """Return the policy's rows; switching to an open variant takes no time."""
-        opened = self._pool.open_names
-        if opened != self._rows_are_of:
-            self._rows_are_of = opened
+        if self._pool.changes != self._rows_are_of:
+            self._rows_are_of, opened = self._pool.changes, self._pool.open_names
             self._rows = [
                 replace(row, switch_us=0) if row.switch_us and name in opened else row
                 for row, name in zip(self._policy.table, self._names, strict=True)
