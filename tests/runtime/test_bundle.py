@@ -176,7 +176,7 @@ def test_unpacking_follows_no_link_out_of_its_folder(tmp_path: Path) -> None:
     folder.mkdir()
     outside.write_text("untouched")
     (folder / "w100.tflite").symlink_to(outside)
-    (folder / ".w100.tflite.tmp").symlink_to(outside)
+    (folder / ".tmp.w100.tflite").symlink_to(outside)
     bundle.unpack(folder)
     assert outside.read_text() == "untouched"
     assert (folder / "w100.tflite").read_bytes() == bundle.model("w100")

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tfelastic_runtime import Bundle
+from tfelastic_runtime.files import write_whole
 
 from tflite_export._app.report import AppReport
 from tflite_export._app.sources import DEFAULT_ID, labels_of, project_files
@@ -122,10 +123,7 @@ def _write(project: Path, files: Mapping[str, bytes], kept: tuple[str, ...]) -> 
         for path, data in {**moved, SUMS: sums.encode()}.items():
             target = fresh / path
             target.parent.mkdir(parents=True, exist_ok=True)
-            with target.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
+            write_whole(target, data)
         if not project.exists():
             os.replace(fresh, project)
             return

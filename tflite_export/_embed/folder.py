@@ -12,6 +12,8 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+from tfelastic_runtime.files import write_whole
+
 from tflite_export.errors import PackError
 
 SUMS = "SHA256SUMS"
@@ -76,14 +78,7 @@ def write_starters(project: Path, texts: Mapping[str, str], *, force: bool) -> t
         target = project / path
         if target.exists() and not force:
             continue
-        # Written by hand: the library's atomic write comes with Keras, which takes seconds to start and is not used.
-        fresh = target.with_name(f".new.{target.name}")
-        fresh.unlink(missing_ok=True)
-        try:
-            _write(fresh, text.encode())
-            os.replace(fresh, target)
-        finally:
-            fresh.unlink(missing_ok=True)
+        _write(target, text.encode())
         written.append(path)
     return tuple(written)
 
@@ -97,11 +92,7 @@ def _write_all(folder: Path, texts: Mapping[str, str]) -> None:
 
 def _write(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as file:
-        file.write(data)
-        file.flush()
-        # A full disk may show at this point only.
-        os.fsync(file.fileno())
+    write_whole(path, data)
 
 
 def _files(folder: Path) -> list[str]:

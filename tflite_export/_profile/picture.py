@@ -1,9 +1,12 @@
 """The picture of measured tables: score against latency; matplotlib is imported when it is drawn."""
 
+import io
 import os
 from collections.abc import Sequence
+from pathlib import Path
 
 from tfelastic_runtime import Bundle
+from tfelastic_runtime.files import write_whole
 
 from tflite_export._profile.measurement import MeasuredProfile
 
@@ -21,6 +24,7 @@ def draw_profiles(
     Raises:
         ImportError: matplotlib is not installed.
         ValueError: The ending is of no format that matplotlib writes.
+        OSError: The file cannot be written; what stood there stays.
     """
     import matplotlib as mpl
     from matplotlib.figure import Figure
@@ -56,7 +60,9 @@ def draw_profiles(
         axes.set_ylabel(bundle.manifest.score.metric)
         axes.set_xlim(left=0)
         axes.legend()
-        figure.savefig(path, metadata={"Date": None} if os.fspath(path).endswith(".svg") else None)
+        drawn, ending = io.BytesIO(), Path(path).suffix[1:]
+        figure.savefig(drawn, format=ending, metadata={"Date": None} if ending == "svg" else None)
+    write_whole(Path(path), drawn.getvalue())
 
 
 def _label(table: MeasuredProfile) -> str:

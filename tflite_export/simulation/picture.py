@@ -1,6 +1,10 @@
 """The picture of a simulation; matplotlib is imported when it is drawn."""
 
+import io
 import os
+from pathlib import Path
+
+from tfelastic_runtime.files import write_whole
 
 from tflite_export.simulation.report import SimulationReport
 
@@ -15,6 +19,7 @@ def draw(report: SimulationReport, path: str | os.PathLike[str]) -> None:
     Raises:
         ImportError: matplotlib is not installed.
         ValueError: The ending is of no format that matplotlib writes.
+        OSError: The file cannot be written; what stood there stays.
     """
     import matplotlib as mpl
     from matplotlib.figure import Figure
@@ -49,4 +54,6 @@ def draw(report: SimulationReport, path: str | os.PathLike[str]) -> None:
         variant.invert_yaxis()
         variant.set_xlabel("run")
         variant.legend(loc="upper right")
-        figure.savefig(path, metadata={"Date": None} if os.fspath(path).endswith(".svg") else None)
+        drawn, ending = io.BytesIO(), Path(path).suffix[1:]
+        figure.savefig(drawn, format=ending, metadata={"Date": None} if ending == "svg" else None)
+    write_whole(Path(path), drawn.getvalue())

@@ -20,6 +20,7 @@ from typing import TypeVar
 
 from tfelastic_runtime.delta import expand, tally
 from tfelastic_runtime.errors import BundleError, ProfileError
+from tfelastic_runtime.files import write_whole
 from tfelastic_runtime.latency import Profile
 from tfelastic_runtime.limits import MANIFEST_BYTES_MAX, UNPACKED_RATIO_MAX
 from tfelastic_runtime.manifest import Manifest, padded
@@ -231,15 +232,7 @@ class Bundle:
         for variant in self.variants:
             model = self.model(variant.name)
             path = folder / f"{variant.name}.tflite"
-            temporary = folder / f".{path.name}.tmp"
-            temporary.unlink(missing_ok=True)
-            try:
-                # "x" refuses what stands there, so that no planted link leads out of the folder.
-                with temporary.open("xb") as file:
-                    file.write(model)
-                os.replace(temporary, path)
-            finally:
-                temporary.unlink(missing_ok=True)
+            write_whole(path, model)
             paths.append(path)
         return tuple(paths)
 
