@@ -15,6 +15,7 @@ A label array has one axis for each axis of the tensor but the batch; an axis al
 change has length 1, so that numpy broadcasting does with labels what the layer does with values.
 """
 
+import inspect
 from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass, field
@@ -141,11 +142,16 @@ class LayerCall:
         self._within: tuple[str, ...] = ()
         self._repeats: int | None = 1
 
+    def argument(self, name: str) -> Any:
+        """Return what the layer's `call` is given for its parameter `name`; `None` where it is given nothing."""
+        names = list(inspect.signature(self.layer.call).parameters)
+        return (dict(zip(names, self.args, strict=False)) | self.kwargs).get(name)
+
     def wrapped(
         self,
         layer: keras.Layer,
         config_field: str,
-        inputs: Sequence[Tensor],
+        args: tuple[Any, ...],
         *,
         outputs: Sequence[Spec],
         repeats: int | None = 1,
@@ -155,13 +161,14 @@ class LayerCall:
         Args:
             layer: The wrapped layer.
             config_field: Where this layer's config holds it, serialized.
-            inputs: The tensors that enter it.
+            args: The positional arguments of its call, with a `Tensor` in the place of each tensor.
             outputs: Shape and dtype of each of its outputs.
             repeats: How often this call calls it (`None`: unknown).
         """
         call = copy(self)
-        call.layer, call.args, call.kwargs = layer, tuple(inputs), {}
-        call.inputs, call.outputs = tuple(inputs), tuple(outputs)
+        call.layer, call.args, call.kwargs = layer, args, {}
+        call.inputs = tuple(leaf for leaf in keras.tree.flatten(args) if isinstance(leaf, Tensor))
+        call.outputs = tuple(outputs)
         call.reduced_inputs = []
         call._within = (*self._within, config_field)
         call._repeats = None if None in (repeats, self._repeats) else repeats * self._repeats  # type: ignore[operator]

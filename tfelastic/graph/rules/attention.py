@@ -1,8 +1,5 @@
 """Attention over several heads."""
 
-import inspect
-from typing import Any
-
 import keras
 import numpy as np
 
@@ -65,10 +62,8 @@ def _arguments(call: LayerCall) -> tuple[Tensor, Tensor, Tensor, list[Tensor]]:
     Raises:
         NoRule: One of the three is a constant.
     """
-    names = list(inspect.signature(call.layer.call).parameters)
-    given: dict[str, Any] = dict(zip(names, call.args, strict=False)) | call.kwargs
-    query, value = given.get("query"), given.get("value")
-    key = value if given.get("key") is None else given["key"]
+    query, value, key = map(call.argument, ("query", "value", "key"))
+    key = value if key is None else key
     if not (isinstance(query, Tensor) and isinstance(key, Tensor) and isinstance(value, Tensor)):
         raise NoRule("its query, key or value is a constant")
     used = (query, key, value)

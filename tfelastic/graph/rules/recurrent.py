@@ -32,13 +32,19 @@ def recurrent(call: LayerCall) -> list[np.ndarray]:
     units = call.bind(cell.recurrent_kernel, 0, by_gate[0])
     if cell.use_bias:
         call.bind(cell.bias, -1, gates, role="shift")
-    for state in call.inputs[1:]:
+    for state in _states(call):
         call.tie(call.channels_of(state, -1), units)
     for name in ("activation", "recurrent_activation"):
         _activate(call, units, getattr(cell, name, None))
     call.resizes("units", units)
     call.reduces()
     return [call.along(units, -1, output=position) for position in range(len(call.outputs))]
+
+
+def _states(call: LayerCall) -> list[Tensor]:
+    """Return the states that the layer begins with; a mask, the third tensor that it may take, has no channels."""
+    given = keras.tree.flatten(call.argument("initial_state"))
+    return [state for state in given if isinstance(state, Tensor)]
 
 
 def _activate(call: LayerCall, units: np.ndarray, activation: object) -> None:
@@ -57,11 +63,11 @@ def _activate(call: LayerCall, units: np.ndarray, activation: object) -> None:
 @rule(layers.Bidirectional)
 def bidirectional(call: LayerCall) -> list[np.ndarray]:
     """Two recurrent layers over one sequence; Keras counts on as many units in the one as in the other."""
-    layer, (x, *states) = call.layer, call.inputs
+    layer, x, states = call.layer, call.inputs[0], _states(call)
     half, number = len(states) // 2, 2 if layer.merge_mode is None else 1
     returned = (len(call.outputs) - number) // 2
     one, other = (
-        _direction(call, name, (x, *given), returned)
+        _direction(call, name, (x, given), returned)
         for name, given in (
             ("forward_layer", states[:half]),
             ("backward_layer", states[half:]),
@@ -76,15 +82,15 @@ def bidirectional(call: LayerCall) -> list[np.ndarray]:
 
 
 def _direction(
-    call: LayerCall, name: str, inputs: tuple[Tensor, ...], states: int
+    call: LayerCall, name: str, args: tuple[Tensor, list[Tensor]], states: int
 ) -> list[np.ndarray]:
     """Return the labels of the sequence and the states that one of the two layers returns."""
-    inner, (batch, length, _), dtype = getattr(call.layer, name), inputs[0].shape, inputs[0].dtype
+    inner, (batch, length, _), dtype = getattr(call.layer, name), args[0].shape, args[0].dtype
     if not isinstance(inner, layers.SimpleRNN | layers.GRU | layers.LSTM):
         raise NoRule(f"it wraps a {type(inner).__name__}")
     state = Spec((batch, inner.units), dtype)
     first = Spec((batch, length, inner.units), dtype) if inner.return_sequences else state
     field = "layer" if name == "forward_layer" else name
-    inside = call.wrapped(inner, field, inputs, outputs=[first, *[state] * states])
+    inside = call.wrapped(inner, field, args, outputs=[first, *[state] * states])
     labels = find_rule(inner)(inside)
     return labels if isinstance(labels, list) else [labels]

@@ -16,8 +16,8 @@ def time_distributed(call: LayerCall) -> np.ndarray:
         raise NoRule(
             "it repeats a whole model; wrap each of the model's layers in a TimeDistributed of its own"
         )
-    if x.labels.shape[0] > 1 or len(call.inputs) > 1 or len(call.outputs) > 1:
-        raise NoRule("its channels lie along the axis of time, or it takes several tensors")
+    if x.labels.shape[0] > 1 or len(call.outputs) > 1:
+        raise NoRule("its channels lie along the axis of time, or it returns several tensors")
     moment = Tensor(x.index, (x.shape[0], *x.shape[2:]), x.dtype, x.labels[0])
     inside = call.wrapped(
         inner,

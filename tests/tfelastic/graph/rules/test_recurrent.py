@@ -91,3 +91,11 @@ def own_tanh(x: Any) -> Any:
 def test_activations_of_ones_own_are_followed_and_kept() -> None:
     layer = layers.GRU(6, activation=own_tanh, name="memory")
     assert_law2(sequence_net(layer), prunable=("maker", "memory"))
+
+
+@pytest.mark.parametrize("both", [False, True])
+def test_a_mask_is_no_state(both: bool) -> None:
+    inputs = keras.Input((5, 3))
+    layer = layers.LSTM(6, name="memory")
+    x = (layers.Bidirectional(layer, name="memory") if both else layer)(layers.Masking()(inputs))
+    assert_law2(keras.Model(inputs, layers.Dense(3)(x)), prunable=("memory",))
