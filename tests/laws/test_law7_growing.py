@@ -42,7 +42,9 @@ def compiled() -> None:
 @pytest.fixture
 def mixed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let a test compute in half precision."""
-    monkeypatch.setattr(keras.utils, "clear_session", lambda: None)  # It would reset the policy.
+    monkeypatch.setattr(
+        keras.utils, "clear_session", lambda **_: None
+    )  # It would reset the policy.
     keras.config.set_dtype_policy("mixed_float16")
     yield
     keras.config.set_dtype_policy("float32")

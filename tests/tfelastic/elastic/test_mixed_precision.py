@@ -17,7 +17,9 @@ LOSS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
 @pytest.fixture(autouse=True)
 def mixed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(keras.utils, "clear_session", lambda: None)  # It would reset the policy.
+    monkeypatch.setattr(
+        keras.utils, "clear_session", lambda **_: None
+    )  # It would reset the policy.
     keras.config.set_dtype_policy("mixed_bfloat16")
     yield
     keras.config.set_dtype_policy("float32")
