@@ -1,13 +1,18 @@
 """Recurrent layers, one way and both ways, by laws 2 and 4."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import keras
 import pytest
 from keras import layers, ops
 
+import tfelastic as te
+from tests.support.inference import random_inputs, run
+from tests.support.oracles import difference
 from tests.support.pruning_checks import assert_frozen, assert_law2, net
+from tests.support.weights import randomize
 
 KINDS = {
     "simple": lambda **options: layers.SimpleRNN(6, **options),
@@ -99,3 +104,20 @@ def test_a_mask_is_no_state(both: bool) -> None:
     layer = layers.LSTM(6, name="memory")
     x = (layers.Bidirectional(layer, name="memory") if both else layer)(layers.Masking()(inputs))
     assert_law2(keras.Model(inputs, layers.Dense(3)(x)), prunable=("memory",))
+
+
+def test_rungs_of_a_saved_net_with_wrapped_layers_are_those_of_the_net(tmp_path: Path) -> None:
+    inputs = keras.Input((4, 3))
+    x = layers.TimeDistributed(layers.Dense(6, activation="relu"))(inputs)
+    x = layers.Bidirectional(layers.GRU(4, return_sequences=True))(x)
+    x = layers.LSTM(4)(layers.MultiHeadAttention(2, 3)(x, x))
+    model = randomize(keras.Model(inputs, layers.Dense(3)(x)))
+    batch = random_inputs(model)
+    graph = te.trace(model)
+    whole = te.prune(graph, te.KeepPlan(graph.fingerprint))
+    assert difference(run(model, batch), run(whole, batch)) == 0
+    net = te.ElasticModel(model, te.ladder(model, widths=(1.0, 0.5)))
+    net.save(tmp_path / "net.keras")
+    loaded = keras.saving.load_model(tmp_path / "net.keras")
+    for name in net.names:
+        assert difference(run(net.cut(name), batch), run(loaded.cut(name), batch)) == 0
