@@ -23,9 +23,9 @@ from pipelines.cli.run import Output, carry_out
 def command(ctx: click.Context, workspace: str, as_json: bool, quiet: bool) -> None:
     """Go the whole way on scikit-learn's handwritten digits, in a few minutes on two cores.
 
-    Trains a small residual network, makes it elastic, exports four int8 variants, measures them
-    here, runs the selector under three latency budgets, and writes a report. The same as
-    `tfelastic run demo`.
+    Trains a small residual network, cuts it to shares of the latency that it is measured to have
+    here, makes it elastic, exports four int8 variants, measures them, runs the selector under three
+    latency budgets, and writes a report. The same as `tfelastic run demo`.
 
     \b
     tfelastic demo

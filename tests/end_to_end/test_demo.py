@@ -12,7 +12,9 @@ import pytest
 SHRUNK = (
     "baseline.epochs=8",
     "elastic.epochs=8",
-    "ladder.widths=[1, 0.5]",
+    "data.image_size=32",
+    "model.name=resnet8",
+    "ladder={widths: [1, 0.5]}",
     "export.tolerance=3",
     "export.keep_all=true",  # How fast they are must not decide on a busy machine.
     "profile.runs=50",

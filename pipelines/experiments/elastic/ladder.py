@@ -43,10 +43,11 @@ def run(run: Run[ElasticRecipe]) -> Outcome[Nothing]:
 def check_ladder(spec: LadderSpec, model: "keras.Model") -> None:
     """Plan the ladder of an untrained model, so that what cannot work fails before the trainings.
 
-    Latencies that have yet to be measured are not checked.
+    Of one whose latencies have yet to be measured only the criterion is checked.
     """
     import tfelastic as te
 
+    te.criteria.resolve(spec.criterion)
     if spec.budgets is None or spec.budgets.resource != "latency_us":
         plan_ladder(spec, model)
     elif spec.budgets.table is not None:

@@ -173,10 +173,15 @@ def test_ctrl_c_is_130_and_says_what_was_kept_and_how_to_go_on(capsys, monkeypat
 
     monkeypatch.setattr("pipelines.experiments.carry_out", interrupted)
     folder = str(tmp_path / "w")
-    assert execute(["run", "demo", "--workspace", folder, "--set", "ladder.widths=[1, 0.5]"]) == 130
+    assert (
+        execute(["run", "demo", "--workspace", folder, "--set", "ladder.budgets.shares=[0.5, 0.3]"])
+        == 130
+    )
     error = capsys.readouterr().err
     assert "Kept: " in error
-    assert f"tfelastic run demo --workspace {folder} --set 'ladder.widths=[1, 0.5]'" in error
+    assert (
+        f"tfelastic run demo --workspace {folder} --set 'ladder.budgets.shares=[0.5, 0.3]'" in error
+    )
 
 
 def test_the_doctor_finds_this_environment_fit(capsys):

@@ -1,4 +1,4 @@
-"""The demo's network, converted at both ends of its ladder."""
+"""ResNet-8, converted at both ends of a ladder."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from tests.support.weights import randomize
 
 
 @pytest.fixture(scope="session")
-def demo_files() -> dict[str, bytes]:
+def resnet8_files() -> dict[str, bytes]:
     """Return the int8 files of ResNet-8 on colour images, at full and at a quarter of its width."""
     model = randomize(te.zoo.build("resnet8", input_shape=(32, 32, 3), classes=10), seed=0)
     samples = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), dtype=np.uint8)

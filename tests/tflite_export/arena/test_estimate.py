@@ -31,7 +31,7 @@ def test_scratch_of_reference_kernels_lies_where_tflm_lays_it(converted) -> None
     assert tuned.activation_bytes > estimate.activation_bytes
 
 
-# Smallest arenas of the demo's network at both ends of its ladder, with random weights: tflite-micro 90b983c for
+# Smallest arenas of ResNet-8 at both ends of its ladder, with random weights: tflite-micro 90b983c for
 # Cortex-M4F, by bisection under QEMU, reference kernels and CMSIS-NN 99f736a.
 ON_THE_BOARD = {
     ("w100", "reference"): 56_784,
@@ -40,9 +40,9 @@ ON_THE_BOARD = {
 }
 
 
-def test_the_demos_arenas_are_those_of_a_cortex_m4f(demo_files) -> None:
+def test_arenas_are_those_of_a_cortex_m4f(resnet8_files) -> None:
     for (name, kernels), measured in ON_THE_BOARD.items():
-        found = estimate_arena(demo_files[name], kernels=kernels, margin=0).arena_bytes
+        found = estimate_arena(resnet8_files[name], kernels=kernels, margin=0).arena_bytes
         assert measured <= found <= 1.01 * measured
 
 
@@ -57,8 +57,8 @@ def test_gathered_inputs_that_are_larger_than_the_values_have_room() -> None:
     assert 1.5 * measure_arena(tflite).arena_bytes < taken
 
 
-def test_a_plan_for_a_library_makes_room_for_its_scratch(demo_files) -> None:
-    own = demo_files["w100"]
+def test_a_plan_for_a_library_makes_room_for_its_scratch(resnet8_files) -> None:
+    own = resnet8_files["w100"]
     estimates = [
         estimate_arena(with_arena_plan(own, kernels=library), kernels="esp-nn", margin=0)
         for library in ("reference", "esp-nn")

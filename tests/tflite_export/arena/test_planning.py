@@ -128,8 +128,8 @@ def test_every_variant_of_a_bundle_keeps_its_own_plan(tmp_path, planned, convert
         assert read_memory_plan(each.model) == read_memory_plan(files[name])
 
 
-def test_a_bundles_plans_are_made_anew_for_a_library_with_scratch(tmp_path, demo_files) -> None:
-    planned = {name: with_arena_plan(tflite) for name, tflite in demo_files.items()}
+def test_a_bundles_plans_are_made_anew_for_a_library_with_scratch(tmp_path, resnet8_files) -> None:
+    planned = {name: with_arena_plan(tflite) for name, tflite in resnet8_files.items()}
     bundle = write_two(tmp_path, planned)
     arenas = [
         {
