@@ -15,6 +15,7 @@ from tfelastic_runtime import Bundle, Selector
 import tfelastic as te
 import tflite_export as tx
 from tflite_export._export import export, export_variant
+from tflite_export._profile import redundancy
 from tflite_export.export_report import ExportReport, VariantReport
 from tflite_export.quantize.scheme import SCHEMES
 from tflite_export.verification import Verification
@@ -95,6 +96,40 @@ def test_the_report_tells_each_rungs_true_costs(exported, net):
     assert not narrow.sharing.alone
     assert narrow.macs < wide.macs
     assert narrow.tflite_bytes < wide.tflite_bytes
+
+
+@pytest.mark.parametrize(
+    ("narrow_us", "told"),
+    [(97, "1.03x as fast as w100, expected at least 1.10x, and less accurate"), (60, "")],
+)
+def test_a_variant_that_is_hardly_faster_is_left_out(
+    net, images, test_split, tolerance, tmp_path, monkeypatch, narrow_us, told
+):
+    """The clock is one that each inference moves on by what its variant takes."""
+    now_ns = 0
+    latencies_us = iter((100, narrow_us))
+
+    def opened(tflite, *, threads):
+        latency_us = next(latencies_us)
+
+        def invoke():
+            nonlocal now_ns
+            now_ns += 1000 * latency_us
+
+        return SimpleNamespace(invoke=invoke)
+
+    clock = SimpleNamespace(perf_counter_ns=lambda: now_ns, monotonic=lambda: now_ns / 1e9)
+    monkeypatch.setattr(redundancy, "time", clock)
+    monkeypatch.setattr(redundancy, "open_interpreter", opened)
+    path = tmp_path / "model.elastic"
+    options = {"samples": images, "test": test_split, "tolerance": tolerance, "scheme": "float32"}
+    report = export(net, path, **options, keep_all=False)
+    assert [variant.name for variant in Bundle.open(path).variants] == ["w100", "w050"][
+        : 1 if told else 2
+    ]
+    assert report.redundant == ({"w050": told} if told else {})
+    line = f"w050       left out: {told}; keep_all=True (--keep-all) keeps it"
+    assert (line in str(report).splitlines()) == bool(told)
 
 
 def test_progress_is_told_after_each_variant(exported):

@@ -12,6 +12,7 @@ from tfelastic_runtime import Bundle
 
 import tfelastic as te
 from pipelines.cli.entry import execute
+from tflite_export import _export
 from tflite_export.bundle.deduplication import Payload
 from tflite_export.bundle.writer import pack
 
@@ -175,6 +176,31 @@ def test_export_then_verify(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     for variant, each in zip(bundle.variants, found["variants"], strict=True):
         assert each["score_here"] == variant.score
         assert each["comparison"]["top1_agreement"] == 1
+
+
+def test_export_leaves_out_what_is_hardly_faster_unless_it_is_to_keep_all(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keras.utils.set_random_seed(0)
+    image = keras.Input((8, 8, 1))
+    x = layers.Conv2D(16, 3, activation="relu")(layers.Rescaling(1 / 255)(image))
+    model = keras.Model(image, layers.Dense(10)(layers.GlobalAveragePooling2D()(x)))
+    path, out = str(tmp_path / "net.keras"), str(tmp_path / "net.elastic")
+    te.ElasticModel(model, te.ladder(model, widths=(1, 0.5))).save(path)
+    # As fast as each other: the narrow one goes, unless it is more accurate, and then the wide one.
+    monkeypatch.setattr(
+        _export, "time_in_turns", lambda files, **_: dict.fromkeys(files, [100.0] * 8)
+    )
+    command = ["export", path, "-o", out, "--data", "digits", "--scheme", "float32"]
+    assert execute(command) == 0
+    told = capsys.readouterr().out
+    (left,) = Bundle.open(out).variants
+    gone = {"w100": "w050", "w050": "w100"}[left.name]
+    assert f"{gone}       left out: 1.00x as fast as {left.name}" in told
+    assert "(--keep-all) keeps it" in told
+    assert execute([*command, "--keep-all"]) == 0
+    assert [variant.name for variant in Bundle.open(out).variants] == ["w100", "w050"]
+    assert "left out" not in capsys.readouterr().out
 
 
 def test_a_net_of_values_is_exported_and_verified_on_arrays(

@@ -4,6 +4,7 @@ from collections import Counter
 
 import keras
 import numpy as np
+import pytest
 
 import tfelastic as te
 import tflite_export as tx
@@ -41,3 +42,23 @@ def test_equal_activations_and_poolings_of_one_tensor_are_one() -> None:
     lowered = lower(Selection(te.trace(model)))
     assert Counter(each.kind for each in lowered.operations) == found
     assert (found["AVERAGE_POOL_2D"], found["RELU"]) == (2, 0)
+
+
+@pytest.mark.parametrize(
+    ("scaling", "operations"),
+    [
+        ({"scale": 1 / 255}, ["CONV_2D"]),
+        ({"scale": 1 / 127.5, "offset": -1.0}, ["MUL", "ADD", "CONV_2D"]),
+        ({"scale": [0.01, 0.02, 0.02], "offset": [-2.1, -2, -1.8]}, ["MUL", "ADD", "CONV_2D"]),
+    ],
+)
+def test_a_scaling_of_the_image_costs_nothing_where_it_adds_nothing(
+    scaling: dict[str, object], operations: list[str]
+) -> None:
+    image = keras.Input((8, 8, 3))
+    x = keras.layers.Rescaling(**scaling)(image)
+    model = keras.Model(image, keras.layers.Conv2D(4, 3, padding="same", activation="relu")(x))
+    samples = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 3), dtype=np.uint8)
+    found = [each.name for each in operators(tx.convert(model, samples=samples))]
+    assert found == operations
+    assert [each.kind for each in lower(Selection(te.trace(model))).operations] == found
