@@ -52,8 +52,10 @@ class Deferral:
 def makes_no_values(layer: keras.Operation) -> bool:
     """Whether a layer, with all layers in it, makes its variables through Keras' own code, which can do without values.
 
-    A user's layer may compute with the values of its variables as soon as it has made them.
+    A user's layer may compute with the values of its variables as soon as it has made them; a stateful recurrent
+    layer makes its state apart from them.
     """
     return isinstance(layer, keras.Layer) and all(
-        type(part).__module__.startswith("keras.") for part in layer._flatten_layers()
+        type(part).__module__.startswith("keras.") and not getattr(part, "stateful", False)
+        for part in layer._flatten_layers()
     )

@@ -121,3 +121,12 @@ def test_rungs_of_a_saved_net_with_wrapped_layers_are_those_of_the_net(tmp_path:
     loaded = keras.saving.load_model(tmp_path / "net.keras")
     for name in net.names:
         assert difference(run(net.cut(name), batch), run(loaded.cut(name), batch)) == 0
+
+
+def test_a_net_with_a_stateful_layer_is_pruned_around_it() -> None:
+    inputs = keras.Input(batch_shape=(2, 4, 3))
+    x = layers.LSTM(4, stateful=True, return_sequences=True)(inputs)
+    model = keras.Model(inputs, layers.Dense(3)(layers.Dense(6, name="free")(x)))
+    graph = te.trace(model)
+    pruned = te.prune(graph, te.KeepPlan(graph.fingerprint, {"free": (0, 2)}))
+    assert pruned.get_layer("free").units == 2
