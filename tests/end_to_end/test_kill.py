@@ -21,12 +21,11 @@ profile: {runs: 20, warmup: 2}
 selector: {requests: 50}
 """
 
-#: Files whose appearance tells that a run is in the middle of something, and what must come later.
+#: Files whose appearance tells that a run is in the middle of something, and what must come later. Every other write
+#: meets its kill in tests/faults, without a process for each.
 MOMENTS = {
-    ".state/baseline/checkpoint.npz": "baseline.keras",
     ".state/joint_training/checkpoint.npz": "elastic.keras",
     ".state/export/w100.json": "model.elastic",
-    "model.elastic": "metrics.json",
 }
 
 
@@ -64,7 +63,7 @@ def wait_for(file: Path, process: "subprocess.Popen[str]") -> None:
 
 
 @pytest.mark.slow
-def test_killed_at_every_stage_it_ends_with_the_same_files_and_figures(tfelastic, recipe, tmp_path):
+def test_killed_twice_it_ends_with_the_same_files_and_figures(tfelastic, recipe, tmp_path):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     process = tfelastic("run", recipe, "--workspace", whole)
     _, errors = process.communicate()

@@ -6,6 +6,7 @@ weights, each with fine-tuning after every step and without. The seventh goes do
 
 import functools
 import math
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -193,9 +194,18 @@ def _share(run: Run[BlockRemovalRecipe], removed: int) -> "Split":
 
 
 def _answers_so_far(run: Run[BlockRemovalRecipe], task: Task) -> list[Answers]:
-    """Return what each step's net answers to the test examples."""
-    files = sorted(run.scratch_path("tests").iterdir())
-    return [Answers(task.metric, _load(file)) for file in files]
+    """Return what each step's net answers to the test examples.
+
+    Raises:
+        StageError: A file that an earlier try left is damaged.
+    """
+    folder = run.scratch_path("tests")
+    try:
+        return [Answers(task.metric, _load(file)) for file in sorted(folder.iterdir())]
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise StageError(
+            f"a file in {folder} is damaged: {error}; delete the folder {folder.parent} to begin the stage anew"
+        ) from error
 
 
 def _stacked(answers: Sequence[Answers]) -> dict[str, np.ndarray]:
@@ -216,7 +226,7 @@ def _save(run: Run[BlockRemovalRecipe], file: str | Path, arrays: Mapping[str, n
 
 
 def _load(path: Path) -> dict[str, np.ndarray]:
-    with np.load(path) as found:
+    with np.load(path, allow_pickle=False) as found:
         return dict(found)
 
 

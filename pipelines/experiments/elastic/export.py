@@ -1,17 +1,17 @@
 """Cut every rung out, convert it, verify it, and keep it as variants/<name>.tflite."""
 
-import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from pipelines.errors import StageError
+from pipelines.errors import RecordError, StageError
 from pipelines.experiments.elastic import joint_training
 from pipelines.experiments.elastic.recipe import ElasticRecipe
-from pipelines.records import Record
+from pipelines.records import Record, read_json
 from pipelines.stages import Outcome, Run, Stage, baseline, data
 from pipelines.stages.evaluation import some_examples
 from pipelines.stages.nets import load_net
 from pipelines.stages.task import TASK_KEYS, task_of
+from pipelines.workspace import digest_of_file
 
 if TYPE_CHECKING:
     from tfelastic import ElasticModel, Metric
@@ -117,14 +117,17 @@ def tflite_file(name: str) -> str:
 
 
 def _exported_earlier(run: Run[ElasticRecipe], name: str) -> "VariantReport | None":
-    """Return what an earlier try found of this variant, if it got so far."""
-    record = run.scratch_path(f"{name}.json")
-    if not record.exists() or not run.path(tflite_file(name)).exists():
+    """Return what an earlier try found of this variant, if it got so far and both its files are as it left them."""
+    file = run.path(tflite_file(name))
+    try:
+        kept = read_json(run.scratch_path(f"{name}.json"))
+    except RecordError:
+        return None
+    if not file.is_file() or digest_of_file(file) != kept["sha256"]:
         return None
     from tflite_export import VariantReport
 
-    found: dict[str, Any] = json.loads(record.read_text(encoding="utf-8"))
-    return VariantReport.from_json(found)
+    return VariantReport.from_json(kept["report"])
 
 
 def _export(
@@ -144,8 +147,9 @@ def _export(
         tolerance=scaled(tx.get_scheme(spec.scheme).tolerance, spec.tolerance),
         metric=metric,
     )
-    run.workspace.save_bytes(tflite_file(name), tflite)
-    run.workspace.save_json(run.scratch_path(f"{name}.json"), report.to_json())
+    file = run.workspace.save_bytes(tflite_file(name), tflite)
+    kept = {"sha256": digest_of_file(file), "report": report.to_json()}
+    run.workspace.save_json(run.scratch_path(f"{name}.json"), kept)
     return report
 
 
