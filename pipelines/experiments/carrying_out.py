@@ -23,6 +23,8 @@ from pipelines.stages import (
     run_stages,
     seconds_of,
 )
+from pipelines.stages.devices import require_distribution
+from pipelines.stages.processes import leading
 
 METRICS = "metrics.json"
 #: The last stage of every run.
@@ -56,11 +58,24 @@ def carry_out(run: Run[Any], *, until: str | None = None) -> None:
                 f"the recipe has no stage {until!r}; its stages are {', '.join(names)}"
             )
         stages = stages[: names.index(until) + 1]
-    run_stages(run, stages[:1])
-    if any(prospect.reasons for prospect in foresee(run, stages) if prospect.stage.name != REPORT):
-        start_backend()
-        experiment(name_of(run.recipe)).check(run)
-    run_stages(run, stages[1:])
+    require_distribution(run.recipe)
+    with leading(run):
+        run_stages(run, stages[:1])
+        ahead = foresee(run, stages)
+        if any(prospect.reasons for prospect in ahead if prospect.stage.name != REPORT):
+            start_backend()
+            experiment(name_of(run.recipe)).check(run)
+        run_stages(run, stages[1:])
+
+
+def join(run: Run[Any]) -> None:
+    """Take part in the trainings of another process that carries the same recipe out."""
+    require_distribution(run.recipe)
+    start_backend()
+    from pipelines.stages.joining import join_trainings
+
+    count = join_trainings(run)
+    run.reporter.say(f"took part in {count} trainings; the first process has what they left")
 
 
 def prospects(run: Run[Any]) -> tuple[Prospect, ...]:

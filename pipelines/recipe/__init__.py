@@ -9,6 +9,7 @@ from pipelines.recipe.recipe import Recipe, built_in, idle_without_bundle, read_
 from pipelines.recipe.sections import (
     Augmentation,
     Data,
+    Distribution,
     Export,
     Limits,
     Model,
@@ -22,6 +23,7 @@ from pipelines.recipe.strict_yaml import override, written
 __all__ = [
     "Augmentation",
     "Data",
+    "Distribution",
     "Export",
     "Limits",
     "Model",

@@ -13,6 +13,7 @@ from pipelines.errors import RecipeError, RecordError
 from pipelines.recipe.sections import (
     MODEL_SUFFIX,
     Data,
+    Distribution,
     Export,
     Model,
     ProfileSpec,
@@ -35,7 +36,8 @@ class Recipe(Record):
     `task` says what the model answers, for several outputs by their names; from it follow the loss and the metric
     that scores all nets, unless `metric` names another, for several outputs one for each. With
     `precision: mixed_bfloat16` all trainings compute in bfloat16, with variables and outputs in float32.
-    `baseline: none` takes a trained model as it stands.
+    `distribution` spreads the batches of the trainings over several devices. `multiworker` is known to be refused with
+    what serves instead. `baseline: none` takes a trained model as it stands.
 
     Examples:
         >>> recipe = Recipe.from_json({"name": "tiny", "baseline": {"epochs": 3}})
@@ -48,6 +50,7 @@ class Recipe(Record):
     name: str
     seed: int = 0
     precision: Literal["float32", "mixed_bfloat16"] = "float32"
+    distribution: Distribution | Literal["multiworker"] | None = None
     task: TaskName | dict[str, TaskName] = "classification"
     metric: str | dict[str, str | WeightedMetric] | None = None
     data: Data = field(default_factory=Data)
@@ -60,6 +63,13 @@ class Recipe(Record):
         good = re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", self.name) is not None
         require(good, "name", "letters, digits, '.', '_' and '-'", self.name)
         require_whole("seed", self.seed, least=0, most=2**32 - 1)
+        require(
+            self.distribution != "multiworker",
+            "distribution",
+            "jax-data-parallel for several processes or machines, or mirrored for the devices of one: Keras 3 does not "
+            "train under TensorFlow's MultiWorkerMirroredStrategy (keras-team/keras#20585)",
+            self.distribution,
+        )
         require(
             self.baseline != "none" or self.starts_trained,
             "baseline",

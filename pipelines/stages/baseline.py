@@ -141,7 +141,7 @@ STAGE = Stage(
     "baseline",
     run,
     TrainedBaseline,
-    keys=(*BUILD_KEYS, "metric", "baseline", "precision", "validation_images"),
+    keys=(*BUILD_KEYS, "metric", "baseline", "precision", "distribution", "validation_images"),
     stages=(data.STAGE,),
     files=model_files,
     packages=("tensorflow",),

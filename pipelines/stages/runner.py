@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipelines.backend import start_backend
+from pipelines.backend import Cluster, start_backend
 from pipelines.errors import StageError
 from pipelines.stages.own_process import run_in_processes
 from pipelines.stages.run import Run
@@ -84,7 +84,10 @@ def run_stages(run: Run[Any], stages: Sequence[Stage[Any]]) -> None:
 
 def _outcome(run: Run[Any], stage: Stage[Any]) -> Outcome[Any]:
     """Run a stage and return what it leaves."""
-    if run.set_up_process and stage.trains and not _holds_accelerator():
+    alone = (
+        Cluster.of_environment().processes == 1
+    )  # The processes of one training know each other.
+    if run.set_up_process and stage.trains and alone and not _holds_accelerator():
         return run_in_processes(run, stage, run.set_up_process)
     return stage.run(run.within(stage))
 

@@ -8,14 +8,17 @@ half a file; and it does not keep the history. `TrainingCheckpoint` writes one f
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import keras
 import numpy as np
 
 import tfelastic as te
+from pipelines.backend import Cluster
 from pipelines.progress import Advance
-from pipelines.recipe import Augmentation, Training
+from pipelines.recipe import Augmentation, Distribution, Training
+from pipelines.stages.devices import device_count, own_variables, spread
 from pipelines.stages.history import (
     Epoch,
     History,
@@ -25,6 +28,7 @@ from pipelines.stages.history import (
     watched,
 )
 from pipelines.stages.precision import computing_in
+from pipelines.stages.processes import announce, telling_of_loss
 from pipelines.stages.run import Run
 from pipelines.stages.task import Task
 from tfelastic.checkpoint import Checkpoint
@@ -52,18 +56,23 @@ class TrainingCheckpoint:
     def __init__(self, run: Run[Any], name: str = "checkpoint") -> None:
         self._file = Checkpoint(run.scratch_path(f"{name}.npz"))
 
+    @property
+    def path(self) -> Path:
+        """The file, which may not be there yet."""
+        return self._file.path
+
     def save(self, model: keras.Model, history: list[Epoch]) -> None:
         """Put the state aside in one step."""
-        self._file.save({"history": history}, _state(model))
+        self._file.save({"history": history}, state_of(model))
 
     def restore(self, model: keras.Model) -> list[Epoch]:
         """Carry the state over into a compiled model; return the epochs so far, none at first."""
-        record = self._file.restore(_state(model))
+        record = self._file.restore(state_of(model))
         history: list[Epoch] = [] if record is None else record["history"]
         return history
 
 
-def _state(model: keras.Model) -> list[Any]:
+def state_of(model: keras.Model) -> list[Any]:
     """Return all that changes in training; metrics start anew with each epoch and are left out."""
     if not model.optimizer.built:
         model.optimizer.build(model.trainable_variables)
@@ -87,32 +96,35 @@ class MovesBar(keras.callbacks.Callback):
         self._advance(self._epoch + share, _note(logs or {}))
 
 
-class _AfterEachEpoch(keras.callbacks.Callback):
-    """Keeps the history and puts the checkpoint aside."""
+class AfterEachEpoch(keras.callbacks.Callback):
+    """Keeps the history and, where there is a checkpoint, puts it aside."""
 
-    def __init__(self, checkpoint: TrainingCheckpoint, history: list[Epoch]) -> None:
+    def __init__(self, checkpoint: TrainingCheckpoint | None, history: list[Epoch]) -> None:
         super().__init__()
         self._checkpoint, self._history = checkpoint, history
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Note when it begins."""
         self._start = time.perf_counter()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Note the epoch's figures, then put the state aside."""
         figures = {key: float(value) for key, value in (logs or {}).items()}
         seconds = round(time.perf_counter() - self._start, 3)
         self._history.append({"epoch": epoch + 1, "seconds": seconds, **figures})
-        self._checkpoint.save(self.model, self._history)
+        if self._checkpoint is not None:
+            self._checkpoint.save(self.model, self._history)
 
 
 class _EarlyStopping(keras.callbacks.Callback):
     """Stops a training that no longer gets better on held-out examples; puts the weights of its best epoch aside.
 
     Keras' `EarlyStopping` counts in memory, which a kill empties. Here all follows from the history. It comes after
-    `_AfterEachEpoch`: a kill between the two leaves the training's checkpoint with the best epoch's weights, from
+    `AfterEachEpoch`: a kill between the two leaves the training's checkpoint with the best epoch's weights, from
     which `on_train_begin` puts them aside.
     """
 
-    def __init__(self, patience: int, history: list[Epoch], best: Checkpoint) -> None:
+    def __init__(self, patience: int, history: list[Epoch], best: Checkpoint | None) -> None:
         super().__init__()
         self._patience, self._history, self._best = patience, history, best
 
@@ -124,8 +136,10 @@ class _EarlyStopping(keras.callbacks.Callback):
         self.model.stop_training = has_stopped(tuple(self._history), self._patience)
 
     def _keep_the_best(self) -> None:
+        if self._best is None:  # Another process keeps it.
+            return
         if self._history and best_epoch(tuple(self._history)) == len(self._history):
-            self._best.save({"epoch": len(self._history)}, self.model.variables)
+            self._best.save({"epoch": len(self._history)}, own_variables(self.model))
 
 
 def _note(logs: dict[str, Any]) -> str:
@@ -160,27 +174,79 @@ def train(
     so an interrupted training sees what an uninterrupted one sees. With `patience` the model ends with the weights of
     the epoch that was best on the run's held-out examples.
     """
-    seed, checkpoint = run.recipe.seed, TrainingCheckpoint(run, name)
-    keras.utils.set_random_seed(seed)
-    batches = batches_for(training, split, seed=seed)
-    compile_for(model, training, task=task, steps_per_epoch=len(batches))
-    history = checkpoint.restore(model)
-    earlier_seconds = training_seconds(history)
-    ended = len(history) >= training.epochs or has_stopped(tuple(history), training.patience)
-    if not ended:
-        run.on_training(name)
-    batches.start_at(len(history))
-    callbacks: list[keras.callbacks.Callback] = [_AfterEachEpoch(checkpoint, history)]
-    validation, best = None, Checkpoint(run.scratch_path(f"{name}-best.npz"))
+    checkpoint = TrainingCheckpoint(run, name)
+    best = Checkpoint(run.scratch_path(f"{name}-best.npz"))
+    announce(run, model, training, checkpoint.path)
+    keras.utils.set_random_seed(run.recipe.seed)
+    with spread(run.recipe.distribution, model) as net:
+        batches = compile_for_batches(run, net, split, training=training, task=task)
+        history = checkpoint.restore(net)
+        earlier_seconds = training_seconds(history)
+        ended = len(history) >= training.epochs or has_stopped(tuple(history), training.patience)
+        if not ended:
+            run.on_training(name)
+        fit(
+            run,
+            net,
+            batches,
+            training=training,
+            history=history,
+            keep=[AfterEachEpoch(checkpoint, history)],
+            best=best,
+        )
     if training.patience is not None:
-        validation = Batches(run.validation_split, batch_size=training.batch_size, shuffle=False)
+        best.restore(own_variables(model))
+    return Trained(tuple(history), earlier_seconds)
+
+
+def compile_for_batches(
+    run: Run[Any], net: keras.Model, split: Split, *, training: Training, task: Task
+) -> Batches:
+    """Compile a net as the recipe says, and return its batches: those of this process, of several that train it."""
+    keras.utils.set_random_seed(run.recipe.seed)
+    batches = batches_for(
+        training, split, seed=run.recipe.seed, distribution=run.recipe.distribution
+    )
+    compile_for(net, training, task=task, steps_per_epoch=len(batches))
+    return batches
+
+
+def fit(
+    run: Run[Any],
+    net: keras.Model,
+    batches: Batches,
+    *,
+    training: Training,
+    history: list[Epoch],
+    keep: list[keras.callbacks.Callback],
+    best: Checkpoint | None,
+) -> None:
+    """Train a compiled net for the epochs that its history lacks.
+
+    Args:
+        run: The run.
+        net: The net, on all devices.
+        batches: What it learns from.
+        training: How to train it.
+        history: The epochs so far; a callback of `keep` adds to it.
+        keep: Callbacks that keep what an epoch leaves.
+        best: Where the weights of the best epoch are put aside; `None` where another process does it.
+    """
+    callbacks, validation = list(keep), None
+    if training.patience is not None:
+        validation = batches_for(
+            training, run.validation_split, distribution=run.recipe.distribution, shuffle=False
+        )
         callbacks.append(_EarlyStopping(training.patience, history, best))
+    ended = has_stopped(tuple(history), training.patience)
+    batches.start_at(len(history))
     with (
         run.reporter.bar(training.epochs, "epochs") as advance,
-        computing_in(run.recipe.precision, model),
-        te.avoid_onednn_crash(model),
+        computing_in(run.recipe.precision, net),
+        te.avoid_onednn_crash(net),
+        telling_of_loss(),
     ):
-        model.fit(
+        net.fit(
             batches,
             epochs=len(history) if ended else training.epochs,
             initial_epoch=len(history),
@@ -189,9 +255,6 @@ def train(
             verbose=0,
             callbacks=[te.StopAtNaN(), MovesBar(advance), *callbacks],
         )
-    if training.patience is not None:
-        best.restore(model.variables)
-    return Trained(tuple(history), earlier_seconds)
 
 
 def train_each(
@@ -235,10 +298,24 @@ def train_each(
     return histories, earlier_seconds
 
 
-def batches_for(training: TrainingBatches, split: Split, *, seed: int) -> Batches:
-    """Return a split's examples as a training takes them."""
+def batches_for(
+    training: TrainingBatches,
+    split: Split,
+    *,
+    seed: int = 0,
+    distribution: Distribution | None = None,
+    shuffle: bool = True,
+) -> Batches:
+    """Return a split's examples as a training takes them, or unvaried and in order; a part for each process."""
+    cluster = Cluster.of_environment() if distribution else Cluster()
     return Batches(
-        split, batch_size=training.batch_size, augment=training.augment, shuffle=True, seed=seed
+        split,
+        batch_size=training.batch_size,
+        augment=training.augment if shuffle else None,
+        shuffle=shuffle,
+        seed=seed,
+        multiple_of=device_count(distribution),
+        part=(cluster.process, cluster.processes),
     )
 
 

@@ -34,9 +34,14 @@ class Batches(keras.utils.PyDataset):
             mirrored left to right half of the time). Targets with a value per pixel move with their images.
         shuffle: Whether every epoch has an order of its own.
         seed: Fixes order and augmentation.
+        multiple_of: Every batch is cut to a multiple of so many examples, one or more for each device that trains;
+            the examples that are left over are others in every epoch.
+        part: Which part of each batch to feed, and how many equal parts there are: what one of several processes
+            that train together takes.
 
     Raises:
-        DataError: The batch size is not positive, or the augmentation is unknown or needs images and there are none.
+        DataError: The batch size is not positive or not a multiple, the split holds too few examples, or the
+            augmentation is unknown or needs images and there are none.
     """
 
     def __init__(
@@ -47,12 +52,22 @@ class Batches(keras.utils.PyDataset):
         augment: str | None = None,
         shuffle: bool = True,
         seed: int = 0,
+        multiple_of: int = 1,
+        part: tuple[int, int] = (0, 1),
     ) -> None:
         super().__init__()
         if batch_size < 1:
             raise DataError(f"batch_size must be positive, got {batch_size}")
+        if batch_size % multiple_of or multiple_of % part[1] or len(split) < multiple_of:
+            raise DataError(
+                f"{multiple_of} devices in {part[1]} processes share each batch equally, so they need a batch_size "
+                f"that is a multiple of {multiple_of}, got {batch_size}, and no fewer than {multiple_of} examples, got "
+                f"{len(split)}; change batch_size or train on fewer devices"
+            )
         self._split = split
         self._batch_size = batch_size
+        self._fed_per_epoch = len(split) - len(split) % batch_size % multiple_of
+        self._part = part
         self._augment = None if augment is None else AUGMENTATIONS.get(augment)
         self._image_sizes = {
             array.shape[1:3] for array in arrays_of(split.inputs).values() if is_images(array)
@@ -84,15 +99,19 @@ class Batches(keras.utils.PyDataset):
             self.start_at(self._epoch + 1)
 
     def __len__(self) -> int:
-        return -(-len(self._split) // self._batch_size)
+        return -(-self._fed_per_epoch // self._batch_size)
 
     def __getitem__(self, index: int) -> tuple[Arrays, Arrays]:
         start = index * self._batch_size
-        chosen = self._order[start : start + self._batch_size]
+        chosen = self._order[start : min(start + self._batch_size, self._fed_per_epoch)]
+        number, parts = self._part
+        size = len(chosen) // parts
+        own = slice(number * size, number * size + size) if parts > 1 else slice(None)
         self._finished |= index == len(self) - 1
 
         def fed(array: np.ndarray) -> np.ndarray:
-            array = self._augmented(array[chosen], index)
+            # A batch is augmented whole, so that its parts are those of one process' batch.
+            array = self._augmented(array[chosen], index)[own]
             return array.astype(np.float32, order="C") if array.dtype == np.uint8 else array
 
         return _mapped(fed, self._split.inputs), _mapped(fed, self._split.targets)

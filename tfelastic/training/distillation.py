@@ -63,7 +63,7 @@ class Distillation:
         if sample_weight is not None:
             weights = ops.cast(sample_weight, dtype)
             differences = differences * _aligned(weights, len(differences.shape))
-        return ops.mean(differences)
+        return share_of_replica(ops.mean(differences))
 
     def _differences(self, teacher: Any, student: Any, ending: Ending) -> Any:
         """Return a difference for each position, `[batch, ...]`."""
@@ -78,6 +78,25 @@ class Distillation:
             given = _log_odds(student, ending) / self.temperature
             divergence = ops.mean(_binary_divergence(wanted, given), axis=-1)
         return divergence * self.temperature**2
+
+
+class _MeanOfReplicas(keras.losses.Loss):
+    """Returns its second argument's mean as every Keras loss does: divided by the number of replicas."""
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        del y_true
+        return y_pred
+
+
+def share_of_replica(value: Any) -> Any:
+    """Return what a replica adds to a loss of all replicas, a scalar, given the loss of its own examples.
+
+    Under TensorFlow's `tf.distribute` the gradients of the replicas are added up, so each replica's loss is divided by
+    their number. Keras' own losses do that; what is added to them has to, too. Elsewhere it is the value itself.
+    """
+    values = ops.reshape(value, (1,))
+    # TensorFlow takes a loss' name for a scope, which may not begin as the name of this class does.
+    return _MeanOfReplicas(name="mean_of_replicas", dtype=values.dtype)(values, values)
 
 
 class DistillationLoss:

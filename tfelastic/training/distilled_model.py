@@ -4,7 +4,7 @@ from typing import Any
 
 import keras
 
-from tfelastic.training.distillation import DistillationLoss
+from tfelastic.training.distillation import DistillationLoss, share_of_replica
 
 
 class DistilledModel(keras.Model):
@@ -59,4 +59,5 @@ class DistilledModel(keras.Model):
         if not training or self.teacher is None or loss.distillation is None:
             return super().compute_loss(x, y, y_pred, sample_weight, training)
         taught = self.teacher(x, training=False)
-        return sum(self.losses, loss.compute(x, y, y_pred, taught, sample_weight))
+        added = map(share_of_replica, self.losses)
+        return sum(added, loss.compute(x, y, y_pred, taught, sample_weight))

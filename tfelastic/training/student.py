@@ -1,6 +1,8 @@
 """`Student`: a network that learns from labels and from a teacher."""
 
+from collections.abc import Mapping
 from contextlib import nullcontext
+from dataclasses import asdict
 from typing import Any
 
 import keras
@@ -14,6 +16,7 @@ from tfelastic.training.distilled_model import DistilledModel
 from tfelastic.training.onednn import avoid_onednn_crash
 
 
+@keras.saving.register_keras_serializable("tfelastic")
 class Student(DistilledModel):
     """A net whose loss mixes the labels' and a teacher's; compile and fit it, and the net is trained.
 
@@ -44,6 +47,25 @@ class Student(DistilledModel):
         """Return what the net returns."""
         with avoid_onednn_crash(self.net) if training else nullcontext():
             return self.net(inputs, training=training)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the structures of net and teacher and the distillation as plain data."""
+        distillation = self._distillation_loss.distillation
+        assert distillation is not None
+        return {
+            "net": keras.saving.serialize_keras_object(self.net),
+            "teacher": self.teacher and keras.saving.serialize_keras_object(self.teacher),
+            "distillation": asdict(distillation),
+        }
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any], custom_objects: Any = None) -> "Student":
+        """Return the student that `get_config` described, with fresh weights."""
+        net, teacher = (
+            config[key] and keras.saving.deserialize_keras_object(config[key], custom_objects)
+            for key in ("net", "teacher")
+        )
+        return cls(net, teacher, distillation=Distillation(**config["distillation"]))
 
 
 def frozen_copy(teacher: keras.Model) -> keras.Model:

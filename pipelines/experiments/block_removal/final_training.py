@@ -107,7 +107,7 @@ STAGE = Stage(
     "final_training",
     run,
     FinallyTrained,
-    keys=(*KEYS, "precision", "block_removal.final_training"),
+    keys=(*KEYS, "precision", "distribution", "block_removal.final_training"),
     stages=(data.STAGE, baseline.STAGE, block_search.STAGES[block_search.BUDGET]),
     packages=("tensorflow", "ai_edge_litert"),
     trains=True,

@@ -60,6 +60,7 @@ STAGE = Stage(
         "seed",
         "baseline",
         "precision",
+        "distribution",
         "validation_images",
         *plans.PLAN_KEYS,
         "complexity.fine_tuning_rate",

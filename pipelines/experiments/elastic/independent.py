@@ -48,7 +48,7 @@ STAGE = Stage(
     "independent",
     run,
     TrainedIndependently,
-    keys=("seed", "precision", "elastic", "validation_images", *TASK_KEYS),
+    keys=("seed", "precision", "distribution", "elastic", "validation_images", *TASK_KEYS),
     stages=(data.STAGE, baseline.STAGE, ladder.STAGE),
     packages=("tensorflow",),
     trains=True,

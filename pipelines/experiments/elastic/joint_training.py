@@ -41,7 +41,7 @@ STAGE = Stage(
     "joint_training",
     run,
     JointlyTrained,
-    keys=("seed", "precision", "elastic", "validation_images", *TASK_KEYS),
+    keys=("seed", "precision", "distribution", "elastic", "validation_images", *TASK_KEYS),
     stages=(data.STAGE, baseline.STAGE, ladder.STAGE),
     packages=("tensorflow",),
     trains=True,

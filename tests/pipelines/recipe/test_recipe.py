@@ -184,6 +184,12 @@ def test_every_schedule_of_a_built_in_recipe_reads(name):
         assert load_recipe(name, schedule=schedule) != load_recipe(name)
 
 
+def test_tensorflows_strategy_of_several_workers_is_refused_with_what_serves(write):
+    assert load_recipe(write("name: x\ndistribution: mirrored")).distribution == "mirrored"
+    with pytest.raises(RecipeError, match=r"distribution: expected jax-data-parallel .*#20585"):
+        load_recipe(write("name: x\ndistribution: multiworker"))
+
+
 def test_a_comparison_is_asked_for_by_its_section(write):
     assert load_recipe(write("name: x")).comparison is None
     assert load_recipe(write("name: x\ncomparison: {}")).comparison.distillation

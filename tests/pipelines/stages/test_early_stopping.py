@@ -30,7 +30,7 @@ STAGE = Stage(
     "baseline",
     lambda run: Outcome("", Nothing()),
     Nothing,
-    keys=("seed", "precision", "validation_images"),
+    keys=("seed", "precision", "distribution", "validation_images"),
     stages=(data.STAGE,),
 )
 

@@ -28,7 +28,10 @@ RECIPE = Recipe(name="tiny", seed=3)
 def at_work(workspace: Workspace) -> Run:
     """Return a run within a stage that may train."""
     stage = Stage(
-        "baseline", lambda run: Outcome("", Nothing()), Nothing, keys=("seed", "precision")
+        "baseline",
+        lambda run: Outcome("", Nothing()),
+        Nothing,
+        keys=("seed", "precision", "distribution"),
     )
     return Run(RECIPE, workspace, Reporter(quiet=True), command="again").within(stage)
 

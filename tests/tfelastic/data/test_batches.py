@@ -145,3 +145,28 @@ def test_an_augmentation_without_images_is_refused():
     windows = Split(np.zeros((4, 8, 3)), np.arange(4))
     with pytest.raises(DataError, match=r"'shift' is for uint8 images.*got float32 \[4, 8, 3\]"):
         Batches(windows, batch_size=2, augment="shift")
+
+
+def test_the_parts_of_a_batch_are_what_one_process_feeds():
+    split, options = numbered(22), {"batch_size": 8, "augment": "shift-flip", "seed": 5}
+    whole = Batches(split, multiple_of=4, **options)
+    parts = [Batches(split, multiple_of=4, part=(number, 2), **options) for number in range(2)]
+    assert [len(whole[index][1]) for index in range(len(whole))] == [8, 8, 4]
+    for _ in range(2):
+        images, labels = end_epoch(whole)
+        fed = [end_epoch(part) for part in parts]
+        for index in range(3):
+            half = len(whole[index][1]) // 2
+            assert [len(part[index][1]) for part in parts] == [half, half]
+        np.testing.assert_array_equal(
+            np.concatenate([np.split(x, [4, 8])[k] for k in range(3) for x, _ in fed]), images
+        )
+        np.testing.assert_array_equal(
+            np.concatenate([np.split(y, [4, 8])[k] for k in range(3) for _, y in fed]), labels
+        )
+
+
+def test_devices_that_cannot_share_a_batch_are_refused():
+    for count, batch_size, multiple in ((20, 6, 4), (3, 8, 4)):
+        with pytest.raises(DataError, match="4 devices in 1 processes share each batch equally"):
+            Batches(numbered(count), batch_size=batch_size, multiple_of=multiple)

@@ -145,6 +145,17 @@ def test_any_net_can_teach(kind: str) -> None:
     assert all(map(np.array_equal, before, learner.teacher.get_weights()))
 
 
+@pytest.mark.parametrize("taught", [True, False])
+def test_a_student_is_made_again_from_its_config(taught: bool) -> None:
+    distillation = te.Distillation(weight=0.3, temperature=2.0)
+    student = te.Student(net(seed=1), net() if taught else None, distillation=distillation)
+    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(student))
+    assert again.get_config() == student.get_config()
+    again.set_weights(student.get_weights())
+    images = data(1)._split.images[:4].astype("float32")
+    np.testing.assert_array_equal(again(images), student(images))
+
+
 def test_a_teacher_that_cannot_be_copied_is_named() -> None:
     class Bare(keras.Model):
         def __init__(self, width: int) -> None:
