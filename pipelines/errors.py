@@ -5,6 +5,7 @@ PipelineError
 ├── RecordError      (ValueError)  plain data are not what they should be
 │   └── RecipeError                a recipe cannot be found, read or understood
 ├── StageError       (ValueError)  a stage cannot be run, or its outcome breaks what the recipe asks for
+├── WorkersError     (ValueError)  workers cannot be reached, or died over a piece of work
 └── WorkspaceError   (ValueError)  a workspace is in use, or does not hold what it should
 ```
 
@@ -26,6 +27,10 @@ class RecipeError(RecordError):
 
 class StageError(PipelineError, ValueError):
     """A stage cannot be run, or its outcome breaks what the recipe asks for."""
+
+
+class WorkersError(PipelineError, ValueError):
+    """Workers are not named as they can be, cannot be reached, or died over a piece of work."""
 
 
 class WorkspaceError(PipelineError, ValueError):

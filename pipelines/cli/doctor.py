@@ -39,6 +39,7 @@ EXTRAS: dict[str, dict[str, str]] = {
         "tf_keras": "tf_keras",
     },
     "jax": {"jax": "jax"},
+    "ray": {"ray": "ray"},
     "tflm": {"tflite-micro": "tflite_micro"},
     "serial": {"pyserial": "serial"},
 }
@@ -50,6 +51,7 @@ WITHOUT = {
     "tfds": "no data sets of TensorFlow Datasets",
     "tfmot": "no quantization-aware training (scheme int8-qat)",
     "jax": "no training on JAX, which is the backend for a GPU",
+    "ray": "no work spread over processes and machines (--workers)",
     "tflm": "no arena measured or planned for microcontrollers, no target tflm",
     "serial": "no tables read from boards over a serial line",
 }

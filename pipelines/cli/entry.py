@@ -16,6 +16,7 @@ from pipelines.cli.supervisor import STOPPED
 COMMANDS = {
     "demo": "Run the built-in demo: train, export, measure, select, report.",
     "run": "Run a recipe, or go on with a run that was stopped.",
+    "sweep": "Run recipes with several seeds each, and compare the runs.",
     "nest": "Make a Keras model of your own elastic, and pack, measure and report it.",
     "inspect": "Print a model's layers, groups, blocks and cost, or what a bundle holds.",
     "prune": "Prune a model's channels or blocks until it fits a budget.",

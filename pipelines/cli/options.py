@@ -80,3 +80,8 @@ scheme = click.option(
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
 quiet = click.option("-q", "--quiet", is_flag=True, help="No progress.")
+workers = click.option(
+    "--workers",
+    metavar="local:N|ray://HOST:PORT",
+    help="Spread independent work over N processes of this machine, or over a Ray cluster.",
+)

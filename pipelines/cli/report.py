@@ -50,7 +50,7 @@ def command(workspaces: tuple[str, ...], output: str | None, markdown: bool, as_
             raise click.UsageError("--markdown is for one run; several print a table, or --json")
         if output:
             output_file.check(output, ".html")
-        _print_comparison(_compared(workspaces), output, as_json=as_json)
+        print_comparison(compared(workspaces), output, as_json=as_json)
         return
     (workspace,) = workspaces
     if output:
@@ -69,7 +69,7 @@ def command(workspaces: tuple[str, ...], output: str | None, markdown: bool, as_
     click.echo(experiments.write_report(Path(workspace)))
 
 
-def _compared(workspaces: Sequence[str]) -> "RunComparison":
+def compared(workspaces: Sequence[str]) -> "RunComparison":
     """Compare runs under the names of their folders, or their paths where two have the same name."""
     from pipelines import experiments
     from pipelines.report import compare_runs
@@ -85,7 +85,8 @@ def _compared(workspaces: Sequence[str]) -> "RunComparison":
     return compare_runs(found)
 
 
-def _print_comparison(found: "RunComparison", output: str | None, *, as_json: bool) -> None:
+def print_comparison(found: "RunComparison", output: str | None, *, as_json: bool) -> None:
+    """Print the comparison of runs as a table or as JSON; with `output` also write it as a page."""
     from pipelines.cli.tables import lay_out, result_console
     from tfelastic.files import write_atomically
 

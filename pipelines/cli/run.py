@@ -3,9 +3,9 @@
 import json
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.shell_completion import CompletionItem
@@ -26,6 +26,21 @@ class Output:
 
     as_json: bool
     quiet: bool
+
+
+@dataclass(frozen=True)
+class Conduct:
+    """How a run is carried out, which changes nothing of what it leaves.
+
+    Attributes:
+        one_process: Whether all trainings share this process; else each has its own.
+        until: The last stage to run, after which nothing is printed; all run unless it is given.
+        workers: What carries out independent pieces of work, as `pipelines.workers.workers_of` takes it.
+    """
+
+    one_process: bool = True
+    until: str | None = None
+    workers: str | None = None
 
 
 @dataclass(frozen=True)
@@ -89,6 +104,7 @@ class _RecipeName(click.ParamType):
     is_flag=True,
     help="Train in this process; else each training has its own, whose memory is given back.",
 )
+@options.workers
 @click.option("--until", metavar="STAGE", help="Stop after this stage; another command goes on.")
 @click.option("--dry-run", is_flag=True, help="Say which stages would run and why; run none.")
 @click.option("--json", "as_json", is_flag=True, help="Print metrics.json on standard output.")
@@ -98,12 +114,10 @@ def command(
     ctx: click.Context,
     recipe: str,
     workspace: str | None,
-    until: str | None,
-    one_process: bool,
     dry_run: bool,
     as_json: bool,
     quiet: bool,
-    **changes: "str | tuple[str, ...] | bool | None",
+    **asked: Any,
 ) -> None:
     """Run RECIPE: the path of a .yaml file, or a built-in name.
 
@@ -117,13 +131,15 @@ def command(
     tfelastic run cifar10_resnet20_quick --data-dir data/cifar10/3.0.2
     tfelastic run resnet20_cifar10 --schedule paper
     """  # noqa: D301 - click knows a paragraph to leave alone by the character.
-    chosen = Changes(**changes).load(recipe)  # type: ignore[arg-type]
+    chosen = Changes(**{field.name: asked.pop(field.name) for field in fields(Changes)}).load(
+        recipe
+    )
     folder = Path(workspace or f"runs/{chosen.name}")
     if dry_run:
         print_prospects(chosen, folder, as_json=as_json)
     else:
         output, again = Output(as_json, quiet), ctx.meta["arguments"]
-        carry_out(chosen, folder, output, again, own_processes=not one_process, until=until)
+        carry_out(chosen, folder, output, again, conduct=Conduct(**asked))
 
 
 def carry_out(
@@ -133,8 +149,7 @@ def carry_out(
     arguments: Sequence[str],
     *,
     files: Mapping[str, str] | None = None,
-    own_processes: bool = False,
-    until: str | None = None,
+    conduct: Conduct = Conduct(),
 ) -> None:
     """Run every stage that has to run in the workspace, and print what the run reached.
 
@@ -144,13 +159,14 @@ def carry_out(
         output: What to print.
         arguments: The command line's, to give again.
         files: Texts to keep in the workspace, by file name.
-        own_processes: Whether each training has a process of its own.
-        until: The last stage to run, after which nothing is printed; all run unless it is given.
+        conduct: How to carry it out.
     """
     from pipelines import experiments
+    from pipelines.backend import Cluster
     from pipelines.cli.summary import print_summary
     from pipelines.progress import Reporter
     from pipelines.stages import Run
+    from pipelines.workers import workers_of
     from pipelines.workspace import Workspace
 
     again = shlex.join(["tfelastic", *arguments])
@@ -165,18 +181,28 @@ def carry_out(
     for key in recipe.idle_keys:
         reporter.say(f"warning: {key} has no effect in this recipe; remove it")
     user_code.run_once()
+    if Cluster.of_environment().process > 0:
+        experiments.join(Run(recipe, Workspace(folder, recipe.name), reporter, command=again))
+        return
     with Workspace.open(folder, recipe.name) as workspace:
         for name, text in (files or {}).items():
             workspace.save_text(name, text)
         reporter.say(f"{recipe.name}: seed {recipe.seed}, workspace {folder}")
         try:
-            set_up = user_code.for_other_processes() if own_processes else None
-            run = Run(recipe, workspace, reporter, command=again, set_up_process=set_up)
-            experiments.carry_out(run, until=until)
+            set_up = user_code.for_other_processes()
+            run = Run(
+                recipe,
+                workspace,
+                reporter,
+                command=again,
+                set_up_process=None if conduct.one_process else set_up,
+                workers=workers_of(conduct.workers, set_up=set_up),
+            )
+            experiments.carry_out(run, until=conduct.until)
         except KeyboardInterrupt:
             click.echo(f"\nstopped. {_what_is_kept(finished, again)}", err=True)
             raise click.exceptions.Exit(STOPPED) from None
-    if until:
+    if conduct.until:
         return
     metrics = experiments.read_metrics(folder)
     if output.as_json:

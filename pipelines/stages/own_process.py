@@ -25,6 +25,7 @@ from pipelines.progress import Reporter
 from pipelines.recipe import Recipe
 from pipelines.stages.run import Run
 from pipelines.stages.stage import Outcome, Stage
+from pipelines.workers import Workers
 from pipelines.workspace import Workspace
 
 
@@ -38,6 +39,7 @@ class _Task:
     stage: Stage[Any]
     set_up: Callable[[], None]
     quiet: bool
+    workers: Workers
     parent: int
 
 
@@ -82,6 +84,7 @@ def run_in_processes(run: Run[Any], stage: Stage[Any], set_up: Callable[[], None
         stage,
         set_up,
         run.reporter.quiet,
+        run.workers,
         os.getpid(),
     )
     begun = time.perf_counter()
@@ -138,7 +141,12 @@ def _work(sender: Connection, task: _Task) -> None:
     reporter = Reporter(quiet=task.quiet)
     workspace = Workspace(task.workspace, task.recipe.name)
     run = Run(
-        task.recipe, workspace, reporter, command=task.command, on_training=_one_training(sender)
+        task.recipe,
+        workspace,
+        reporter,
+        command=task.command,
+        on_training=_one_training(sender),
+        workers=task.workers,
     )
     found: Any
     try:

@@ -13,6 +13,7 @@ from pipelines.errors import StageError
 from pipelines.progress import Reporter
 from pipelines.recipe import Data, Recipe
 from pipelines.stages.stage import Result, Stage
+from pipelines.workers import InProcess, Workers
 from pipelines.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class Run(Generic[AnyRecipe]):
         set_up_process: Each training has a process of its own, which calls this first to start the backend; `None`
             trains in this one.
         on_training: Called with a training's name before its first epoch in this process.
+        workers: What carries out independent pieces of work.
     """
 
     def __init__(
@@ -46,12 +48,14 @@ class Run(Generic[AnyRecipe]):
         command: str,
         set_up_process: Callable[[], None] | None = None,
         on_training: Callable[[str], None] = lambda name: None,
+        workers: Workers = InProcess(),  # noqa: B008 - without state, so safe to share.
     ) -> None:
         self.workspace = workspace
         self.reporter = reporter
         self.command = command
         self.set_up_process = set_up_process
         self.on_training = on_training
+        self.workers = workers
         self._recipe = recipe
         self._examples = _Examples(recipe, workspace)
         self._stage: Stage[Any] | None = None
@@ -64,6 +68,7 @@ class Run(Generic[AnyRecipe]):
             self.reporter,
             command=self.command,
             on_training=self.on_training,
+            workers=self.workers,
         )
         seen._examples, seen._stage = self._examples, stage
         return seen

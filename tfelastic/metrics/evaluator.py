@@ -1,6 +1,6 @@
 """`Evaluator`: scores models on labelled examples."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import keras
@@ -11,8 +11,16 @@ from tfelastic.metrics.base import AdditiveMetric, Metric
 from tfelastic.metrics.choice import MetricLike, metric_of
 from tfelastic.metrics.score import Score
 
+#: Applies a function to items, wherever that is, and yields each item's number with its result as they come.
+Spread = Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[tuple[int, Any]]]
+
 #: How many examples are scored at a time, so that arrays larger than the memory can be memory-mapped.
 PART_SIZE = 1024
+
+
+def in_process(function: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[tuple[int, Any]]:
+    """Apply a function to items one after the other, in this process; a `Spread`."""
+    return ((number, function(item)) for number, item in enumerate(items))
 
 
 class Evaluator:
@@ -25,6 +33,9 @@ class Evaluator:
         metric: What `tfelastic.metric_of` takes; by default the metric that it chooses for each model.
         batch_size: How many examples a layer takes at once; bounds the memory.
         progress: Called as `progress(seen, count)` after each part of the examples.
+        spread: Where a block search scores the parts of the examples: one after the other in this process, or as a
+            function does that is called with a function and items, and yields each item's number with its result
+            as they come. Wherever that is, the scores are the same.
 
     Raises:
         DataError: The counts differ or are zero, or the batch size is not positive.
@@ -45,6 +56,7 @@ class Evaluator:
         metric: MetricLike | None = None,
         batch_size: int = 256,
         progress: Callable[[int, int], None] | None = None,
+        spread: Spread = in_process,
     ) -> None:
         inputs, labels = _as_arrays(inputs), _as_arrays(labels)
         counts = {len(each) for each in keras.tree.flatten(inputs)}
@@ -61,6 +73,11 @@ class Evaluator:
         self._metric = metric
         self._progress = progress
         self.batch_size = batch_size
+        self.spread = spread
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is sent to where the examples are scored."""
+        return {**vars(self), "spread": in_process, "_progress": None}
 
     def __len__(self) -> int:
         return self._count
@@ -90,22 +107,27 @@ class Evaluator:
             metric=self.metric_of(model),
             batch_size=self.batch_size,
             progress=self._progress,
+            spread=self.spread,
         )
 
-    def parts(
-        self, model: keras.Model, *, batch_size: int, start: int = 0
-    ) -> Iterator[tuple[Any, Any]]:
-        """Yield labels and a model's outputs for the examples from `start` on, up to `PART_SIZE` at a time."""
-        for begin in range(start, len(self), PART_SIZE):
-            inputs, labels = (
-                keras.tree.map_structure(
-                    lambda array, begin=begin: np.asarray(array[begin : begin + PART_SIZE]), nested
-                )
-                for nested in (self._inputs, self._labels)
-            )
-            yield labels, model.predict(inputs, batch_size=batch_size, verbose=0)
-            if self._progress is not None:
-                self._progress(min(begin + PART_SIZE, len(self)), len(self))
+    def parts(self, model: keras.Model, *, batch_size: int) -> Iterator[tuple[Any, Any]]:
+        """Yield labels and a model's outputs for all examples, up to `PART_SIZE` at a time."""
+        for start in range(0, len(self), PART_SIZE):
+            yield self.part(model, start, size=PART_SIZE, batch_size=batch_size)
+            self.tell(min(start + PART_SIZE, len(self)))
+
+    def tell(self, seen: int) -> None:
+        """Tell whoever asked for it that so many examples are scored."""
+        if self._progress is not None:
+            self._progress(seen, len(self))
+
+    def part(self, model: keras.Model, start: int, *, size: int, batch_size: int) -> Any:
+        """Return labels and a model's outputs for up to `size` examples from `start` on."""
+        inputs, labels = (
+            keras.tree.map_structure(lambda array: np.asarray(array[start : start + size]), nested)
+            for nested in (self._inputs, self._labels)
+        )
+        return labels, model.predict(inputs, batch_size=batch_size, verbose=0)
 
 
 class Accuracy(Evaluator):

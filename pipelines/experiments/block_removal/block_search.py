@@ -66,7 +66,12 @@ def run(run: Run[BlockRemovalRecipe], *, name: str) -> Outcome[BlockSearch]:
     with run.reporter.bar(len(te.trace(model).blocks), "blocks") as advance:
         report = te.remove_blocks(
             model,
-            evaluate=te.Evaluator(validation.inputs, validation.targets, metric=task.metric),
+            evaluate=te.Evaluator(
+                validation.inputs,
+                validation.targets,
+                metric=task.metric,
+                spread=run.workers.map,
+            ),
             budget=te.Budget(**spec.budget.given) if name == BUDGET else spec.compared,
             per=spec.per if name == BUDGET else "block",
             order=_order(name, model, seed=run.recipe.seed),

@@ -1,8 +1,11 @@
 """Evaluating all nets without one block together gives what evaluating one after the other gives."""
 
-from collections.abc import Callable, Iterator
+import pickle
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -11,8 +14,12 @@ from keras import layers
 
 import tfelastic as te
 from tests.support.weights import randomize
-from tfelastic.block_search import EvaluationProgress, LeaveOneOutModel, evaluate_without_each
-from tfelastic.metrics import evaluator
+from tfelastic.block_search import (
+    EvaluationProgress,
+    LeaveOneOutModel,
+    evaluate_without_each,
+    evaluation,
+)
 
 
 def conv(x: keras.KerasTensor) -> keras.KerasTensor:
@@ -101,13 +108,13 @@ def labelled(graph: te.LayerGraph, count: int) -> tuple[np.ndarray, np.ndarray]:
 def test_the_accuracies_of_all_nets_come_part_by_part(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(evaluator, "PART_SIZE", 16)
+    monkeypatch.setattr(evaluation, "PART_SIZE", 16)
     graph = graph_of(chain)
     accuracy = te.Accuracy(*labelled(graph, 40), batch_size=8)
     assert accuracy(graph.model) == 26 / 40
     metric = accuracy.metric_of(graph.model)
     parts = list(evaluate_without_each(accuracy, graph, names(graph)))
-    assert [part.seen for part in parts] == [16, 32, 40]
+    assert [sorted(part.parts) for part in parts] == [[0], [0, 1], [0, 1, 2]]
     expected = {name: accuracy(without(graph, name)) for name in names(graph)}
     assert parts[-1].scores(metric) == expected
     assert len(set(expected.values())) > 1
@@ -115,30 +122,38 @@ def test_the_accuracies_of_all_nets_come_part_by_part(
     assert list(evaluate_without_each(accuracy, graph, names(graph), after=again)) == parts[1:]
 
 
-def test_a_search_finds_the_same_by_either_way(
+class Elsewhere:
+    """Carries work out as another process would: on what was sent, last item first; dies before the item `dies_at`."""
+
+    def __init__(self, dies_at: int | None = None) -> None:
+        self.counts: list[int] = []
+        self._dies_at = dies_at
+
+    def __call__(self, function: Callable, items: Iterable) -> Iterator[tuple[int, Any]]:
+        sent, numbered = pickle.loads(pickle.dumps(function)), list(enumerate(items))
+        self.counts.append(len(numbered))
+        for number, item in reversed(numbered):
+            if self._dies_at == item:
+                raise KeyboardInterrupt
+            yield number, sent(item)
+
+
+def test_a_search_finds_the_same_wherever_its_parts_are_scored(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(evaluator, "PART_SIZE", 16)
+    monkeypatch.setattr(evaluation, "PART_SIZE", 16)
     graph = graph_of(chain)
     images, labels = labelled(graph, 40)
     accuracy = te.Accuracy(images, labels)
     slow = te.remove_blocks(graph.model, evaluate=lambda net: accuracy(net), budget=1)
-    whole, counts = te.Evaluator.parts, []
-
-    def interrupted(self: te.Evaluator, net: keras.Model, **options: int) -> Iterator[tuple]:
-        for part in whole(self, net, **options):
-            if len(counts) == 5:
-                raise KeyboardInterrupt
-            counts.append(len(part[1]))
-            yield part
-
-    monkeypatch.setattr(te.Evaluator, "parts", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        te.remove_blocks(graph.model, evaluate=accuracy, budget=1, checkpoint=tmp_path)
-    monkeypatch.setattr(te.Evaluator, "parts", whole)
-    assert counts == [16, 16, 8, 16, 16], "the original, then two of three parts of the first step"
-    resumed = te.remove_blocks(graph.model, evaluate=accuracy, budget=1, checkpoint=tmp_path)
-    assert resumed == replace(slow, metric="accuracy")
+    expected = te.remove_blocks(graph.model, evaluate=accuracy, budget=1)
+    assert expected == replace(slow, metric="accuracy")
+    for elsewhere, counts in ((Elsewhere(dies_at=0), [3]), (Elsewhere(), [1])):
+        accuracy.spread = elsewhere
+        with nullcontext() if elsewhere._dies_at is None else pytest.raises(KeyboardInterrupt):
+            report = te.remove_blocks(graph.model, evaluate=accuracy, budget=1, checkpoint=tmp_path)
+        assert elsewhere.counts == counts, "nothing is measured twice"
+    assert report == expected
 
 
 @pytest.mark.parametrize("metric", ["mae", "mean_iou", "r2"])
