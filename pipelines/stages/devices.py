@@ -6,6 +6,7 @@ need not know of a distribution.
 
 import contextlib
 import dataclasses
+import functools
 import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -103,11 +104,7 @@ def own_variables(model: "keras.Model") -> list[Any]:
 
 def _scope(distribution: Distribution) -> contextlib.AbstractContextManager[Any]:
     if distribution == "mirrored":
-        import tensorflow as tf
-
-        scope: contextlib.AbstractContextManager[Any] = tf.distribute.MirroredStrategy(
-            _tensorflow_devices()
-        ).scope()
+        scope: contextlib.AbstractContextManager[Any] = _mirrored_strategy().scope()
         return scope
     import keras
 
@@ -116,6 +113,14 @@ def _scope(distribution: Distribution) -> contextlib.AbstractContextManager[Any]
         auto_shard_dataset=False
     ).scope()
     return found
+
+
+@functools.cache
+def _mirrored_strategy() -> Any:
+    """Return the one strategy of this process: a second one would number its reductions as the first one did."""
+    import tensorflow as tf
+
+    return tf.distribute.MirroredStrategy(_tensorflow_devices())
 
 
 def _tensorflow_devices() -> list[str]:

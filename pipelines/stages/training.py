@@ -96,6 +96,20 @@ class MovesBar(keras.callbacks.Callback):
         self._advance(self._epoch + share, _note(logs or {}))
 
 
+class _StartsEpoch(keras.callbacks.Callback):
+    """Starts the batches at every epoch's number.
+
+    Several devices take batches ahead, so that the batches cannot count epochs by what was taken.
+    """
+
+    def __init__(self, batches: Batches) -> None:
+        super().__init__()
+        self._batches = batches
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._batches.start_at(epoch)
+
+
 class AfterEachEpoch(keras.callbacks.Callback):
     """Keeps the history and, where there is a checkpoint, puts it aside."""
 
@@ -232,7 +246,7 @@ def fit(
         keep: Callbacks that keep what an epoch leaves.
         best: Where the weights of the best epoch are put aside; `None` where another process does it.
     """
-    callbacks, validation = list(keep), None
+    callbacks, validation = [_StartsEpoch(batches), *keep], None
     if training.patience is not None:
         validation = batches_for(
             training, run.validation_split, distribution=run.recipe.distribution, shuffle=False

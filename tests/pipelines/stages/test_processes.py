@@ -114,9 +114,8 @@ def test_mirrored_devices_reach_the_weights_of_one(tmp_path, tree):
     tree["distribution"] = "mirrored"
     arguments = []
     for norm in (False, True):
-        widths = (
-            [1, 0.875, 0.75, 0.625, 0.5] if norm else [1, 0.5]
-        )  # Five: a step draws which it trains.
+        # Of five rungs a step draws which it trains.
+        widths = [1, 0.875, 0.75, 0.625, 0.5] if norm else [1, 0.5]
         ladder = {"widths": widths, "round_to": 1}
         arguments += [
             written(tmp_path, {**tree, "ladder": ladder}, norm=norm),
