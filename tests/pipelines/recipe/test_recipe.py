@@ -130,14 +130,14 @@ def test_overrides_are_read_as_yaml_and_the_last_one_counts():
             "baseline.epochs=4",
             "baseline.learning_rate=1e-3",
             "baseline.augment=null",
-            "ladder.widths=[1, 0.5]",
+            "ladder.budgets.shares=[0.5]",
             "data.source=a=b",
         ],
     )
     assert recipe.baseline.epochs == 4
     assert recipe.baseline.learning_rate == 0.001
     assert recipe.baseline.augment is None
-    assert recipe.ladder.widths == (1.0, 0.5)
+    assert recipe.ladder.budgets.shares == (0.5,)
     assert recipe.data.source == "a=b"
 
 
