@@ -50,7 +50,7 @@ class Recipe(Record):
     name: str
     seed: int = 0
     precision: Literal["float32", "mixed_bfloat16"] = "float32"
-    distribution: Distribution | Literal["multiworker"] | None = None
+    distribution: Distribution | None = None
     task: TaskName | dict[str, TaskName] = "classification"
     metric: str | dict[str, str | WeightedMetric] | None = None
     data: Data = field(default_factory=Data)

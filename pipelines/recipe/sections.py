@@ -14,8 +14,8 @@ _LARGEST_IMAGE = 16_384
 Augmentation = Literal["shift", "shift-flip"] | None
 
 #: Over which devices the batches of a training are spread: those of one machine that TensorFlow sees, or all that JAX
-#: sees, of several processes too.
-Distribution = Literal["mirrored", "jax-data-parallel"]
+#: sees, of several processes too; `multiworker` is known to be refused.
+Distribution = Literal["mirrored", "jax-data-parallel", "multiworker"]
 
 #: Types of a .tflite's inputs and outputs.
 BorderType = Literal["float32", "int8", "uint8", "int16"]
