@@ -27,6 +27,7 @@ PAGES = {
             "examples/android/app/README.md",
             "runtime/SPEC.md",
             "runtime/cpp/README.md",
+            "runtime/kotlin/README.md",
             "runtime/python/README.md",
             "runtime/profile.schema.json",
             "tflite_export/bundle/FORMAT.md",
