@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tfelastic_runtime import Bundle
-from tfelastic_runtime.files import write_whole
+from tfelastic_runtime.files import write_atomically
 
 from tflite_export._app.report import AppReport
 from tflite_export._app.sources import DEFAULT_ID, labels_of, project_files
@@ -123,7 +123,7 @@ def _write(project: Path, files: Mapping[str, bytes], kept: tuple[str, ...]) -> 
         for path, data in {**moved, SUMS: sums.encode()}.items():
             target = fresh / path
             target.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(target, data)
+            write_atomically(target, data)
         if not project.exists():
             os.replace(fresh, project)
             return

@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from tfelastic_runtime.files import write_whole
+from tfelastic_runtime.files import write_atomically
 
 from tflite_export.errors import PackError
 
@@ -92,7 +92,7 @@ def _write_all(folder: Path, texts: Mapping[str, str]) -> None:
 
 def _write(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, data)
+    write_atomically(path, data)
 
 
 def _files(folder: Path) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tfelastic_runtime import Bundle
-from tfelastic_runtime.files import write_whole
+from tfelastic_runtime.files import write_atomically
 
 from tflite_export._profile.measurement import MeasuredProfile
 
@@ -62,7 +62,7 @@ def draw_profiles(
         axes.legend()
         drawn, ending = io.BytesIO(), Path(path).suffix[1:]
         figure.savefig(drawn, format=ending, metadata={"Date": None} if ending == "svg" else None)
-    write_whole(Path(path), drawn.getvalue())
+    write_atomically(Path(path), drawn.getvalue())
 
 
 def _label(table: MeasuredProfile) -> str:

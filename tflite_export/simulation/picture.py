@@ -4,7 +4,7 @@ import io
 import os
 from pathlib import Path
 
-from tfelastic_runtime.files import write_whole
+from tfelastic_runtime.files import write_atomically
 
 from tflite_export.simulation.report import SimulationReport
 
@@ -56,4 +56,4 @@ def draw(report: SimulationReport, path: str | os.PathLike[str]) -> None:
         variant.legend(loc="upper right")
         drawn, ending = io.BytesIO(), Path(path).suffix[1:]
         figure.savefig(drawn, format=ending, metadata={"Date": None} if ending == "svg" else None)
-    write_whole(Path(path), drawn.getvalue())
+    write_atomically(Path(path), drawn.getvalue())

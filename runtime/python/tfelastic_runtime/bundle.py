@@ -20,7 +20,7 @@ from typing import TypeVar
 
 from tfelastic_runtime.delta import expand, tally
 from tfelastic_runtime.errors import BundleError, ProfileError
-from tfelastic_runtime.files import write_whole
+from tfelastic_runtime.files import write_atomically
 from tfelastic_runtime.latency import Profile
 from tfelastic_runtime.limits import MANIFEST_BYTES_MAX, UNPACKED_RATIO_MAX
 from tfelastic_runtime.manifest import Manifest, padded
@@ -232,7 +232,7 @@ class Bundle:
         for variant in self.variants:
             model = self.model(variant.name)
             path = folder / f"{variant.name}.tflite"
-            write_whole(path, model)
+            write_atomically(path, model)
             paths.append(path)
         return tuple(paths)
 

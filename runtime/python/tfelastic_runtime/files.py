@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 
-def write_whole(path: Path, data: bytes) -> None:
+def write_atomically(path: Path, data: bytes) -> None:
     """Write a file beside its place, and rename it into it.
 
     No link is followed that stands in the place of either, so that nothing is written outside of the folder.
