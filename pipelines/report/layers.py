@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def anatomy(costs: LayerCosts | None, *, of: str = "") -> Iterator[Section]:
+def layer_sections(costs: LayerCosts | None, *, of: str = "") -> Iterator[Section]:
     """Yield what every layer costs and keeps, and which blocks stay, where the run counted them.
 
     Args:

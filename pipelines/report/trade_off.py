@@ -20,12 +20,12 @@ _READABLE = 9
 
 @dataclass(frozen=True)
 class Point:
-    """A net in the picture: its score and what it costs, in whatever unit; `most` is a high percentile of the cost."""
+    """A net in the picture: its score and what it costs, in whatever unit; `high_cost` is a high percentile of it."""
 
     name: str
     score: float
     cost: float
-    most: float | None = None
+    high_cost: float | None = None
 
 
 def pareto_front(points: Sequence[Point], *, sign: int) -> tuple[Point, ...]:
@@ -62,15 +62,17 @@ def draw_points(axes: "Axes", points: Sequence[Point], metric: MetricDescription
     )
     for number, each in enumerate(points):
         reached = metric.scale * each.score
-        if each.most is not None:
-            axes.plot([each.cost, each.most], [reached] * 2, "-", color=FIRST, lw=1.5, alpha=0.6)
-            axes.plot([each.most], [reached], marker="|", color=FIRST, markersize=8)
+        if each.high_cost is not None:
+            axes.plot(
+                [each.cost, each.high_cost], [reached] * 2, "-", color=FIRST, lw=1.5, alpha=0.6
+            )
+            axes.plot([each.high_cost], [reached], marker="|", color=FIRST, markersize=8)
         inside, edge = (FIRST, PAPER) if each in front else (PAPER, FIRST)
         axes.plot([each.cost], [reached], "o", color=inside, markersize=8, markeredgecolor=edge)
         if len(points) <= _READABLE or number in (0, len(points) - 1):
             place = (each.cost, reached)
             axes.annotate(each.name, place, (0, -16), textcoords="offset points", ha="center")
-    axes.set_xlim(0, 1.12 * max(each.most or each.cost for each in points))
+    axes.set_xlim(0, 1.12 * max(each.high_cost or each.cost for each in points))
     if metric.is_share:
         axes.set_ylim(*_share_range(axes.dataLim.y0, axes.dataLim.y1))
     else:

@@ -8,7 +8,7 @@ from pipelines.experiments.block_removal.depth_vs_width import DepthStep, TimedN
 from pipelines.experiments.block_removal.final_training import BASELINE, FULL, PRUNED
 from pipelines.experiments.block_removal.metrics import BlockRemovalMetrics
 from pipelines.report import Content, KeyFigure, NetSummary, Section, Table
-from pipelines.report.layers import anatomy
+from pipelines.report.layers import layer_sections
 from pipelines.report.numbers import (
     change,
     difference,
@@ -90,7 +90,7 @@ def _sections(metrics: BlockRemovalMetrics) -> Iterator[Section]:
         machine_bound=True,
     )
     yield Section("The result", result)
-    yield from anatomy(metrics.layers)
+    yield from layer_sections(metrics.layers)
 
 
 def _points(metrics: BlockRemovalMetrics) -> Iterator[Point]:

@@ -12,7 +12,7 @@ from pipelines.experiments.complexity.budget_comparison import (
 )
 from pipelines.experiments.complexity.metrics import ComplexityMetrics
 from pipelines.report import Content, KeyFigure, NetSummary, Section, Table
-from pipelines.report.layers import anatomy
+from pipelines.report.layers import layer_sections
 from pipelines.report.numbers import (
     apart,
     difference,
@@ -80,7 +80,7 @@ def _sections(metrics: ComplexityMetrics) -> Iterator[Section]:
     for each, layers in zip(metrics.comparisons, metrics.layers, strict=False):
         removed = {TITLES[name]: blocks for name, blocks in layers.removed.items()}
         named = replace(layers, rungs=tuple(removed), removed=removed)
-        yield from anatomy(named, of=_budget(each))
+        yield from layer_sections(named, of=_budget(each))
 
 
 def _draw_costs(metrics: ComplexityMetrics, comparison: ComparedMethods) -> "Figure":

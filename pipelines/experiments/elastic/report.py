@@ -8,7 +8,7 @@ from pipelines.experiments.elastic.details import pictured, simulated, sizes_and
 from pipelines.experiments.elastic.metrics import ElasticMetrics
 from pipelines.experiments.elastic.pictures import draw_methods, draw_selector, draw_trade_off
 from pipelines.report import Content, KeyFigure, NetSummary, Section, Table
-from pipelines.report.layers import anatomy
+from pipelines.report.layers import layer_sections
 from pipelines.report.numbers import (
     TimeUnit,
     difference,
@@ -90,7 +90,7 @@ def _sections(metrics: ElasticMetrics) -> Iterator[Section]:
         machine_bound=True,
     )
     yield from simulated(metrics)
-    yield from anatomy(metrics.layers)
+    yield from layer_sections(metrics.layers)
     yield from pictured(metrics)
     if metrics.comparison:
         rungs = metrics.comparison
