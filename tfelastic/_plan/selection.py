@@ -54,9 +54,8 @@ class Selection:
             Positions, `[kept]`.
         """
         key = labels.tobytes()
-        if (
-            key not in self._taken
-        ):  # The weights of a layer and of those around it hold the same channels.
+        # The weights of a layer and of those around it hold the same channels.
+        if key not in self._taken:
             owner, unit = self.graph.unit_of[labels].T
             rank = self._rank[labels]
             order = np.lexsort((rank * (owner >= 0), segments(owner, unit)))

@@ -72,7 +72,7 @@ def evaluate_without_each(
     for index, sums in evaluator.spread(_PartScorer(evaluator, graph.model, blocks), left):
         progress = EvaluationProgress({**progress.parts, left[index]: sums})
         yield progress
-        evaluator.tell(min(len(progress.parts) * PART_SIZE, len(evaluator)))
+        evaluator.report_progress(min(len(progress.parts) * PART_SIZE, len(evaluator)))
 
 
 class _PartScorer:

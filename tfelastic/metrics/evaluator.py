@@ -114,10 +114,10 @@ class Evaluator:
         """Yield labels and a model's outputs for all examples, up to `PART_SIZE` at a time."""
         for start in range(0, len(self), PART_SIZE):
             yield self.part(model, start, size=PART_SIZE, batch_size=batch_size)
-            self.tell(min(start + PART_SIZE, len(self)))
+            self.report_progress(min(start + PART_SIZE, len(self)))
 
-    def tell(self, seen: int) -> None:
-        """Tell whoever asked for it that so many examples are scored."""
+    def report_progress(self, seen: int) -> None:
+        """Report that so many examples are scored, where `progress` was given."""
         if self._progress is not None:
             self._progress(seen, len(self))
 

@@ -291,10 +291,8 @@ class _Builder:
             config |= {name: copy.copy(value) for name, value in initializers.items()}
         else:
             config = op.get_config()
-        if (
-            type(policy := getattr(op, "dtype_policy", None)) is keras.DTypePolicy
-            and "dtype" in config
-        ):
+        policy = getattr(op, "dtype_policy", None)
+        if type(policy) is keras.DTypePolicy and "dtype" in config:
             config["dtype"] = policy
         return config
 

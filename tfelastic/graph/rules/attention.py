@@ -17,14 +17,10 @@ def multi_head_attention(call: LayerCall) -> list[np.ndarray]:
     """
     query, key, value, others = _arguments(call)
     layer = call.layer
-    into_query, out = (
-        _kernel(call, layer.query_dense, query),
-        _kernel(call, layer.output_dense, query),
-    )
-    into_key, into_value = (
-        _kernel(call, layer.key_dense, key),
-        _kernel(call, layer.value_dense, value),
-    )
+    into_query = _kernel(call, layer.query_dense, query)
+    out = _kernel(call, layer.output_dense, query)
+    into_key = _kernel(call, layer.key_dense, key)
+    into_value = _kernel(call, layer.value_dense, value)
     gate = [_kernel(call, layer._gate_dense, query)] if layer._use_gate else []
     if len(out.shape) != 3:
         raise NoRule("its output has several axes of channels")
