@@ -29,7 +29,7 @@ class Output:
 
 
 @dataclass(frozen=True)
-class Conduct:
+class Execution:
     """How a run is carried out, which changes nothing of what it leaves.
 
     Attributes:
@@ -139,7 +139,7 @@ def command(
         print_prospects(chosen, folder, as_json=as_json)
     else:
         output, again = Output(as_json, quiet), ctx.meta["arguments"]
-        carry_out(chosen, folder, output, again, conduct=Conduct(**asked))
+        carry_out(chosen, folder, output, again, execution=Execution(**asked))
 
 
 def carry_out(
@@ -149,7 +149,7 @@ def carry_out(
     arguments: Sequence[str],
     *,
     files: Mapping[str, str] | None = None,
-    conduct: Conduct = Conduct(),
+    execution: Execution = Execution(),
 ) -> None:
     """Run every stage that has to run in the workspace, and print what the run reached.
 
@@ -159,7 +159,7 @@ def carry_out(
         output: What to print.
         arguments: The command line's, to give again.
         files: Texts to keep in the workspace, by file name.
-        conduct: How to carry it out.
+        execution: How to carry it out.
     """
     from pipelines import experiments
     from pipelines.backend import Cluster
@@ -195,14 +195,14 @@ def carry_out(
                 workspace,
                 reporter,
                 command=again,
-                set_up_process=None if conduct.one_process else set_up,
-                workers=workers_of(conduct.workers, set_up=set_up),
+                set_up_process=None if execution.one_process else set_up,
+                workers=workers_of(execution.workers, set_up=set_up),
             )
-            experiments.carry_out(run, until=conduct.until)
+            experiments.carry_out(run, until=execution.until)
         except KeyboardInterrupt:
             click.echo(f"\nstopped. {_what_is_kept(finished, again)}", err=True)
             raise click.exceptions.Exit(STOPPED) from None
-    if conduct.until:
+    if execution.until:
         return
     metrics = experiments.read_metrics(folder)
     if output.as_json:

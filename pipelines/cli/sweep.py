@@ -64,13 +64,13 @@ def command(
     from pipelines.workers import workers_of
 
     user_code.run_once()
-    spread = workers_of(workers, set_up=user_code.for_other_processes())
+    carriers = workers_of(workers, set_up=user_code.for_other_processes())
     runs = _runs(recipes, seeds, Path(output).resolve(), changes)
     ahead = [(folder, recipe) for folder, recipe in runs.items() if not _finished(folder, recipe)]
     reporter = Reporter(quiet=quiet)
     reporter.say(f"{len(runs)} runs in {output}, {len(runs) - len(ahead)} of them finished before")
     with reporter.bar(len(ahead), "runs") as advance:
-        for count, (number, summary) in enumerate(spread.map(carry_out, ahead), start=1):
+        for count, (number, summary) in enumerate(carriers.map(carry_out, ahead), start=1):
             advance(count, "")
             reporter.say(f"  {ahead[number][0].name}: {summary}")
     print_comparison(compared([str(folder) for folder in runs]), None, as_json=as_json)

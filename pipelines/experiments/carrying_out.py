@@ -23,8 +23,8 @@ from pipelines.stages import (
     run_stages,
     seconds_of,
 )
+from pipelines.stages.announcing import announcing_trainings
 from pipelines.stages.devices import require_distribution
-from pipelines.stages.processes import leading
 
 METRICS = "metrics.json"
 #: The last stage of every run.
@@ -59,7 +59,7 @@ def carry_out(run: Run[Any], *, until: str | None = None) -> None:
             )
         stages = stages[: names.index(until) + 1]
     require_distribution(run.recipe)
-    with leading(run):
+    with announcing_trainings(run):
         run_stages(run, stages[:1])
         ahead = foresee(run, stages)
         if any(prospect.reasons for prospect in ahead if prospect.stage.name != REPORT):

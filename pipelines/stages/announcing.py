@@ -35,7 +35,7 @@ ENDED = "ended"
 
 
 @contextlib.contextmanager
-def leading(run: Run[Any]) -> Iterator[None]:
+def announcing_trainings(run: Run[Any]) -> Iterator[None]:
     """Let the other processes join the trainings that begin within the context, and end with it."""
     if Cluster.of_environment().processes == 1:
         yield
@@ -55,7 +55,7 @@ def announce(run: Run[Any], model: "keras.Model", training: Training, checkpoint
 
     Args:
         run: The run.
-        model: The net, not yet spread.
+        model: The net itself, not its copy on several devices.
         training: How it is trained.
         checkpoint: The file of the state to go on from, where there is one.
     """
@@ -93,7 +93,7 @@ def announcement(run: Run[Any], number: int) -> Path:
 
 
 @contextlib.contextmanager
-def telling_of_loss() -> Iterator[None]:
+def naming_lost_process() -> Iterator[None]:
     """Turn the failure of a computation of several processes into an error with a text.
 
     Raises:

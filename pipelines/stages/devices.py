@@ -74,7 +74,7 @@ def device_count(distribution: Distribution | None) -> int:
 
 
 @contextlib.contextmanager
-def spread(distribution: Distribution | None, model: "keras.Model") -> Iterator["keras.Model"]:
+def on_devices(distribution: Distribution | None, model: "keras.Model") -> Iterator["keras.Model"]:
     """Yield the net to compile and fit: the model itself, or its copy on all devices.
 
     When the context ends without an error, the model has the copy's values. All processes that train together have to

@@ -1,4 +1,4 @@
-"""What a process does that joins the trainings of another one (`processes.py`)."""
+"""What a process does that joins the trainings of another one (`announcing.py`)."""
 
 import itertools
 import time
@@ -10,8 +10,8 @@ import keras
 import tfelastic as te
 from pipelines.recipe import Training
 from pipelines.records import read_json
-from pipelines.stages.devices import own_variables, spread
-from pipelines.stages.processes import ENDED, announcement, state_beside, weights_beside
+from pipelines.stages.announcing import ENDED, announcement, state_beside, weights_beside
+from pipelines.stages.devices import on_devices, own_variables
 from pipelines.stages.run import Run
 from pipelines.stages.task import task_of
 from pipelines.stages.training import AfterEachEpoch, compile_for_batches, fit, state_of
@@ -41,7 +41,7 @@ def _take_part(run: Run[Any], record: dict[str, Any], path: Path) -> None:
     Checkpoint(weights_beside(path)).restore(own_variables(model))
     task = task_of(run, _answering(model))
     keras.utils.set_random_seed(run.recipe.seed)
-    with spread(run.recipe.distribution, model) as net:
+    with on_devices(run.recipe.distribution, model) as net:
         batches = compile_for_batches(run, net, run.training_split, training=training, task=task)
         state = Checkpoint(state_beside(path)).restore(state_of(net))
         history = [] if state is None else state["history"]

@@ -84,9 +84,8 @@ def run_stages(run: Run[Any], stages: Sequence[Stage[Any]]) -> None:
 
 def _outcome(run: Run[Any], stage: Stage[Any]) -> Outcome[Any]:
     """Run a stage and return what it leaves."""
-    alone = (
-        Cluster.of_environment().processes == 1
-    )  # The processes of one training know each other.
+    # The processes of one training know each other.
+    alone = Cluster.of_environment().processes == 1
     if run.set_up_process and stage.trains and alone and not _holds_accelerator():
         return run_in_processes(run, stage, run.set_up_process)
     return stage.run(run.within(stage))

@@ -18,7 +18,8 @@ import tfelastic as te
 from pipelines.backend import Cluster
 from pipelines.progress import Advance
 from pipelines.recipe import Augmentation, Distribution, Training
-from pipelines.stages.devices import device_count, own_variables, spread
+from pipelines.stages.announcing import announce, naming_lost_process
+from pipelines.stages.devices import device_count, on_devices, own_variables
 from pipelines.stages.history import (
     Epoch,
     History,
@@ -28,7 +29,6 @@ from pipelines.stages.history import (
     watched,
 )
 from pipelines.stages.precision import computing_in
-from pipelines.stages.processes import announce, telling_of_loss
 from pipelines.stages.run import Run
 from pipelines.stages.task import Task
 from tfelastic.checkpoint import Checkpoint
@@ -192,7 +192,7 @@ def train(
     best = Checkpoint(run.scratch_path(f"{name}-best.npz"))
     announce(run, model, training, checkpoint.path)
     keras.utils.set_random_seed(run.recipe.seed)
-    with spread(run.recipe.distribution, model) as net:
+    with on_devices(run.recipe.distribution, model) as net:
         batches = compile_for_batches(run, net, split, training=training, task=task)
         history = checkpoint.restore(net)
         earlier_seconds = training_seconds(history)
@@ -258,7 +258,7 @@ def fit(
         run.reporter.bar(training.epochs, "epochs") as advance,
         computing_in(run.recipe.precision, net),
         te.avoid_onednn_crash(net),
-        telling_of_loss(),
+        naming_lost_process(),
     ):
         net.fit(
             batches,

@@ -15,8 +15,8 @@ from pipelines.experiments import join, load_recipe
 from pipelines.experiments.elastic import joint_training, ladder
 from pipelines.progress import Reporter
 from pipelines.stages import Run, baseline, data, run_stages
+from pipelines.stages.announcing import announcing_trainings
 from pipelines.stages.devices import require_distribution
-from pipelines.stages.processes import leading
 from pipelines.workspace import Workspace
 
 STAGES = (data.STAGE, baseline.STAGE, ladder.STAGE, joint_training.STAGE)
@@ -38,7 +38,7 @@ def main(recipe_file: str, folder: str, last_epoch: int | None) -> None:
     with Workspace.open(folder, recipe.name) as workspace:
         run = Run(recipe, workspace, reporter, command="again")
         require_distribution(recipe)
-        with leading(run):
+        with announcing_trainings(run):
             run_stages(run, STAGES)
     print(f"{len(keras.distribution.list_devices())} devices")  # noqa: T201
 
