@@ -128,9 +128,9 @@ def overview(runs: Mapping[str, Metrics], planned: Mapping[str, PlannedRun], pic
     lines = [*_table(runs), "", f"![Score against latency and against bytes]({picture})", ""]
     if planned:
         counts = [sum(run.state.startswith(state) for run in planned.values()) for state in _STATES]
-        told = ", ".join(f"{count} {state}" for count, state in zip(counts, _STATES, strict=True))
+        listed = ", ".join(f"{count} {state}" for count, state in zip(counts, _STATES, strict=True))
         rows = tuple((name, run.state, f"`{run.command}`") for name, run in planned.items())
-        lines += ["## Runs", "", f"Of {len(planned)} runs: {told}.", ""]
+        lines += ["## Runs", "", f"Of {len(planned)} runs: {listed}.", ""]
         lines += [*Table(("run", "state", "command"), rows).markdown(), ""]
     published = list(_published(runs))
     if published:

@@ -81,14 +81,14 @@ class Reporter:
             nonlocal last
             now = time.monotonic()
             # What is done before its first line is due needs none: a log holds what took its time.
-            ends_what_was_told = completed >= total and last > begun
-            if now - last < _SECONDS_BETWEEN_LINES and not ends_what_was_told:
+            ends_what_was_reported = completed >= total and last > begun
+            if now - last < _SECONDS_BETWEEN_LINES and not ends_what_was_reported:
                 return
             last = now
-            told = f"  {self._label} {int(completed)}/{total:.4g} {unit}  {note}".rstrip()
+            line = f"  {self._label} {int(completed)}/{total:.4g} {unit}  {note}".rstrip()
             if 0 < completed < total:
-                told += f"  {duration((now - begun) * (total - completed) / completed)} left"
-            self.say(told)
+                line += f"  {duration((now - begun) * (total - completed) / completed)} left"
+            self.say(line)
 
         return advance
 

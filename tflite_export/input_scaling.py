@@ -101,9 +101,6 @@ def _lead(metric: "Metric", labels: Any, scaled: Any, raw: Any) -> float | None:
     """Return how much better the outputs for scaled images are, where that is no chance; else `None`."""
     try:
         lead, unit = loss_of(metric, labels, scaled, raw), metric.unit(labels, raw)
-    except (
-        ValueError,
-        VerificationError,
-    ):  # A score without a value on these outputs tells nothing.
-        return None
+    except (ValueError, VerificationError):
+        return None  # A score without a value on these outputs says nothing.
     return lead.mean if lead.low > 0 and lead.mean > SMALLEST_LEAD * unit else None

@@ -84,7 +84,7 @@ def complete(instruction: str) -> int:
 
 
 def execute(arguments: Sequence[str]) -> int:
-    """Run one command line and return its exit code, with every error told on standard error.
+    """Run one command line and return its exit code, with every error printed on standard error.
 
     Raises:
         BrokenPipeError: Nobody reads the output any more.

@@ -102,7 +102,7 @@ def command(model: str, as_json: bool, quiet: bool, **asked: Any) -> None:
 def _carried_out(
     request: prune_requests.Request, model: str, reporter: "Reporter"
 ) -> prune_requests.Answer:
-    """Carry out a request; a budget out of reach is told in the command's own words."""
+    """Carry out a request; a budget out of reach is explained in the command's own words."""
     from tfelastic.errors import BudgetError
 
     try:

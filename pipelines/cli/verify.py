@@ -205,11 +205,11 @@ def _comparison(
 
 def _print(bundle: str, findings: list[dict[str, Any]]) -> None:
     for each in findings:
-        told = f"{each['variant']:<12}{each['bytes']:>12,} B  {each['stored']:<8}"
+        line = f"{each['variant']:<12}{each['bytes']:>12,} B  {each['stored']:<8}"
         if "score_here" in each:
-            told += f" score {each['score_here']:.4g}, when packed {each['score']:.4g} "
+            line += f" score {each['score_here']:.4g}, when packed {each['score']:.4g} "
         if (same := each.get("comparison", {}).get("top1_agreement")) is not None:
-            told += f" same class as Keras {same:.2%} "
-        click.echo(f"{told} {each['problem'] or 'sound'}")
+            line += f" same class as Keras {same:.2%} "
+        click.echo(f"{line} {each['problem'] or 'sound'}")
     bad = sum(each["problem"] is not None for each in findings)
     click.echo(f"{bundle}: " + (f"{bad} of {len(findings)} variants failed" if bad else "sound"))

@@ -38,8 +38,8 @@ def page(proofs: Mapping[Architecture, Proof]) -> str:
         f"|{'|'.join(aligned)}|",
         *rows,
         "",
-        "An operator in the place of a figure is one that TFLite has for real numbers alone: int8 is refused, and told "
-        "why.",
+        "An operator in the place of a figure is one that TFLite has for real numbers alone: int8 is refused, with "
+        "the reason.",
         "",
         "## What stays whole, and why",
         "",

@@ -18,7 +18,7 @@ def load_digits(*, image_size: Size | None = None, seed: int = 0) -> Dataset:
     C. Kaynak, 1998): 8x8 counts of ink, here stretched to 0..255 and enlarged.
 
     Args:
-        image_size: (height, width) of every image; 32 each unless told.
+        image_size: (height, width) of every image; 32 each unless given.
         seed: Says which images form the test split; each class is halved.
 
     Raises:

@@ -59,7 +59,7 @@ def load_named(
 
     Args:
         name: Such as "cifar10".
-        data_dir: Where prepared data lie, or shall lie; tfds' own default unless told.
+        data_dir: Where prepared data lie, or shall lie; tfds' own default unless given.
         image_size: (height, width) to resize every image to, whatever its proportions; needed where the sizes differ.
         features: The input's and the target's feature, where they are not the data set's `supervised_keys`.
 

@@ -198,10 +198,10 @@ def _lines(port: str, baud: int, limit_s: float, table: BoardTable) -> Iterator[
                 yield from complete
     except (OSError, serial.SerialException) as error:
         raise DeviceError(f"serial port {port}: {error}") from error
-    told = "began to print its table, and did not end" if table.begun else "printed no table"
+    failure = "began to print its table, and did not end" if table.begun else "printed no table"
     raise DeviceError(
-        f"the board at {port} {told} within {limit_s:g} seconds: check the baud rate ({baud}), and that its firmware "
-        "answers the line 'profile' as runtime/SPEC.md, section 6, says"
+        f"the board at {port} {failure} within {limit_s:g} seconds: check the baud rate ({baud}), and that its "
+        "firmware answers the line 'profile' as runtime/SPEC.md, section 6, says"
     )
 
 
