@@ -9,6 +9,7 @@ from tfelastic._cost.cost import (
     cost_of,
     layer_params,
     params_of,
+    step_macs,
 )
 from tfelastic._cost.file_size import Anatomy, anatomy, resident_bytes, tflite_bytes
 from tfelastic._cost.latency import (
@@ -50,6 +51,7 @@ __all__ = [
     "params_of",
     "resident_bytes",
     "spending",
+    "step_macs",
     "tflite_bytes",
     "timed_steps",
     "weights_of",

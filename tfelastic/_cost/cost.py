@@ -143,7 +143,7 @@ def cost_of(selection: Selection) -> Cost:
             path=step.path,
             kind=type(step.op).__name__,
             params=params[step.path],
-            macs=(before.macs if before else 0) + _macs(selection, step),
+            macs=(before.macs if before else 0) + step_macs(selection, step),
             activation_bytes=(before.activation_bytes if before else 0)
             + sum(prod(n or 0 for n in shape[1:]) for shape in shapes),
             output_shape=shapes[-1],
@@ -167,10 +167,11 @@ def macs_of(selection: Selection) -> int:
     for step in selection.steps:
         for tensor in step.outputs:
             _check_known(selection.graph, selection.shape(tensor))
-    return sum(_macs(selection, step) for step in selection.steps)
+    return sum(step_macs(selection, step) for step in selection.steps)
 
 
-def _macs(selection: Selection, step: Step) -> int:
+def step_macs(selection: Selection, step: Step) -> int:
+    """Return how many multiply-accumulate operations a step takes under a plan."""
     return sum(m.times * selection.weight_size(m.variable) for m in step.multiplications)
 
 

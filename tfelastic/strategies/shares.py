@@ -15,7 +15,7 @@ from typing import Literal, get_args
 import keras
 import numpy as np
 
-from tfelastic._cost import Lowered, lower, needed
+from tfelastic._cost import Lowered, lower, needed, step_macs
 from tfelastic._plan import Selection
 from tfelastic.errors import BudgetError
 from tfelastic.graph import Step
@@ -63,7 +63,7 @@ def shares(selection: Selection, mode: Mode, *, among: Collection[str] | None = 
         counted: set[int] = set()
         return _split(selection, [(step, _params(selection, step, counted)) for step in steps])
     if mode == "flops":
-        return _split(selection, [(step, _macs(selection, step)) for step in steps])
+        return _split(selection, [(step, step_macs(selection, step)) for step in steps])
     lowered = lower(selection)
     if mode == "memory":
         return _split(selection, _values(lowered, np.arange(len(lowered.sizes))))
@@ -94,10 +94,6 @@ def _params(selection: Selection, step: Step, counted: set[int]) -> int:
     fresh = [weight for weight in step.op.weights if id(weight) not in counted]
     counted.update(map(id, fresh))
     return sum(map(selection.weight_size, fresh))
-
-
-def _macs(selection: Selection, step: Step) -> int:
-    return sum(m.times * selection.weight_size(m.variable) for m in step.multiplications)
 
 
 def _split(selection: Selection, spent: Iterable[tuple[Step | None, int]]) -> Shares:
