@@ -12,7 +12,7 @@ import pytest
 
 from pipelines.cli.entry import execute
 from pipelines.experiments import load_recipe, stages_of
-from tests.support.write_faults import FAULTS, KILLED, Fault, Killed, WriteFaults
+from tests.support.write_faults import FAULTS, KILLED, Killed, WriteFaults
 
 pytestmark = pytest.mark.filterwarnings("ignore:Even though the .*run_functions_eagerly")
 
@@ -90,15 +90,6 @@ def _untraced() -> Iterator[None]:
     tf.config.run_functions_eagerly(False)
 
 
-def meet(faults: WriteFaults, fault: Fault, command: list[str]) -> int | None:
-    """Give a command, of which one write goes wrong; return its exit code, `None` where it is killed."""
-    with faults.strike(fault):
-        try:
-            return execute(command)
-        except Killed:
-            return None
-
-
 def test_every_write_of_every_stage_may_go_wrong(
     recipe: Path, whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -111,14 +102,14 @@ def test_every_write_of_every_stage_may_go_wrong(
     workspace.mkdir()
     faults, met, orphans = WriteFaults(workspace, moment), [], set()
     for fault in itertools.cycle(FAULTS):
-        code = meet(faults, fault, asked(recipe, workspace))
+        code = faults.carry_out(asked(recipe, workspace), fault)
         told = capsys.readouterr().err
         if faults.struck is None:
             assert code == 0, told
             break
         met.append((fault.name, str(faults.struck.relative_to(workspace))))
         assert code == fault.code, (met[-1], told)
-        assert fault.told in told, (met[-1], told)
+        assert fault.message in told, (met[-1], told)
         if code == 1:
             assert f"error: {faults.struck}: " in told, (met[-1], told)
         assert "unexpected" not in told

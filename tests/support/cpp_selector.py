@@ -77,13 +77,3 @@ class Interpreters:
 def hexadecimal(bundle: Bundle, outputs: Mapping[str, np.ndarray]) -> str:
     """Return all outputs' bytes in the manifest's order."""
     return "".join(outputs[spec.name].tobytes().hex() for spec in bundle.manifest.outputs)
-
-
-def random_inputs(bundle: Bundle, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Return pixels of any value, and numbers around 0."""
-    return {
-        spec.name: rng.integers(0, 256, spec.shape[1:], np.uint8)
-        if spec.kind == "image"
-        else rng.normal(0, 2, spec.shape[1:]).astype(np.float32)
-        for spec in bundle.manifest.inputs
-    }

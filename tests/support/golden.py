@@ -6,6 +6,9 @@ import struct
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from tfelastic_runtime import Bundle
+
 CONFORMANCE = Path(__file__).parents[2] / "runtime" / "conformance"
 BUNDLES = {
     name: (CONFORMANCE / f"{name}.elastic").read_bytes()
@@ -52,3 +55,13 @@ def edited(edit: dict[str, Any]) -> bytes:
         data = data[:offset] + new + data[offset + len(new) :]
     data = data[: edit.get("truncate", len(data))] + bytes.fromhex(edit.get("append", ""))
     return resealed(data) if edit.get("reseal") else data
+
+
+def random_inputs(bundle: Bundle, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Return pixels of any value, and numbers around 0."""
+    return {
+        spec.name: rng.integers(0, 256, spec.shape[1:], np.uint8)
+        if spec.kind == "image"
+        else rng.normal(0, 2, spec.shape[1:]).astype(np.float32)
+        for spec in bundle.manifest.inputs
+    }

@@ -19,6 +19,8 @@ from typing import Any
 
 import pytest
 
+from pipelines.cli.entry import execute
+
 _LIMIT_BYTES = 50
 _OVERRIDING = {1, 2}  # CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH
 _CAPABILITIES_V3 = 0x20080522
@@ -35,12 +37,12 @@ class Fault:
     Attributes:
         name: What it is.
         code: The exit code of a command that it happens to; `None` where that is killed.
-        told: What the command says of it.
+        message: What the command says of it.
     """
 
     name: str
     code: int | None
-    told: str
+    message: str
 
 
 FULL = Fault("full", 1, "No space left on device; free some space")
@@ -70,6 +72,14 @@ class WriteFaults:
         self._known: set[object] = set()
         self.struck: Path | None = None
         self.before: bytes | None = None
+
+    def carry_out(self, command: list[str], fault: Fault) -> int | None:
+        """Give a command, of which one write goes wrong; return its exit code, `None` where it is killed."""
+        with self.strike(fault):
+            try:
+                return execute(command)
+            except Killed:
+                return None
 
     @contextlib.contextmanager
     def strike(self, fault: Fault, *, at: Path | None = None) -> Iterator[None]:

@@ -13,9 +13,8 @@ from tests.support.cpp_selector import (
     LIBRARIES,
     Interpreters,
     hexadecimal,
-    random_inputs,
 )
-from tests.support.golden import BUNDLES, GOLDEN, resealed
+from tests.support.golden import BUNDLES, GOLDEN, random_inputs, resealed
 
 SETS = 20
 """Random sets of inputs per variant."""

@@ -4,20 +4,11 @@ import numpy as np
 import pytest
 from tfelastic_runtime import Bundle, Runner
 
-from tests.support.golden import BUNDLES
+from tests.support.golden import BUNDLES, random_inputs
 from tests.support.questions import RUNS, Ask
 
 SETS = 20
 """Random sets of inputs per variant."""
-
-
-def random_inputs(bundle: Bundle, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    return {
-        spec.name: rng.integers(0, 256, spec.shape[1:], np.uint8)
-        if spec.kind == "image"
-        else rng.normal(0, 2, spec.shape[1:]).astype(np.float32)
-        for spec in bundle.manifest.inputs
-    }
 
 
 @pytest.mark.parametrize("xnnpack", [True, False], ids=["xnnpack", "builtin"])
