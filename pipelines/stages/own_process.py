@@ -8,7 +8,6 @@ found. Its crash is an error that names the training.
 
 import multiprocessing
 import os
-import pickle
 import signal
 import time
 import traceback
@@ -16,6 +15,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
+from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 from typing import Any
 
@@ -176,7 +176,7 @@ def _one_training(sender: Connection) -> Callable[[str], None]:
 def _portable(error: Exception) -> Exception:
     """Return the error, or one of its text where it cannot be sent to another process."""
     try:
-        pickle.loads(pickle.dumps(error))
+        ForkingPickler.loads(ForkingPickler.dumps(error))  # As the pipe between the processes does.
     except Exception:  # noqa: BLE001 - an error's constructor may fail in its own way.
         return StageError(f"{type(error).__name__}: {error}")
     return error
