@@ -12,10 +12,8 @@ from tfelastic._cost.cost import (
     step_macs,
 )
 from tfelastic._cost.file_size import Anatomy, anatomy, resident_bytes, tflite_bytes
-from tfelastic._cost.latency import (
+from tfelastic._cost.geometry import (
     Geometry,
-    LatencyTable,
-    MeasuredOperation,
     channel_axis,
     channels_of,
     geometry_of,
@@ -23,6 +21,7 @@ from tfelastic._cost.latency import (
     timed_steps,
     weights_of,
 )
+from tfelastic._cost.latency import LatencyTable, MeasuredOperation
 from tfelastic._cost.lowering import Lowered, lower
 from tfelastic._cost.memory import needed
 
