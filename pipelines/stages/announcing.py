@@ -43,7 +43,7 @@ def announcing_trainings(run: Run[Any]) -> Iterator[None]:
     start_backend()
     shutil.rmtree(_folder(run), ignore_errors=True)
     _folder(run).mkdir(parents=True)
-    _session()
+    _start_id()
     try:
         yield
     finally:
@@ -89,7 +89,7 @@ def state_beside(announcement: Path) -> Path:
 
 def announcement(run: Run[Any], number: int) -> Path:
     """Return the file in which the first process tells of its training of that number, counted from 0."""
-    return _folder(run) / f"{_session()}-{number:03}.json"
+    return _folder(run) / f"{_start_id()}-{number:03}.json"
 
 
 @contextlib.contextmanager
@@ -124,8 +124,8 @@ def _folder(run: Run[Any]) -> Path:
 
 
 @functools.cache
-def _session() -> str:
-    """Return what this session's files begin with, so that nobody reads those of an earlier one.
+def _start_id() -> str:
+    """Return what the files of this start of the processes begin with, so that nobody reads those of an earlier one.
 
     All processes have to call it, the first one when the folder is ready.
     """

@@ -1,6 +1,6 @@
 """The C++ library's test driver, compiled as a device's compiler would: no exceptions, no RTTI, no warning.
 
-What was compiled is kept under `build/cpp`, by the content of its sources, for other tests and the next session.
+What was compiled is kept under `build/cpp`, by the content of its sources, for other tests and the next run of them.
 """
 
 import fcntl

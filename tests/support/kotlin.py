@@ -1,6 +1,6 @@
 """The Kotlin runtime, compiled as an app's build would: any warning is an error, for Java 8's library.
 
-What was compiled is kept under `build/kotlin`, by the content of its sources, for the next session.
+What was compiled is kept under `build/kotlin`, by the content of its sources, for the next run of the tests.
 """
 
 from __future__ import annotations
