@@ -79,7 +79,7 @@ class Finding:
 
     @property
     def blocks_demo(self) -> bool:
-        """Whether the demo cannot run for want of it."""
+        """Whether its absence or fault keeps the demo from running."""
         return self.extra in _DEMO and (self.version is None or self.problem is not None)
 
 
