@@ -292,7 +292,8 @@ class _Builder:
         else:
             config = op.get_config()
         policy = getattr(op, "dtype_policy", None)
-        if type(policy) is keras.DTypePolicy and "dtype" in config:
+        # A user's class may owe its config to the arguments that it was made with, which Keras writes down as they are.
+        if _is_of_keras(op) and type(policy) is keras.DTypePolicy and "dtype" in config:
             config["dtype"] = policy
         return config
 
@@ -356,14 +357,17 @@ def _own_activations(op: Any) -> dict[str, Any]:
 
 def _initializers(op: Any) -> dict[str, keras.initializers.Initializer]:
     """Return the initializers that a layer of Keras' own was made with, by the names of its arguments."""
-    layer_class: Any = type(op)
-    if not layer_class.__module__.startswith("keras.src."):
+    if not _is_of_keras(op):
         return {}
     return {
         name: vars(op)[name]
-        for name in _arguments(layer_class.__init__)
+        for name in _arguments(type(op).__init__)
         if isinstance(vars(op).get(name), keras.initializers.Initializer)
     }
+
+
+def _is_of_keras(op: Any) -> bool:
+    return type(op).__module__.startswith("keras.src.")
 
 
 @functools.cache

@@ -116,7 +116,7 @@ def test_a_random_interface_reaches_both_readers_and_litert(
     assert comparable(answer) == answer_of_python(data) is not None
     # The wide variant is the better one in both directions, and is chosen where both are in time.
     table = [Row(int(each.split()[3]), 10, 10, 0) for each in answer.split("\t")[-2:]]
-    (choice,) = ask_sanitized([asked_of_policy(table, [(1000, 10)])])
+    (choice,) = ask_sanitized([asked_of_policy(table, [(1000, 10, None)])])
     assert answered_by_policy(choice)[0][0] == 0
 
     values = {s.name: rng.normal(0, 60, s.shape[1:]).astype(np.float32) for s in inputs}

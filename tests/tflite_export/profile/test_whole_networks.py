@@ -1,5 +1,6 @@
 """What a sum of operations misses is fitted to whole networks."""
 
+import functools
 import math
 from dataclasses import replace
 
@@ -18,8 +19,10 @@ from tflite_export._profile.whole_networks import SIZES, fitted, whole_networks
 
 GRAPH = te.trace(chain(32, 64, 32))
 PLANS = list(whole_networks(GRAPH, round_to=8).values())
+UNSEEN = te.ladder(GRAPH, widths=(1.0, 0.75)).rungs[1].plan
 
 
+@functools.cache
 def operations() -> LatencyTable:
     """Return a table in which each pair of channels takes a nanosecond, besides the microsecond of any inference."""
     points = [each.point for each in _all_benchmarks(GRAPH, 8)]
@@ -41,8 +44,7 @@ def test_a_device_that_follows_the_model_is_predicted_exactly(
     device = replace(operations(), factor=factor, weight_us=weight_us)
     wholes = [(plan, device.latency_us(Selection(GRAPH, plan))) for plan in PLANS]
     table = fitted(operations(), GRAPH, wholes)
-    unseen = te.ladder(GRAPH, widths=(1.0, 0.75)).rungs[1].plan
-    for plan in (*PLANS, unseen):
+    for plan in (*PLANS, UNSEEN):
         expected = device.latency_us(Selection(GRAPH, plan))
         assert table.latency_us(Selection(GRAPH, plan)) == pytest.approx(expected)
     assert LatencyTable.from_json(table.to_json()) == table
