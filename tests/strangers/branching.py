@@ -9,6 +9,7 @@ from tests.strangers.architecture import (
     architecture,
     classifier,
     conv_norm,
+    depthwise_norm,
     squeeze_excite,
 )
 
@@ -63,6 +64,20 @@ def convnext() -> keras.Model:
     return keras.Model(inputs, layers.Dense(10)(x))
 
 
+@architecture("RepVGG, in training", "Ding et al., CVPR 2021, arXiv:2101.03697")
+def repvgg() -> keras.Model:
+    inputs = keras.Input((24, 24, 3))
+    x = inputs
+    for filters, strides in ((16, 2), (16, 1), (32, 2), (32, 1)):
+        branches = [
+            conv_norm(x, filters, size, strides=strides, activation=None) for size in (3, 1)
+        ]
+        if x.shape[-1] == filters:
+            branches.append(layers.BatchNormalization()(x))
+        x = layers.ReLU()(layers.Add()(branches))
+    return classifier(inputs, x)
+
+
 @architecture("ResNeXt", "Xie et al., CVPR 2017, arXiv:1611.05431")
 def resnext() -> keras.Model:
     inputs = keras.Input((16, 16, 3))
@@ -90,4 +105,48 @@ def res2net() -> keras.Model:
         made.append(conv_norm(layers.Add()([others[2], made[2]]), 12))
         y = conv_norm(layers.Concatenate()(made), 32, 1, activation=None)
         x = layers.ReLU()(layers.Add()([x, squeeze_excite(y)]))
+    return classifier(inputs, x)
+
+
+def channel_attention(x: Any) -> Any:
+    """Gate channels by their mean and their maximum, both through the same two layers."""
+    hidden = layers.Dense(x.shape[-1] // 4, activation="relu")
+    gate = layers.Dense(x.shape[-1])
+    pooled = (
+        layers.GlobalAveragePooling2D(keepdims=True),
+        layers.GlobalMaxPooling2D(keepdims=True),
+    )
+    gates = layers.Add()([gate(hidden(pool(x))) for pool in pooled])
+    return layers.Multiply()([x, layers.Activation("sigmoid")(gates)])
+
+
+def spatial_attention(x: Any) -> Any:
+    """Gate places by the mean and the maximum over their channels."""
+    means, largest = (reduce(x, axis=-1, keepdims=True) for reduce in (ops.mean, ops.max))
+    seen = layers.Concatenate()([means, largest])
+    return layers.Multiply()([x, layers.Conv2D(1, 7, padding="same", activation="sigmoid")(seen)])
+
+
+@architecture("CBAM", "Woo et al., ECCV 2018, arXiv:1807.06521")
+def cbam() -> keras.Model:
+    inputs = keras.Input((16, 16, 3))
+    x = conv_norm(inputs, 32, strides=2)
+    for _ in range(2):
+        y = conv_norm(conv_norm(x, 32), 32, activation=None)
+        y = spatial_attention(channel_attention(y))
+        x = layers.ReLU()(layers.Add()([x, y]))
+    return classifier(inputs, x)
+
+
+@architecture("Selective kernels", "Li et al., CVPR 2019, arXiv:1903.06586")
+def selective_kernels() -> keras.Model:
+    """Two kernel sizes; for each channel a softmax over the two says how much of each is taken."""
+    inputs = keras.Input((16, 16, 3))
+    x = conv_norm(inputs, 32, strides=2)
+    small, large = conv_norm(x, 32), depthwise_norm(x, 5)
+    hidden = layers.GlobalAveragePooling2D(keepdims=True)(layers.Add()([small, large]))
+    hidden = conv_norm(hidden, 16, 1)
+    choices = [layers.Conv2D(32, 1)(hidden) for _ in range(2)]
+    weights = ops.softmax(ops.stack(choices, axis=1), axis=1)
+    x = layers.Add()([weights[:, 0] * small, weights[:, 1] * large])
     return classifier(inputs, x)

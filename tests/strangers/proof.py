@@ -81,7 +81,6 @@ def prove(architecture: Architecture, schemes: Sequence[str] = tuple(ALLOWED)) -
         graph = te.trace(model)
         whole, half = te.cost(graph), te.cost(graph, plan)
         rungs, switched = _elastic(model)
-    pruned = te.prune(_fresh(architecture), plan)
     return Proof(
         params=(whole.params, half.params),
         macs=(whole.macs, half.macs),
@@ -92,12 +91,7 @@ def prove(architecture: Architecture, schemes: Sequence[str] = tuple(ALLOWED)) -
         exact=record["cost_exact"],
         rungs=rungs,
         switched=switched,
-        tflite={
-            scheme: architecture.float_operator
-            if scheme == "int8" and _refused(pruned, architecture.float_operator)
-            else _converted(pruned, scheme)
-            for scheme in schemes
-        },
+        tflite=_files(architecture, plan, schemes),
     )
 
 
@@ -121,6 +115,22 @@ def _elastic(model: keras.Model) -> tuple[float, bool]:
 
 def _same(one: Sequence[np.ndarray], other: Sequence[np.ndarray]) -> bool:
     return all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+def _files(
+    architecture: Architecture, plan: te.KeepPlan, schemes: Sequence[str]
+) -> dict[str, float | str]:
+    """Convert the half by each scheme; return what `Proof.tflite` holds."""
+    if not schemes:
+        return {}
+    pruned = te.prune(_fresh(architecture), plan)
+    operator = architecture.float_operator
+    return {
+        scheme: operator
+        if scheme == "int8" and _refused(pruned, operator)
+        else _converted(pruned, scheme)
+        for scheme in schemes
+    }
 
 
 def _refused(model: keras.Model, operator: str) -> bool:

@@ -49,3 +49,20 @@ def autoencoder() -> keras.Model:
     for units in (128, 128, 128, 128, 8, 128, 128, 128, 128):
         x = layers.ReLU()(layers.BatchNormalization()(layers.Dense(units)(x)))
     return keras.Model(inputs, layers.Dense(640)(x))
+
+
+@architecture("WaveNet", "van den Oord et al., 2016, arXiv:1609.03499")
+def wavenet() -> keras.Model:
+    """Dilated causal convolutions, gated; every block adds to what is passed on and to the sum of skips."""
+    inputs = keras.Input((32, 4))
+    x, skips = layers.Conv1D(16, 2, padding="causal")(inputs), []
+    for dilation in (1, 2, 4):
+        filtered, gate = (
+            layers.Conv1D(16, 2, padding="causal", dilation_rate=dilation, activation=name)(x)
+            for name in ("tanh", "sigmoid")
+        )
+        y = layers.Multiply()([filtered, gate])
+        skips.append(layers.Conv1D(24, 1)(y))
+        x = layers.Add()([x, layers.Conv1D(16, 1)(y)])
+    x = layers.Conv1D(24, 1, activation="relu")(layers.ReLU()(layers.Add()(skips)))
+    return keras.Model(inputs, layers.Conv1D(8, 1)(x))

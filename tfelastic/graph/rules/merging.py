@@ -67,6 +67,16 @@ def concatenate(call: LayerCall) -> np.ndarray:
     )
 
 
+@rule("keras.numpy.Stack")
+def stack(call: LayerCall) -> np.ndarray:
+    """Side by side along a new axis: position by position the operands are kept or dropped together."""
+    axis = call.layer.axis % len(call.outputs[0].shape) - 1
+    if axis < 0:
+        raise NoRule("it stacks along the batch")
+    merged = _combine(call, [(tensor.labels, tensor.shape[1:]) for tensor in call.inputs])
+    return np.expand_dims(merged, axis)
+
+
 def _repeat(labels: np.ndarray, axis: int, length: int) -> np.ndarray:
     return np.repeat(labels, length, axis=axis)
 

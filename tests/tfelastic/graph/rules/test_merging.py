@@ -24,6 +24,8 @@ MERGES = {
     "power": lambda xs: ops.abs(xs[0] + 0.1) ** 2.0 + xs[1],
     "ops_maximum": lambda xs: ops.maximum(xs[0], xs[1]),
     "where": lambda xs: ops.where(ops.greater(xs[0], 0.0), xs[0], xs[1]),
+    "stack": lambda xs: ops.max(ops.stack(xs, axis=1), axis=1),
+    "stack_behind_channels": lambda xs: ops.mean(ops.stack(xs, axis=-1), axis=-1),
 }
 
 
@@ -65,6 +67,22 @@ def test_merge_of_unequal_ranks_repeats_the_smaller() -> None:
         return layers.Multiply()([x, layers.Reshape((1, CHANNELS))(gate)])
 
     assert_law2(net(part))
+
+
+def test_stack_gates_branches_by_a_softmax_over_them() -> None:
+    """As selective kernels do."""
+
+    def part(x: Any) -> Any:
+        gates = [layers.Conv2D(CHANNELS, 1)(x) for _ in range(2)]
+        weights = ops.softmax(ops.stack(gates, axis=1), axis=1)
+        return weights[:, 0] * x + weights[:, 1] * layers.Conv2D(CHANNELS, 1)(x)
+
+    assert_law2(net(part))
+
+
+def test_stack_of_samples_freezes_the_channels() -> None:
+    graph = te.trace(net(two_branches(lambda xs: ops.stack(xs, axis=0)[0])))
+    assert "it stacks along the batch" in graph.group("maker").frozen[0]
 
 
 def test_spatial_gate_must_live_and_frees_the_channels() -> None:
