@@ -76,7 +76,7 @@ def inverted_residual(
     return layers.Add()([x, y]) if x.shape == y.shape else y
 
 
-@architecture("MobileNetV3", "Howard et al., ICCV 2019, arXiv:1905.02244")
+@architecture("MobileNetV3", "Howard et al., ICCV 2019, arXiv:1905.02244", seed=2)
 def mobilenet_v3() -> keras.Model:
     inputs = keras.Input((24, 24, 3))
     x = conv_norm(inputs, 16, strides=2, activation="hard_silu")

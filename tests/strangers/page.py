@@ -59,7 +59,7 @@ def _row(architecture: Architecture, proof: Proof) -> str:
         str(proof.groups),
         str(len(proof.frozen)),
         *(f"{figure:.0e}" for figure in (proof.law2, proof.wrong, proof.rungs)),
-        *(each if isinstance(each, str) else f"{each:.0e}" for each in proof.tflite.values()),
+        *(each if isinstance(each, str) else f"{each:.1e}" for each in proof.tflite.values()),
         "NO: " + "; ".join(proof.faults) if proof.faults else "yes",
     ]
     return f"| {' | '.join(cells)} |"

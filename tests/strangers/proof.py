@@ -98,7 +98,7 @@ def prove(architecture: Architecture, schemes: Sequence[str] = tuple(ALLOWED)) -
 def _fresh(architecture: Architecture) -> keras.Model:
     """Build the net with random weights; layer names, and so the plan, are the same each time."""
     keras.utils.clear_session()
-    return randomize(architecture.build(), alive=True)
+    return randomize(architecture.build(), seed=architecture.seed, alive=True)
 
 
 def _elastic(model: keras.Model) -> tuple[float, bool]:
