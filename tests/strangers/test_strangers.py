@@ -24,8 +24,8 @@ SOUND = Proof(
 )
 
 
-# Conversion takes most of the time; every net's figures are on the page, these few are made anew each time.
-CONVERTED = ("ShuffleNetV2", "CSPNet with two YOLO heads", "WaveNet")
+# Conversion takes most of the time; every net's figures are on the page, these few are converted anew each time.
+CONVERTED = ("ShuffleNetV2", "Selective kernels", "ESPCN")
 
 
 def _written() -> str:
