@@ -60,7 +60,15 @@ def guard(
     _guard_interface(summary, settings, signature, images)
     _guard_weights(summary, settings.scheme, kernel_values)
     zeros = [np.zeros((1, *port.shape), np.uint8) for port in signature.inputs]
-    if not all(np.isfinite(each).all() for each in LiteModel(tflite).outputs(zeros)):
+    model = LiteModel(tflite)
+    try:
+        outputs = model.outputs(zeros)
+    except RuntimeError as error:
+        raise ConversionError(
+            f"LiteRT cannot run the file that was converted by scheme {settings.scheme.name!r}: {error}; put another "
+            "layer in the place of that operator's, or use another scheme"
+        ) from error
+    if not all(np.isfinite(each).all() for each in outputs):
         raise ConversionError(
             "the converted file returns NaN or infinity for an input of zeros (of an image, a black one)"
         )

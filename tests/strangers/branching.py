@@ -47,7 +47,7 @@ def densenet() -> keras.Model:
     return classifier(inputs, layers.ReLU()(layers.BatchNormalization()(x)))
 
 
-@architecture("ConvNeXt", "Liu et al., CVPR 2022, arXiv:2201.03545", float_operator="NEG")
+@architecture("ConvNeXt", "Liu et al., CVPR 2022, arXiv:2201.03545")
 def convnext() -> keras.Model:
     """Each block scales its branch channel by channel, which a depthwise 1x1 kernel says in Keras' own words."""
     inputs = keras.Input((24, 24, 3))

@@ -17,17 +17,17 @@ import numpy as np
 
 from tflite_export.child_process import run_python
 from tflite_export.errors import ConversionError
-from tflite_export.tflite import Operator, operators, summarize
+from tflite_export.tflite import Operator, operators, summarize, with_integer_forms
 from tflite_export.tflite.schema import pack, read_tree
 
 Samples = Callable[[], Iterable[list[np.ndarray]]]
 """Yields one array per input, with a batch of 1, for each sample that sets the activations' ranges."""
 
 _QUANTIZABLE_NAMES = """
-    ABS ADD AVERAGE_POOL_2D CONCATENATION CONV_2D DEPTHWISE_CONV_2D DIV ELU EXP EXPAND_DIMS FULLY_CONNECTED GELU
-    GREATER HARD_SWISH LEAKY_RELU LOG LOGISTIC MAX_POOL_2D MAXIMUM MEAN MINIMUM MIRROR_PAD MUL PACK PAD PADV2 PRELU
-    RELU RELU6 RESHAPE RESIZE_BILINEAR RESIZE_NEAREST_NEIGHBOR SELECT SHAPE SLICE SOFTMAX SPLIT SQUEEZE
-    STRIDED_SLICE SUB SUM TANH TRANSPOSE TRANSPOSE_CONV UNPACK
+    ABS ADD AVERAGE_POOL_2D BATCH_MATMUL CONCATENATION CONV_2D DEPTHWISE_CONV_2D DIV ELU EXP EXPAND_DIMS
+    FULLY_CONNECTED GELU GREATER HARD_SWISH LEAKY_RELU LOG LOGISTIC MAX_POOL_2D MAXIMUM MEAN MINIMUM MIRROR_PAD MUL
+    PACK PAD PADV2 PRELU RELU RELU6 RESHAPE RESIZE_BILINEAR RESIZE_NEAREST_NEIGHBOR RSQRT SELECT SHAPE SLICE SOFTMAX
+    SPLIT SQUARED_DIFFERENCE SQUEEZE STRIDED_SLICE SUB SUM TANH TRANSPOSE TRANSPOSE_CONV UNPACK
 """
 
 QUANTIZABLE = frozenset(_QUANTIZABLE_NAMES.split())
@@ -83,6 +83,7 @@ def quantize_integer(tflite: bytes, samples: Samples, types: IntegerTypes) -> by
             "recurrent layer's, which microcontrollers cannot run and int8 cannot express; unroll it, or build it "
             "of other layers"
         )
+    tflite = with_integer_forms(tflite, activations=types.activations)
     found = operators(tflite)
     for operator in found:
         _check_constants(operator)

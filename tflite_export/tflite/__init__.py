@@ -1,14 +1,15 @@
 """The .tflite file format: the one room that knows its schema.
 
 `summary` reads what a file says of itself, `operators` lists what it computes, `graph` says how large each tensor is,
-`constants` finds its weights, `arrange` orders its inputs and outputs, `memory_plan` reads and writes where TFLM puts
-each tensor, `strip` leaves out what no device reads, `split` takes a file apart, and `roots` lays several over one pool
-of constants. Files are bytes everywhere else.
+`constants` finds its weights, `arrange` orders its inputs and outputs, `integer_forms` replaces what has no integer
+kernel, `memory_plan` reads and writes where TFLM puts each tensor, `strip` leaves out what no device reads, `split`
+takes a file apart, and `roots` lays several over one pool of constants. Files are bytes everywhere else.
 """
 
 from tflite_export.tflite.arrange import arrange, input_order
 from tflite_export.tflite.constants import Buffer, Kernel, Values, buffers, kernels
 from tflite_export.tflite.graph import Graph, GraphOperator, GraphTensor, read_graph
+from tflite_export.tflite.integer_forms import with_integer_forms
 from tflite_export.tflite.memory_plan import UNPLANNED, read_memory_plan, with_memory_plan
 from tflite_export.tflite.operators import Operator, operators
 from tflite_export.tflite.roots import Roots, with_roots
@@ -41,6 +42,7 @@ __all__ = [
     "split",
     "strip",
     "summarize",
+    "with_integer_forms",
     "with_memory_plan",
     "with_roots",
 ]

@@ -47,11 +47,20 @@ def pack(tree: Any) -> bytes:
 
 
 def operator_name(code: Any) -> str:
-    """Return the schema's name of an operator code; a custom one is `CUSTOM:` and its own name."""
-    if code.CustomCode() is not None:
-        return "CUSTOM:" + str(code.CustomCode().decode())
+    """Return the schema's name of an operator code in a table; a custom one is `CUSTOM:` and its own name."""
+    return _operator_name(code.CustomCode(), code.BuiltinCode(), code.DeprecatedBuiltinCode())
+
+
+def code_name(code: Any) -> str:
+    """Return `operator_name` of an operator code in a tree."""
+    return _operator_name(code.customCode, code.builtinCode, code.deprecatedBuiltinCode)
+
+
+def _operator_name(custom: bytes | None, code: int, deprecated_code: int) -> str:
+    if custom is not None:
+        return "CUSTOM:" + custom.decode()
     # Codes up to 127 stand in the older, one-byte field, later ones in the newer field.
-    return _names("BuiltinOperator")[max(code.BuiltinCode(), code.DeprecatedBuiltinCode())]
+    return _names("BuiltinOperator")[max(code, deprecated_code)]
 
 
 def type_name(tensor: Any) -> str:
