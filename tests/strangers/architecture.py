@@ -16,8 +16,6 @@ class Architecture:
         name: What it is called.
         source: The paper that describes it.
         build: Makes the model, with fresh weights.
-        float_operator: The operator of its file that TFLite has for real numbers alone, if there is one: int8 is
-            refused, and the text names it.
         seed: That of its random weights. A ReLU behind a global pooling sees much the same at every input; where
             those of 0 leave it at zero, an exchange of its channels could not be seen.
     """
@@ -25,7 +23,6 @@ class Architecture:
     name: str
     source: str
     build: Callable[[], keras.Model]
-    float_operator: str = ""
     seed: int = 0
 
 
@@ -33,13 +30,11 @@ ARCHITECTURES: list[Architecture] = []
 Builder = Callable[[], keras.Model]
 
 
-def architecture(
-    name: str, source: str, *, float_operator: str = "", seed: int = 0
-) -> Callable[[Builder], Builder]:
+def architecture(name: str, source: str, *, seed: int = 0) -> Callable[[Builder], Builder]:
     """Add the model that a function builds to the table."""
 
     def add(build: Builder) -> Builder:
-        ARCHITECTURES.append(Architecture(name, source, build, float_operator, seed))
+        ARCHITECTURES.append(Architecture(name, source, build, seed))
         return build
 
     return add

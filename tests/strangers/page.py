@@ -39,9 +39,6 @@ def page(proofs: Mapping[Architecture, Proof]) -> str:
         f"|{'|'.join(aligned)}|",
         *rows,
         "",
-        "An operator in the place of a figure is one that TFLite has for real numbers alone: int8 is refused, with "
-        "the reason.",
-        "",
         "## What stays whole, and why",
         "",
         "The outputs' own channels are not counted.",
@@ -59,7 +56,7 @@ def _row(architecture: Architecture, proof: Proof) -> str:
         str(proof.groups),
         str(len(proof.frozen)),
         *(f"{figure:.0e}" for figure in (proof.law2, proof.wrong, proof.rungs)),
-        *(each if isinstance(each, str) else f"{each:.1e}" for each in proof.tflite.values()),
+        *(f"{each:.1e}" for each in proof.tflite.values()),
         "NO: " + "; ".join(proof.faults) if proof.faults else "yes",
     ]
     return f"| {' | '.join(cells)} |"

@@ -36,8 +36,7 @@ class Proof:
         exact: Whether the predicted costs are those counted on the pruned net.
         rungs: How far any rung of the elastic net is from the original with that rung's dropped channels at zero.
         switched: Whether the widest rung computes the same, to the last bit, after a narrow one ran.
-        tflite: How far the half's .tflite is from Keras, by scheme; the operator that is in the way where there is
-            none.
+        tflite: How far the half's .tflite is from Keras, by scheme.
     """
 
     params: tuple[int, int]
@@ -49,7 +48,7 @@ class Proof:
     exact: bool
     rungs: float
     switched: bool
-    tflite: dict[str, float | str]
+    tflite: dict[str, float]
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "Proof":
@@ -68,8 +67,7 @@ class Proof:
             "switching changes the widest rung": self.switched,
         }
         for scheme, found in self.tflite.items():
-            if not isinstance(found, str):
-                claims[f"the {scheme} .tflite is {found:.1e} off"] = found < ALLOWED[scheme]
+            claims[f"the {scheme} .tflite is {found:.1e} off"] = found < ALLOWED[scheme]
         return tuple(fault for fault, holds in claims.items() if not holds)
 
 
@@ -119,29 +117,12 @@ def _same(one: Sequence[np.ndarray], other: Sequence[np.ndarray]) -> bool:
 
 def _files(
     architecture: Architecture, plan: te.KeepPlan, schemes: Sequence[str]
-) -> dict[str, float | str]:
+) -> dict[str, float]:
     """Convert the half by each scheme; return what `Proof.tflite` holds."""
     if not schemes:
         return {}
     pruned = te.prune(_fresh(architecture), plan)
-    operator = architecture.float_operator
-    return {
-        scheme: operator
-        if scheme == "int8" and _refused(pruned, operator)
-        else _converted(pruned, scheme)
-        for scheme in schemes
-    }
-
-
-def _refused(model: keras.Model, operator: str) -> bool:
-    """Whether int8 is refused because TFLite has no integer form of `operator`."""
-    if not operator:
-        return False
-    try:
-        _converted(model, "int8")
-    except tx.ConversionError as refusal:
-        return f"no such form of {operator}" in str(refusal)
-    return False
+    return {scheme: _converted(pruned, scheme) for scheme in schemes}
 
 
 def _converted(model: keras.Model, scheme: str) -> float:

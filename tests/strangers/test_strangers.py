@@ -41,8 +41,7 @@ def _claimed(architecture: Architecture) -> Proof:
     """Return what the page claims of an architecture."""
     figures = _row(_written(), architecture.name)[2:]
     params, half, macs, half_macs, groups = (int(cell.replace(",", "")) for cell in figures[:5])
-    frozen, law2, wrong, rungs, float32 = (float(cell) for cell in figures[5:10])
-    refused = figures[10] == architecture.float_operator
+    frozen, law2, wrong, rungs, float32, int8 = (float(cell) for cell in figures[5:11])
     return dataclasses.replace(
         SOUND,
         params=(params, half),
@@ -52,7 +51,7 @@ def _claimed(architecture: Architecture) -> Proof:
         law2=law2,
         wrong=wrong,
         rungs=rungs,
-        tflite={"float32": float32, "int8": figures[10] if refused else float(figures[10])},
+        tflite={"float32": float32, "int8": int8},
     )
 
 
