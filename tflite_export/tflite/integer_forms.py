@@ -6,6 +6,9 @@
 | SQUARE(a)                | MUL(a, a)              | int8, int16  |
 | SQUARED_DIFFERENCE(a, b) | d = SUB(a, b), MUL(d, d) | int16      |
 
+Besides, a bias that several operators read (a layer that is called more than once) becomes one for each: as integers
+its scale is that of the operator's input times the weights', and the converter to int16 writes the first one's alone.
+
 Each is equal to the bit in float32, so that what is calibrated on the new file is true of the old one.
 """
 
@@ -23,7 +26,7 @@ REPLACED = {
 
 
 def with_integer_forms(tflite: bytes, *, activations: str) -> bytes:
-    """Return a float file without the operators of the table above; one that has none comes back as it is.
+    """Return a float file without what is named above; one that has nothing of it comes back as it is.
 
     Args:
         tflite: The file, of one subgraph.
@@ -31,21 +34,45 @@ def with_integer_forms(tflite: bytes, *, activations: str) -> bytes:
     """
     tree = read_tree(tflite)
     names = [code_name(code) for code in tree.operatorCodes]
-    if not REPLACED[activations].intersection(names):
+    separated = activations == "int16" and _separate_biases(tree, names)
+    if not (separated or REPLACED[activations].intersection(names)):
         return tflite
     operators = []
     for operator in tree.subgraphs[0].operators:
-        name, (first, *others) = names[operator.opcodeIndex], map(int, operator.inputs)
+        name = names[operator.opcodeIndex]
         if name in REPLACED[activations]:
+            inputs, output = list(map(int, operator.inputs)), int(operator.outputs[0])
+            first = inputs[0]
             if name == "SQUARED_DIFFERENCE":
-                first = _like(tree, int(operator.outputs[0]))
-                operators.append(_operator(tree, "SUB", [int(operator.inputs[0]), *others], first))
+                first = _like(tree, output)
+                operators.append(_operator(tree, "SUB", inputs, first))
             factor = _constant(tree, -1.0) if name == "NEG" else first
-            operator = _operator(tree, "MUL", [first, factor], int(operator.outputs[0]))
+            operator = _operator(tree, "MUL", [first, factor], output)
         operators.append(operator)
     tree.subgraphs[0].operators = operators
     _leave_out_unused_codes(tree)
     return pack(tree)
+
+
+#: The place of the bias among an operator's inputs.
+_BIAS = {"CONV_2D": 2, "DEPTHWISE_CONV_2D": 2, "FULLY_CONNECTED": 2, "TRANSPOSE_CONV": 3}
+
+
+def _separate_biases(tree: Any, names: list[str]) -> bool:
+    """Give each operator a bias of its own; return whether any had to be copied."""
+    graph, seen, copied = tree.subgraphs[0], set[int](), False
+    for operator in graph.operators:
+        place = _BIAS.get(names[operator.opcodeIndex], len(operator.inputs))
+        # A number of -1 says that there is none.
+        if place >= len(operator.inputs) or (number := int(operator.inputs[place])) < 0:
+            continue
+        if number in seen:
+            bias = graph.tensors[number]
+            copy = {"shape": bias.shape, "name": bias.name, "data": tree.buffers[bias.buffer].data}
+            operator.inputs = [*operator.inputs[:place], _tensor(tree, **copy)]
+            copied = True
+        seen.add(number)
+    return copied
 
 
 def _operator(tree: Any, name: str, inputs: list[int], output: int) -> Any:

@@ -44,6 +44,14 @@ def _transformer_block(x):
     return layers.Add()([x, y])
 
 
+def _called_twice(x):
+    """Inputs of two scales, so that as integers the bias is not the same in both calls."""
+    conv, dense = layers.Conv2D(8, 3), layers.Dense(8)
+    x = layers.Concatenate()([conv(x), conv(x / 50)])
+    x = layers.GlobalAveragePooling2D()(x)
+    return layers.Concatenate()([dense(x), dense(x / 50)])
+
+
 def _net(body) -> keras.Model:
     keras.utils.set_random_seed(1)
     image = keras.Input(SHAPE)
@@ -66,7 +74,8 @@ def test_the_float_file_computes_the_same_to_the_bit(activations):
 
 @pytest.mark.parametrize("scheme", ALLOWED)
 @pytest.mark.parametrize(
-    "body", [_normalized, _negated_and_squared, _convnext_block, _transformer_block]
+    "body",
+    [_normalized, _negated_and_squared, _convnext_block, _transformer_block, _called_twice],
 )
 def test_integers_are_near_keras(body, scheme):
     model = _net(body)
