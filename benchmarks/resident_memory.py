@@ -57,7 +57,7 @@ def difference(model: keras.Model, folder: Path) -> Difference:
     tx.export(net, path, samples=images, test=examples, strays="keep")
     # Memory alone is asked for: latencies need not be known well.
     table = tx.profile(path, stop=tx.StoppingRule(half_width=0.5, limit_s=1.0))
-    wide, narrow = (table.latencies[name].peak_rss_bytes or 0 for name in net.names)
+    wide, narrow = (table.latencies[name].device.peak_rss_bytes or 0 for name in net.names)
     return Difference(estimates[0] - estimates[1], wide - narrow)
 
 
