@@ -1,8 +1,8 @@
 """The .tflite file format: the one room that knows its schema.
 
 `summary` reads what a file says of itself, `operators` lists what it computes, `graph` says how large each tensor is,
-`constants` finds its weights, `arrange` orders its inputs and outputs, `integer_forms` replaces what has no integer
-kernel, `memory_plan` reads and writes where TFLM puts each tensor, `strip` leaves out what no device reads, `split`
+`constants` finds its weights, `arrange` orders its inputs and outputs, `integer_forms` replaces what integers cannot
+express, `memory_plan` reads and writes where TFLM puts each tensor, `strip` leaves out what no device reads, `split`
 takes a file apart, and `roots` lays several over one pool of constants. Files are bytes everywhere else.
 """
 

@@ -1,4 +1,6 @@
-"""Operators without an integer kernel in TFLite, as others that compute the same and have one.
+"""What a float file is changed in before it is quantized: it computes the same, in forms that integers have.
+
+Operators without an integer kernel in TFLite become others:
 
 | operator                 | becomes                | in           |
 |--------------------------|------------------------|--------------|
